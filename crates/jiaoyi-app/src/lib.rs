@@ -1,0 +1,3 @@
+//! The use cases: the only place where batches and transactions begin.
+
+pub mod portal;

@@ -1,0 +1,308 @@
+//! What the core and the payment channels say to each other, in the core's words.
+//!
+//! The adapters in `jiaoyi-channels` translate these values to and from each channel's wire
+//! format; nothing here knows a URL, a header or a signature.
+
+use crate::id::{AttemptNo, RefundNo};
+use crate::money::Fen;
+use crate::time::{Date, Instant};
+
+/// A payment channel (缴费渠道) by its stable code, as stored and as printed in accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChannelCode {
+    /// WeChat Pay API v3 (微信支付).
+    Wechat,
+    /// Alipay OpenAPI v2 (支付宝).
+    Alipay,
+}
+
+impl ChannelCode {
+    /// Every channel.
+    pub const ALL: [ChannelCode; 2] = [ChannelCode::Wechat, ChannelCode::Alipay];
+
+    /// `wechat`, `alipay`: stored in rows, accounts and URLs.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            ChannelCode::Wechat => "wechat",
+            ChannelCode::Alipay => "alipay",
+        }
+    }
+
+    /// The channel named by a stored code.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<ChannelCode> {
+        ChannelCode::ALL
+            .into_iter()
+            .find(|channel| channel.code() == code)
+    }
+}
+
+/// One way of paying at a channel (支付方式).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    /// A QR code that WeChat scans.
+    WechatNative,
+    /// A link that a phone browser opens and that calls WeChat.
+    WechatH5,
+    /// Inside WeChat, through its script bridge; needs the payer's openid.
+    WechatJsapi,
+    /// A link that a phone browser or Alipay opens.
+    AlipayWap,
+    /// A link for a desktop browser.
+    AlipayPage,
+    /// A QR code that Alipay scans.
+    AlipayPrecreate,
+}
+
+impl Method {
+    /// Every method.
+    pub const ALL: [Method; 6] = [
+        Method::WechatNative,
+        Method::WechatH5,
+        Method::WechatJsapi,
+        Method::AlipayWap,
+        Method::AlipayPage,
+        Method::AlipayPrecreate,
+    ];
+
+    /// The channel whose method this is.
+    #[must_use]
+    pub const fn channel(self) -> ChannelCode {
+        match self {
+            Method::WechatNative | Method::WechatH5 | Method::WechatJsapi => ChannelCode::Wechat,
+            Method::AlipayWap | Method::AlipayPage | Method::AlipayPrecreate => ChannelCode::Alipay,
+        }
+    }
+
+    /// Stored with the attempt and used in forms.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Method::WechatNative => "wechat_native",
+            Method::WechatH5 => "wechat_h5",
+            Method::WechatJsapi => "wechat_jsapi",
+            Method::AlipayWap => "alipay_wap",
+            Method::AlipayPage => "alipay_page",
+            Method::AlipayPrecreate => "alipay_precreate",
+        }
+    }
+
+    /// The method named by a stored code.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Method> {
+        Method::ALL.into_iter().find(|method| method.code() == code)
+    }
+
+    /// What the channel's close proves for this method.
+    #[must_use]
+    pub const fn close(self) -> Close {
+        match self.channel() {
+            ChannelCode::Wechat => Close::Hard,
+            // A wap or page order does not exist at Alipay before the payer logs in, and a signed
+            // link in an old tab can create it later: "not found" proves nothing.
+            ChannelCode::Alipay => Close::Soft,
+        }
+    }
+
+    /// Whether the channel has to be called before the payer can be sent anywhere.
+    #[must_use]
+    pub const fn placed_by_call(self) -> bool {
+        match self {
+            Method::WechatNative
+            | Method::WechatH5
+            | Method::WechatJsapi
+            | Method::AlipayPrecreate => true,
+            Method::AlipayWap | Method::AlipayPage => false,
+        }
+    }
+}
+
+/// What a channel's word on a close is worth (capability row, DESIGN.md 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// A confirmed close means that nobody can pay this number any more.
+    Hard,
+    /// A confirmed close counts, "not found" does not.
+    Soft,
+    /// The channel cannot close.
+    None,
+}
+
+/// Everything a channel needs to know about one attempt. Rendered once and stored with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptTerms {
+    /// Our number, `out_trade_no`.
+    pub no: AttemptNo,
+    /// How the payer pays.
+    pub method: Method,
+    /// What is to be paid; more than zero.
+    pub amount: Fen,
+    /// What the payer reads in the wallet; never a name or a document number.
+    pub description: String,
+    /// After this moment the channel refuses the payment.
+    pub expires_at: Instant,
+    /// Where the channel reports; no query string.
+    pub notify_url: String,
+    /// Where the wallet sends the payer back to.
+    pub return_url: String,
+    /// The payer's network address, for WeChat H5.
+    pub payer_ip: String,
+    /// The payer's identity at WeChat, for JSAPI.
+    pub openid: Option<String>,
+}
+
+/// What is given to the payer to pay with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Handover {
+    /// The text of a QR code to be scanned with the wallet.
+    Qr(String),
+    /// A URL to which the payer's browser is sent.
+    Redirect(String),
+    /// A prepay id that the script bridge inside WeChat turns into the payment sheet.
+    PrepayId(String),
+}
+
+/// The channel's answer to a new order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CreateOutcome {
+    /// The payer can be sent to pay.
+    Ready(Handover),
+    /// The channel refused for good; nobody can pay this number.
+    Refused { code: String, message: String },
+    /// We do not know whether the channel has the order.
+    Unknown { why: String },
+}
+
+/// A success as a channel tells it, by notice or by query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenPayment {
+    /// Our number.
+    pub attempt_no: String,
+    /// The channel's number for the payment.
+    pub txn_id: String,
+    /// What the channel took.
+    pub amount: Fen,
+    /// Three capital letters; anything but `CNY` is a difference.
+    pub currency: String,
+    /// When the payer paid, by the channel's clock.
+    pub paid_at: Instant,
+    /// The merchant (mchid, seller_id) that received the money.
+    pub merchant: String,
+    /// The app (appid, app_id) through which it was paid.
+    pub app: String,
+    /// The channel says that some or all of it has been refunded since.
+    pub refunded: bool,
+}
+
+/// The channel's answer to "what became of this number?".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryOutcome {
+    /// It was paid (also when it has been refunded since).
+    Paid(SeenPayment),
+    /// The order exists and is not paid.
+    NotPaid,
+    /// The order exists, was never paid, and cannot be paid any more.
+    Closed,
+    /// The channel does not know the number.
+    NotFound,
+    /// No usable answer.
+    Unknown { why: String },
+}
+
+/// The channel's answer to a close.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CloseOutcome {
+    /// The channel confirmed: nobody can pay this number any more.
+    Closed,
+    /// Too late, it has been paid.
+    Paid,
+    /// The channel does not know the number.
+    NotFound,
+    /// No usable answer.
+    Unknown { why: String },
+}
+
+/// What a refund needs to be asked for. Rendered once and stored with the refund.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundTerms {
+    /// Our number of the refund.
+    pub no: RefundNo,
+    /// Our number of the attempt that was paid.
+    pub attempt_no: AttemptNo,
+    /// What is to be given back.
+    pub amount: Fen,
+    /// What the channel took.
+    pub total: Fen,
+    /// What the payer reads.
+    pub reason: String,
+    /// Where the channel reports.
+    pub notify_url: String,
+}
+
+/// What a channel says about a refund.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefundOutcome {
+    /// Accepted; the money is on its way.
+    Processing,
+    /// The money has been given back.
+    Done { amount: Fen, at: Instant },
+    /// Final: this number will never pay out; another number or another way is needed.
+    Closed { code: String },
+    /// The payer's account cannot take it; staff must choose another way.
+    Abnormal { code: String },
+    /// Our account at the channel is short; the same number again later.
+    ShortOfBalance,
+    /// The channel does not know the refund's number.
+    NotFound,
+    /// No usable answer; the same number again.
+    Unknown { why: String },
+}
+
+/// A notice whose signature and time were good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The channel's id of the notice; the same when it is sent again.
+    pub id: String,
+    /// What it says.
+    pub news: News,
+    /// What was verified and decrypted, to be stored sealed.
+    pub plaintext: Vec<u8>,
+}
+
+/// What a notice says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Money was taken.
+    Payment(SeenPayment),
+    /// A refund went on.
+    Refund {
+        refund_no: String,
+        outcome: RefundOutcome,
+    },
+    /// Nothing that concerns us (a close, a wait, an unknown kind): stored and answered only.
+    Other(String),
+}
+
+/// Why a notice was not taken: it is answered 4xx, counted and sampled, and writes no row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoticeRefusal {
+    #[error("the notice carries no complete signature")]
+    Unsigned,
+    #[error("the notice is a signature probe of the channel")]
+    Probe,
+    #[error("the notice names a key that is not ours to trust")]
+    UnknownKey,
+    #[error("the signature of the notice is wrong")]
+    BadSignature,
+    #[error("the notice's time is more than five minutes away")]
+    StaleTime,
+    #[error("the notice is signed but cannot be read")]
+    Malformed,
+}
+
+/// The accounting day of a moment at a channel: wallets use the Beijing civil date.
+#[must_use]
+pub fn channel_day(at: Instant) -> Date {
+    at.date()
+}

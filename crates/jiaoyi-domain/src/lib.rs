@@ -1,0 +1,14 @@
+//! The rules of levying and collecting resident medical insurance, as pure functions.
+//!
+//! Rows, a command, a time and a seed come in; changes and an answer go out. There is no clock, no
+//! randomness, no input or output, no SQL, no floating point and no async in this crate, so an
+//! official can read it, tables can test it and a simulator can run it.
+
+pub mod channel;
+pub mod id;
+pub mod money;
+pub mod time;
+
+pub use id::{AttemptNo, Bucket, IdSource, OrderNo, RefundNo, VoucherNo};
+pub use money::Fen;
+pub use time::{Date, Instant};
