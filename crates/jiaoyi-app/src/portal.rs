@@ -5,6 +5,8 @@
 
 use jiaoyi_domain::channel::{ChannelCode, Method};
 use jiaoyi_domain::{Date, Fen, Instant};
+use std::future::Future;
+use std::pin::Pin;
 
 /// Who asks: the device cookie, the network address and what the browser says of itself.
 #[derive(Clone, Debug)]
@@ -36,6 +38,50 @@ pub enum LookupAnswer {
     Miss,
     /// Too many look-ups from this device or address.
     RateLimited { retry_after_s: u32 },
+    /// What was typed cannot be right; every problem at once, and nothing was looked up.
+    Invalid(Vec<FieldProblem>),
+}
+
+/// Why a typed look-up cannot be right. Said before anything is looked up, so it depends on the
+/// typed text alone and tells nothing about any person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FieldProblem {
+    /// No name was typed.
+    NameMissing,
+    /// More than 100 characters, or characters that no name has.
+    NameShape,
+    /// No document number was typed.
+    DocumentMissing,
+    /// An ID number with other than 18 characters; `typed` is how many there were.
+    DocumentLength { typed: u8 },
+    /// An ID number with a character other than a digit (or X at the end).
+    DocumentCharacters,
+    /// The 18th character does not fit the other 17.
+    DocumentChecksum,
+    /// Digits 7 to 14 are no date, or one in the future.
+    DocumentBirthDate,
+    /// A passport, certificate or other number that does not have its kind's shape.
+    DocumentShape,
+    /// A document kind that is not one of ours.
+    DocumentKind,
+    /// The region is not one in which anybody can be insured.
+    RegionUnknown,
+}
+
+impl FieldProblem {
+    /// Every problem, for the test that demands words for each.
+    pub const ALL: [FieldProblem; 10] = [
+        FieldProblem::NameMissing,
+        FieldProblem::NameShape,
+        FieldProblem::DocumentMissing,
+        FieldProblem::DocumentLength { typed: 17 },
+        FieldProblem::DocumentCharacters,
+        FieldProblem::DocumentChecksum,
+        FieldProblem::DocumentBirthDate,
+        FieldProblem::DocumentShape,
+        FieldProblem::DocumentKind,
+        FieldProblem::RegionUnknown,
+    ];
 }
 
 /// One part of a price.
@@ -96,6 +142,8 @@ pub struct BillView {
     pub name: String,
     /// First four and last two characters.
     pub document_masked: String,
+    /// Six digits of the pooling region, so that "change" can offer it again.
+    pub region: String,
     pub region_zh: String,
     pub region_en: String,
     pub benefit_year: i16,
@@ -234,10 +282,21 @@ pub struct OrderView {
     /// Printed voucher number (groups of four) when paid.
     pub voucher_no: Option<String>,
     pub refund: Option<RefundView>,
+    /// Why the wallet refused, for `Failed`.
+    pub failure: Option<FailReason>,
     /// The asker's device started this order: it may cancel or switch.
     pub mine: bool,
     /// Trace shown in small print.
     pub trace: String,
+}
+
+/// Why a wallet refused, as far as the channel said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailReason {
+    /// The wallet holds too little.
+    BalanceTooLow,
+    /// Refused without a reason that helps the payer.
+    Refused,
 }
 
 /// A refund as the payer sees it.
@@ -370,6 +429,10 @@ pub struct RegionView {
     pub path_en: String,
     pub name_zh: String,
     pub name_en: String,
+    /// People can be insured here: it may be chosen.
+    pub selectable: bool,
+    /// It has regions below it to choose from.
+    pub has_children: bool,
 }
 
 /// What the home page says about the levy.
@@ -379,4 +442,221 @@ pub struct WindowNote {
     pub first: Date,
     pub last: Date,
     pub open: bool,
+}
+
+/// One announcement of the office.
+#[derive(Clone, Debug)]
+pub struct Announcement {
+    pub on: Date,
+    pub title_zh: String,
+    pub title_en: String,
+    /// Plain text; an empty line separates paragraphs.
+    pub body_zh: String,
+    pub body_en: String,
+}
+
+/// What proves the right to see a voucher.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VoucherKey {
+    /// The token of the order's page (the receipt link).
+    Order(String),
+    /// The check code printed on the voucher.
+    CheckCode(String),
+}
+
+/// The answer to a request for a voucher or one of its files.
+#[derive(Clone, Debug)]
+pub enum VoucherAnswer<T> {
+    /// The asker may see it.
+    Shown(T),
+    /// No such voucher, or the key does not fit it: one answer for both.
+    NotFound,
+    /// Too many wrong check codes.
+    RateLimited { retry_after_s: u32 },
+}
+
+/// The answer when somebody pastes a receipt link or number on the records page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordAnswer {
+    /// It is in this device's list now.
+    Added,
+    /// Not a receipt of ours.
+    NotFound,
+    /// Too many tries.
+    RateLimited { retry_after_s: u32 },
+}
+
+/// A channel's message as it came in.
+#[derive(Clone, Debug)]
+pub struct RawNotice {
+    /// Names in lower case, in the order received; values that are not text are left out.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+/// What a channel is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoticeReply {
+    pub status: u16,
+    pub content_type: &'static str,
+    pub body: String,
+}
+
+/// Why the platform could not answer at all. Refusals that a payer can act on are answers, not errors.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code} (trace {trace})")]
+pub struct PortalError {
+    /// Stable and dotted, for example `store.busy`; printed small on the page.
+    pub code: &'static str,
+    /// Finds the log lines of this request.
+    pub trace: String,
+    pub kind: PortalErrorKind,
+}
+
+/// What the asker can do about a [`PortalError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortalErrorKind {
+    /// Too much to do: come back after so many seconds (503 with Retry-After).
+    Busy { retry_after_s: u32 },
+    /// The database or another part is away (503).
+    Unavailable,
+    /// A defect of ours (500).
+    Internal,
+}
+
+/// A future of the platform's answer.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, PortalError>> + Send + 'a>>;
+
+/// Everything that pages ask of the platform. Implemented by the application, and by a fake in the
+/// tests of the pages.
+pub trait Portal: Send + Sync {
+    /// Regions whose name, path or pinyin fits the typed text, best first, at most `limit`. A text
+    /// that names exactly one region (its code, name or whole path) gives exactly that one.
+    fn regions_search<'a>(&'a self, text: &'a str, limit: usize) -> Answer<'a, Vec<RegionView>>;
+
+    /// The regions below `code`, or the provinces.
+    fn regions_children<'a>(&'a self, code: Option<&'a str>) -> Answer<'a, Vec<RegionView>>;
+
+    /// The region with this code today.
+    fn region<'a>(&'a self, code: &'a str) -> Answer<'a, Option<RegionView>>;
+
+    /// The levy windows worth a line on the home page.
+    fn window_notes(&self) -> Answer<'_, Vec<WindowNote>>;
+
+    /// Announcements, newest first.
+    fn announcements(&self) -> Answer<'_, Vec<Announcement>>;
+
+    /// Looks a person up. `form_key` makes a double tap count once.
+    fn lookup<'a>(
+        &'a self,
+        visitor: &'a Visitor,
+        request: LookupRequest,
+        form_key: &'a str,
+    ) -> Answer<'a, LookupAnswer>;
+
+    /// The bill behind a sealed reference as it stands now; `None` when the reference is too old
+    /// or was given to another device.
+    fn bill<'a>(&'a self, visitor: &'a Visitor, bill_ref: &'a str) -> Answer<'a, Option<BillView>>;
+
+    /// Locks the bill and starts a payment.
+    fn start<'a>(&'a self, visitor: &'a Visitor, request: StartRequest) -> Answer<'a, StartAnswer>;
+
+    /// Confirms a bill of 0 yuan; `Started` with [`Next::Page`] when it is done.
+    fn confirm_zero<'a>(
+        &'a self,
+        visitor: &'a Visitor,
+        bill_ref: &'a str,
+        relation: &'a str,
+        form_key: &'a str,
+    ) -> Answer<'a, StartAnswer>;
+
+    /// The order behind a token; `None` when there is none.
+    fn order<'a>(&'a self, visitor: &'a Visitor, token: &'a str) -> Answer<'a, Option<OrderView>>;
+
+    /// Asks the channel now (not more often than it may be asked) and gives the order.
+    fn refresh<'a>(&'a self, visitor: &'a Visitor, token: &'a str)
+    -> Answer<'a, Option<OrderView>>;
+
+    /// Cancels on behalf of the device that started it; anybody else gets the order unchanged.
+    fn cancel<'a>(&'a self, visitor: &'a Visitor, token: &'a str) -> Answer<'a, Option<OrderView>>;
+
+    /// Pays another way: abandons or replaces what is open, or begins anew when the order is over.
+    /// [`StartAnswer::Expired`] when this device may not.
+    fn switch<'a>(
+        &'a self,
+        visitor: &'a Visitor,
+        token: &'a str,
+        method: Method,
+        openid: Option<String>,
+        form_key: &'a str,
+    ) -> Answer<'a, StartAnswer>;
+
+    /// The voucher with this number.
+    fn voucher<'a>(
+        &'a self,
+        visitor: &'a Visitor,
+        number: &'a str,
+        key: &'a VoucherKey,
+    ) -> Answer<'a, VoucherAnswer<VoucherView>>;
+
+    /// The voucher as a PNG file.
+    fn voucher_png<'a>(
+        &'a self,
+        visitor: &'a Visitor,
+        number: &'a str,
+        key: &'a VoucherKey,
+    ) -> Answer<'a, VoucherAnswer<Vec<u8>>>;
+
+    /// The voucher as a PDF file.
+    fn voucher_pdf<'a>(
+        &'a self,
+        visitor: &'a Visitor,
+        number: &'a str,
+        key: &'a VoucherKey,
+    ) -> Answer<'a, VoucherAnswer<Vec<u8>>>;
+
+    /// Public verification by number and check code.
+    fn verify_number<'a>(
+        &'a self,
+        visitor: &'a Visitor,
+        number: &'a str,
+        check_code: &'a str,
+    ) -> Answer<'a, VerifyAnswer>;
+
+    /// Public verification of a QR text; `text` is what follows `/Q/`, not yet checked in any way.
+    fn verify_text<'a>(&'a self, visitor: &'a Visitor, text: &'a str) -> Answer<'a, VerifyAnswer>;
+
+    /// The published voucher keys as JSON.
+    fn keys_json(&self) -> Answer<'_, String>;
+
+    /// The receipts that this device holds, newest first.
+    fn records<'a>(&'a self, visitor: &'a Visitor) -> Answer<'a, Vec<RecordView>>;
+
+    /// Adds a pasted receipt link, order number or page token to this device's list.
+    fn add_record<'a>(&'a self, visitor: &'a Visitor, text: &'a str) -> Answer<'a, RecordAnswer>;
+
+    /// Opens a notice link.
+    fn open_link<'a>(&'a self, visitor: &'a Visitor, token: &'a str) -> Answer<'a, LinkAnswer>;
+
+    /// Answers the birthday question of a notice link.
+    fn answer_link<'a>(
+        &'a self,
+        visitor: &'a Visitor,
+        token: &'a str,
+        month: u8,
+        day: u8,
+    ) -> Answer<'a, LinkAnswer>;
+
+    /// Where a visitor inside WeChat is sent to learn the openid; WeChat comes back to
+    /// `/wechat/back?code=…&state=…`. `None` when the script bridge is not set up.
+    fn wechat_authorize_url(&self, state: &str) -> Option<String>;
+
+    /// Exchanges the code that WeChat sent back; `None` when WeChat does not take it.
+    fn wechat_openid<'a>(&'a self, code: &'a str) -> Answer<'a, Option<String>>;
+
+    /// Takes a channel's message; the answer is sent back as it is.
+    fn receive_notice(&self, channel: ChannelCode, notice: RawNotice) -> Answer<'_, NoticeReply>;
+
+    /// Whether the platform can serve: a JSON text of its checks, or why not.
+    fn ready(&self) -> Answer<'_, String>;
 }
