@@ -7,6 +7,7 @@
 pub mod channel;
 pub mod id;
 pub mod money;
+pub mod person;
 pub mod time;
 
 pub use id::{AttemptNo, Bucket, IdSource, OrderNo, RefundNo, VoucherNo};
