@@ -1,0 +1,266 @@
+//! `cargo xtask test`: every check in one run.
+//!
+//! Each step prints one line with its time; its whole output lies in `target/xtask/`. The last
+//! line of the run is `N passed, N failed`, summed over all steps, and the exit code follows it.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::process::{self, limited, logged};
+use crate::{generate, tidy, tools};
+
+#[derive(Args)]
+pub struct Options {
+    /// Only what needs no outside program: format, lints, rules, Rust tests
+    #[arg(long)]
+    quick: bool,
+    /// Print the steps and stop
+    #[arg(long)]
+    list: bool,
+    /// Only these steps
+    only: Vec<String>,
+}
+
+/// How many checks passed and failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    passed: usize,
+    failed: usize,
+}
+
+impl Count {
+    fn add(&mut self, other: Count) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+
+    fn one(passed: bool) -> Self {
+        Count {
+            passed: usize::from(passed),
+            failed: usize::from(!passed),
+        }
+    }
+}
+
+/// One step of the run.
+struct Step {
+    name: &'static str,
+    checks: &'static str,
+    /// Left out by `--quick`: it needs programs from outside.
+    outside: bool,
+    run: fn(&Log) -> Result<Count>,
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "format",
+        checks: "rustfmt changes nothing",
+        outside: false,
+        run: format,
+    },
+    Step {
+        name: "clippy",
+        checks: "no warning in any target",
+        outside: false,
+        run: clippy,
+    },
+    Step {
+        name: "tidy",
+        checks: "textual rules",
+        outside: false,
+        run: rules,
+    },
+    Step {
+        name: "generated",
+        checks: "generated files are current",
+        outside: false,
+        run: generated,
+    },
+    Step {
+        name: "tests",
+        checks: "cargo test of all crates",
+        outside: false,
+        run: rust_tests,
+    },
+    Step {
+        name: "tools",
+        checks: "outside programs are there",
+        outside: true,
+        run: outside_tools,
+    },
+];
+
+/// Where a step may write.
+struct Log {
+    step: &'static str,
+}
+
+impl Log {
+    fn file(&self, part: &str) -> PathBuf {
+        process::target_dir()
+            .join("xtask")
+            .join(format!("{}{part}.log", self.step))
+    }
+}
+
+pub fn run(options: &Options) -> Result<bool> {
+    if options.list {
+        for step in STEPS {
+            println!("{:<10} {}", step.name, step.checks);
+        }
+        return Ok(true);
+    }
+    let known = |name: &str| STEPS.iter().any(|step| step.name == name);
+    if let Some(unknown) = options.only.iter().find(|name| !known(name)) {
+        bail!("no step {unknown}; see cargo xtask test --list");
+    }
+    let chosen = STEPS.iter().filter(|step| {
+        let named = options.only.iter().any(|name| name == step.name);
+        named || options.only.is_empty() && !(options.quick && step.outside)
+    });
+    let begun = Instant::now();
+    let mut total = Count::default();
+    for step in chosen {
+        let started = Instant::now();
+        let count = (step.run)(&Log { step: step.name }).unwrap_or_else(|error| {
+            println!("{error:#}");
+            Count {
+                passed: 0,
+                failed: 1,
+            }
+        });
+        let word = if count.failed == 0 { "ok" } else { "FAILED" };
+        println!(
+            "{word:<6} {:<10} {:>6.1} s  {} passed, {} failed",
+            step.name,
+            started.elapsed().as_secs_f32(),
+            count.passed,
+            count.failed
+        );
+        total.add(count);
+    }
+    println!("all steps took {:.0} s", begun.elapsed().as_secs_f32());
+    println!("{} passed, {} failed", total.passed, total.failed);
+    Ok(total.failed == 0)
+}
+
+fn format(log: &Log) -> Result<Count> {
+    let mut command = limited(300, &process::cargo());
+    command.args(["fmt", "--all", "--", "--check"]);
+    simple(&mut command, log)
+}
+
+fn clippy(log: &Log) -> Result<Count> {
+    let mut command = limited(2400, &process::cargo());
+    command.args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    simple(&mut command, log)
+}
+
+fn rules(_log: &Log) -> Result<Count> {
+    let mut count = Count::default();
+    for outcome in tidy::check()? {
+        for line in outcome.lines() {
+            println!("{line}");
+        }
+        count.add(Count::one(!outcome.fails));
+    }
+    Ok(count)
+}
+
+fn generated(_log: &Log) -> Result<Count> {
+    let stale = generate::stale()?;
+    for file in &stale {
+        println!("{file}: not up to date; run cargo xtask gen");
+    }
+    let passed = generate::checked_count().saturating_sub(stale.len());
+    Ok(Count {
+        passed,
+        failed: stale.len(),
+    })
+}
+
+fn rust_tests(log: &Log) -> Result<Count> {
+    let mut command = limited(3000, &process::cargo());
+    command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    let (status, said) = logged(&mut command, &log.file(""))?;
+    let mut count = cargo_test_count(&said);
+    if !status.success() {
+        print_failure(&said, log);
+        // A crate that does not compile has no failed test to count.
+        count.failed = count.failed.max(1);
+    }
+    Ok(count)
+}
+
+fn outside_tools(log: &Log) -> Result<Count> {
+    tools::ensure(&log.file(""))?;
+    Ok(Count::one(true))
+}
+
+/// Runs one command that passes or fails as a whole.
+fn simple(command: &mut std::process::Command, log: &Log) -> Result<Count> {
+    let (status, said) = logged(command, &log.file(""))?;
+    if !status.success() {
+        print_failure(&said, log);
+    }
+    Ok(Count::one(status.success()))
+}
+
+fn print_failure(said: &str, log: &Log) {
+    println!("{}", tools::last_lines(said, 120));
+    println!("the whole output: {}", log.file("").display());
+}
+
+/// Sums the `test result:` lines of `cargo test`.
+fn cargo_test_count(said: &str) -> Count {
+    let mut total = Count::default();
+    for line in said
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("test result: "))
+    {
+        let number_before = |word: &str| -> usize {
+            let words: Vec<&str> = line
+                .split([' ', ';', '.'])
+                .filter(|w| !w.is_empty())
+                .collect();
+            let pair = words.windows(2).find(|pair| pair[1] == word);
+            pair.and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
+        };
+        total.add(Count {
+            passed: number_before("passed"),
+            failed: number_before("failed"),
+        });
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_test_results_are_summed() {
+        let said = "running 2 tests\n\
+            test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; finished in 0.00s\n\
+            test result: FAILED. 10 passed; 3 failed; 0 ignored; 0 measured\n\
+            nothing passed; here\n";
+        assert_eq!(
+            cargo_test_count(said),
+            Count {
+                passed: 12,
+                failed: 3
+            }
+        );
+    }
+}

@@ -1,0 +1,325 @@
+//! For each rule a tree that breaks it and one that keeps it.
+
+use super::tree::{File, Tree};
+
+pub struct Sample {
+    pub rule: &'static str,
+    pub bad: bool,
+    pub note: String,
+    pub tree: Tree,
+}
+
+fn sample(rule: &'static str, bad: bool, files: &[(&str, &str)]) -> Sample {
+    let tree = Tree {
+        files: files
+            .iter()
+            .map(|(path, text)| File::new(path, text.as_bytes(), false))
+            .collect(),
+    };
+    Sample {
+        rule,
+        bad,
+        note: format!("{files:?}"),
+        tree,
+    }
+}
+
+fn executable(bad: bool, path: &str, text: &str, executable: bool) -> Sample {
+    let tree = Tree {
+        files: vec![File::new(path, text.as_bytes(), executable)],
+    };
+    Sample {
+        rule: "executable-bits",
+        bad,
+        note: path.to_owned(),
+        tree,
+    }
+}
+
+const BAD: bool = true;
+const GOOD: bool = false;
+
+pub fn all() -> Vec<Sample> {
+    let mut samples = crates();
+    samples.extend(code());
+    samples.extend(documents());
+    samples.extend(files());
+    samples
+}
+
+fn crates() -> Vec<Sample> {
+    let rule = "dependency-direction";
+    let web = "crates/jiaoyi-web/Cargo.toml";
+    let domain = "crates/jiaoyi-domain/Cargo.toml";
+    vec![
+        sample(
+            rule,
+            BAD,
+            &[(domain, "[dependencies]\njiaoyi-store.workspace = true\n")],
+        ),
+        sample(
+            rule,
+            BAD,
+            &[(domain, "[dev-dependencies]\njiaoyi-app.workspace = true\n")],
+        ),
+        sample(
+            rule,
+            BAD,
+            &[(
+                web,
+                "[target.'cfg(unix)'.dependencies]\njiaoyi-store = \"1\"\n",
+            )],
+        ),
+        sample(rule, BAD, &[("crates/new/Cargo.toml", "[dependencies]\n")]),
+        sample(
+            rule,
+            GOOD,
+            &[(
+                web,
+                "[dependencies]\njiaoyi-app.workspace = true\naxum = \"1\"\n",
+            )],
+        ),
+        sample(
+            "sql-only-in-store",
+            BAD,
+            &[(
+                "crates/jiaoyi-app/Cargo.toml",
+                "[dependencies]\nrusqlite = \"1\"\n",
+            )],
+        ),
+        sample(
+            "outbound-only-in-channels",
+            BAD,
+            &[(
+                "crates/jiaoyi-app/Cargo.toml",
+                "[dependencies]\nreqwest = \"1\"\n",
+            )],
+        ),
+        sample(
+            "http-only-in-web",
+            BAD,
+            &[(domain, "[dependencies]\naxum = \"1\"\n")],
+        ),
+    ]
+}
+
+fn code() -> Vec<Sample> {
+    let domain = "crates/jiaoyi-domain/src/due.rs";
+    let app = "crates/jiaoyi-app/src/pay.rs";
+    let web = "crates/jiaoyi-web/src/pages.rs";
+    let long = format!("fn f() {{\n{}}}\n", "    g();\n".repeat(80));
+    let wide = format!("fn f() {{ {} }}\n", "g(); ".repeat(30));
+    vec![
+        sample(
+            "pure-domain",
+            BAD,
+            &[(domain, "fn f() { Instant::now(); }")],
+        ),
+        sample("pure-domain", BAD, &[(domain, "fn f(x: f64) {}")]),
+        sample("pure-domain", BAD, &[(domain, "pub async fn f() {}")]),
+        sample("pure-domain", BAD, &[(domain, "use std::fs;")]),
+        sample(
+            "pure-domain",
+            GOOD,
+            &[(domain, "// no f64\nfn buf64() {}\nfn operand() {}")],
+        ),
+        sample(
+            "pure-domain",
+            GOOD,
+            &[(domain, "#[cfg(test)]\nmod tests { use std::fs; }")],
+        ),
+        sample(
+            "sql-only-in-store",
+            BAD,
+            &[(app, "f(\"SELECT id\n  FROM due\")")],
+        ),
+        sample(
+            "sql-only-in-store",
+            BAD,
+            &[(app, "f(\"update due set state = 1\")")],
+        ),
+        sample(
+            "sql-only-in-store",
+            BAD,
+            &[("crates/jiaoyi-app/sql/a.sql", "select 1;")],
+        ),
+        sample(
+            "sql-only-in-store",
+            GOOD,
+            &[(app, "f(\"select a region\")")],
+        ),
+        sample(
+            "sql-only-in-store",
+            GOOD,
+            &[(
+                "crates/jiaoyi-store/src/lib.rs",
+                "f(\"select id from due\")",
+            )],
+        ),
+        sample(
+            "outbound-only-in-channels",
+            BAD,
+            &[(app, "reqwest::get(x)")],
+        ),
+        sample(
+            "outbound-only-in-channels",
+            BAD,
+            &[(web, "TcpStream::connect(x)")],
+        ),
+        sample(
+            "outbound-only-in-channels",
+            GOOD,
+            &[
+                ("crates/jiaoyi/src/demo_pay.rs", "reqwest::get(x)"),
+                (web, "TcpListener::bind(x)"),
+            ],
+        ),
+        sample("http-only-in-web", BAD, &[(app, "use axum::Router;")]),
+        sample("http-only-in-web", GOOD, &[(web, "use axum::Router;")]),
+        sample("wording-in-locales", BAD, &[(web, "f(\"已缴费\")")]),
+        sample(
+            "wording-in-locales",
+            GOOD,
+            &[
+                ("crates/jiaoyi-web/src/locales/zh.rs", "f(\"已缴费\")"),
+                (web, "// 已缴费\nf(\"中文\")"),
+            ],
+        ),
+        sample("module-header", BAD, &[(app, "use std::fs;\n//! late\n")]),
+        sample(
+            "module-header",
+            GOOD,
+            &[(app, "\n//! Pays.\nuse std::fs;\n")],
+        ),
+        sample("line-length", BAD, &[(app, &wide)]),
+        sample(
+            "line-length",
+            GOOD,
+            &[("crates/jiaoyi-web/src/locale_zh.rs", &wide)],
+        ),
+        sample("line-length-max", BAD, &[(app, &wide)]),
+        sample("line-length-max", GOOD, &[(app, "fn f() {}")]),
+        sample("function-length", BAD, &[(app, &long)]),
+        sample("function-length", GOOD, &[(app, "fn f() {\n    g();\n}\n")]),
+        sample("todo-with-issue", BAD, &[(app, "// TODO: later\n")]),
+        sample(
+            "todo-with-issue",
+            GOOD,
+            &[(app, "// TODO(#12): later\nlet x = \"TODO\";\n")],
+        ),
+        sample(
+            "no-ignored-tests",
+            BAD,
+            &[(app, "#[test]\n#[ignore]\nfn f() {}")],
+        ),
+        sample(
+            "no-ignored-tests",
+            BAD,
+            &[(app, "#[test]\n#[should_panic(x)]\nfn f() {}")],
+        ),
+        sample(
+            "no-ignored-tests",
+            GOOD,
+            &[(app, "// #[ignore]\n#[test]\nfn f() {}")],
+        ),
+    ]
+}
+
+fn documents() -> Vec<Sample> {
+    let readme = "README.md";
+    let change = "CHANGELOG.md";
+    let long = "# A\n".to_owned() + &"line\n".repeat(125);
+    vec![
+        sample("markdown-title", BAD, &[("docs/a.md", "text\n")]),
+        sample("markdown-title", BAD, &[("docs/a.md", "# A\n# B\n")]),
+        sample(
+            "markdown-title",
+            GOOD,
+            &[("docs/a.md", "# A\n```\n# comment\n```\n## B\n")],
+        ),
+        sample("markdown-links", BAD, &[("docs/a.md", "# A\n[b](b.md)\n")]),
+        sample(
+            "markdown-links",
+            GOOD,
+            &[
+                ("docs/a.md", "# A\n[b](../b.md#x) [c](sub/)\n"),
+                ("b.md", ""),
+                ("docs/sub/c.md", ""),
+            ],
+        ),
+        sample("readme-length", BAD, &[(readme, &long)]),
+        sample("readme-length", BAD, &[]),
+        sample("readme-length", GOOD, &[(readme, "# A\n")]),
+        sample(
+            "changelog-format",
+            BAD,
+            &[(change, "# Changelog\n\n## 0.1.0\n")],
+        ),
+        sample(
+            "changelog-format",
+            BAD,
+            &[(change, "# Changelog\n## Unreleased\n## 0.1 - today\n")],
+        ),
+        sample(
+            "changelog-format",
+            GOOD,
+            &[(
+                change,
+                "# Changelog\n\n## Unreleased\n- a\n\n## 0.1.0 - 2026-11-22\n- b\n",
+            )],
+        ),
+        sample(
+            "source-ids",
+            BAD,
+            &[("docs/a.md", "see S-014\n"), ("docs/SOURCES.md", "S-013\n")],
+        ),
+        sample(
+            "source-ids",
+            GOOD,
+            &[("docs/a.md", "S-014\n"), ("docs/SOURCES.md", "| S-014 |\n")],
+        ),
+    ]
+}
+
+fn files() -> Vec<Sample> {
+    let big = "x".repeat(1024 * 1024 + 1);
+    let host = ["index", "crates", "io"].join(".");
+    let path = ["", "work", "main", "x"].join("/");
+    // Valid by checksum, and of no person: the first is the textbook number of GB 11643.
+    let textbook = ["110105", "19491231", "002X"].join("");
+    let demo = ["990101", "19900101", "0019"].join("");
+    vec![
+        sample("file-size", BAD, &[("docs/big.txt", &big)]),
+        sample(
+            "file-size",
+            GOOD,
+            &[("crates/jiaoyi-documents/assets/face.otf", &big)],
+        ),
+        sample("no-machine-names", BAD, &[("a.toml", &host)]),
+        sample("no-machine-names", BAD, &[("a.md", &path)]),
+        sample(
+            "no-machine-names",
+            GOOD,
+            &[("a.md", "crates by io"), ("Cargo.lock", &host)],
+        ),
+        executable(BAD, "docs/a.md", "# A\n", true),
+        executable(BAD, ".ci/run", "#!/bin/sh\n", false),
+        executable(GOOD, ".ci/run", "#!/bin/sh\n", true),
+        sample("invented-id-numbers", BAD, &[("a.csv", &textbook)]),
+        sample(
+            "invented-id-numbers",
+            BAD,
+            &[("a.rs", &format!("f(\"{textbook}\")"))],
+        ),
+        sample(
+            "invented-id-numbers",
+            GOOD,
+            &[("a.csv", &demo), ("b.csv", &format!("1{textbook}"))],
+        ),
+        sample(
+            "invented-id-numbers",
+            GOOD,
+            &[("x/id_vectors.csv", &textbook)],
+        ),
+    ]
+}

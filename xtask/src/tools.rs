@@ -1,0 +1,218 @@
+//! Outside programs that the checks need, fetched when they are missing.
+//!
+//! System programs come from apt-get (only as root; otherwise the line to run is printed), npm
+//! packages and a Python environment go into `.tools/`, which git ignores. Every version is exact
+//! and package scripts never run. A tool that cannot be had is an error, never a skipped check.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{self, limited, output_of};
+
+/// A program on the search path and the Debian package that brings it.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("chromium", "chromium"),
+    ("zbarimg", "zbar-tools"),
+    ("pdftotext", "poppler-utils"),
+    ("openssl", "openssl"),
+    ("setpriv", "util-linux"),
+];
+
+/// Files that tell of a package without a program.
+const FILES: &[(&str, &str)] = &[(
+    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+    "fonts-noto-cjk",
+)];
+
+const NODE_MAJOR_MIN: u32 = 18;
+
+/// Where the npm packages lie; scripts resolve them through a link beside themselves.
+pub fn node_folder() -> PathBuf {
+    process::root().join(".tools/node")
+}
+
+/// The Python interpreter with the packages of `tools/requirements.txt`.
+pub fn python() -> PathBuf {
+    process::root().join(".tools/venv/bin/python")
+}
+
+/// Makes sure that every outside program is there. `log` takes what the installers say.
+pub fn ensure(log: &Path) -> Result<()> {
+    let missing = missing_packages();
+    if !missing.is_empty() {
+        apt_install(&missing, log)?;
+    }
+    let still = missing_packages();
+    if !still.is_empty() {
+        bail!("still missing after the installation: {}", still.join(" "));
+    }
+    ensure_venv(log).context("Python packages")?;
+    ensure_node(log).context("npm packages")
+}
+
+fn missing_packages() -> Vec<&'static str> {
+    let mut missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| !process::exists(program))
+        .map(|(_, package)| *package)
+        .collect();
+    missing.extend(
+        FILES
+            .iter()
+            .filter(|(file, _)| !Path::new(file).exists())
+            .map(|(_, package)| *package),
+    );
+    if !python_makes_venv() {
+        missing.extend(["python3", "python3-venv"]);
+    }
+    if node_major().is_none_or(|major| major < NODE_MAJOR_MIN) {
+        missing.push("nodejs");
+    }
+    if !process::exists("npm") {
+        missing.push("npm");
+    }
+    missing
+}
+
+fn python_makes_venv() -> bool {
+    let mut probe = Command::new("python3");
+    probe.args(["-c", "import venv, ensurepip"]);
+    output_of(&mut probe).is_ok()
+}
+
+fn node_major() -> Option<u32> {
+    let said = output_of(Command::new("node").arg("--version")).ok()?;
+    said.trim()
+        .trim_start_matches('v')
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
+}
+
+fn is_root() -> bool {
+    output_of(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}
+
+fn apt_install(packages: &[&str], log: &Path) -> Result<()> {
+    let list = packages.join(" ");
+    if !process::exists("apt-get") {
+        bail!("missing: {list}; install them with this system's package manager");
+    }
+    if !is_root() {
+        bail!(
+            "missing: {list}; run: sudo apt-get update && sudo apt-get install -y \
+             --no-install-recommends {list}"
+        );
+    }
+    let apt = |words: &[&str]| {
+        let mut command = limited(1200, "apt-get");
+        command
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["-o", "DPkg::Lock::Timeout=900"])
+            .args(words);
+        command
+    };
+    // An old list may name package versions that are gone; a failed update may still do.
+    let (updated, said) = process::logged(&mut apt(&["update"]), log)?;
+    let mut install = apt(&["install", "-y", "--no-install-recommends"]);
+    install.args(packages);
+    let (installed, more) = process::logged(&mut install, log)?;
+    if !installed.success() {
+        let update = if updated.success() {
+            String::new()
+        } else {
+            said
+        };
+        bail!(
+            "apt-get install {list} failed\n{update}{}",
+            last_lines(&more, 30)
+        );
+    }
+    Ok(())
+}
+
+fn ensure_venv(log: &Path) -> Result<()> {
+    let venv = process::root().join(".tools/venv");
+    let wanted = fs::read_to_string(tool_file("requirements.txt")).context("read requirements")?;
+    let stamp = venv.join("installed.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == wanted) && python().exists() {
+        return Ok(());
+    }
+    let mut make = limited(300, "python3");
+    make.args(["-m", "venv", "--clear"]).arg(&venv);
+    run(&mut make, log)?;
+    let mut install = limited(900, &python().display().to_string());
+    install.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]);
+    install
+        .arg("--requirement")
+        .arg(tool_file("requirements.txt"));
+    run(&mut install, log)?;
+    fs::write(&stamp, wanted).context("remember what was installed")
+}
+
+fn ensure_node(log: &Path) -> Result<()> {
+    let folder = node_folder();
+    let wanted = fs::read_to_string(tool_file("package.json")).context("read package.json")?;
+    let stamp = folder.join("installed.json");
+    if !fs::read_to_string(&stamp).is_ok_and(|text| text == wanted) {
+        fs::create_dir_all(&folder).context("make .tools/node")?;
+        fs::write(folder.join("package.json"), &wanted).context("write .tools/node")?;
+        let mut install = limited(900, "npm");
+        install
+            .args([
+                "install",
+                "--ignore-scripts",
+                "--no-audit",
+                "--no-fund",
+                "--no-package-lock",
+            ])
+            .current_dir(&folder)
+            .env("PUPPETEER_SKIP_DOWNLOAD", "1");
+        run(&mut install, log)?;
+        fs::write(&stamp, wanted).context("remember what was installed")?;
+    }
+    link_modules()
+}
+
+/// Node looks for packages in the folders above a script; this link puts them there.
+fn link_modules() -> Result<()> {
+    let link = process::root().join("crates/jiaoyi-tests/node_modules");
+    if fs::read_link(&link).is_err() {
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("../../.tools/node/node_modules", &link)
+            .with_context(|| format!("link {}", link.display()))?;
+    }
+    Ok(())
+}
+
+fn tool_file(name: &str) -> PathBuf {
+    process::root().join("xtask/tools").join(name)
+}
+
+fn run(command: &mut Command, log: &Path) -> Result<()> {
+    let (status, said) = process::logged(command, log)?;
+    if !status.success() {
+        bail!(
+            "{:?} ended with {status}\n{}",
+            command.get_program(),
+            last_lines(&said, 30)
+        );
+    }
+    Ok(())
+}
+
+/// The last `count` lines of a text.
+pub fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
