@@ -3,6 +3,8 @@
 //! Each step prints one line with its time; its whole output lies in `target/xtask/`. The last
 //! line of the run is `N passed, N failed`, summed over all steps, and the exit code follows it.
 
+mod outside;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -90,6 +92,30 @@ const STEPS: &[Step] = &[
         checks: "outside programs are there",
         outside: true,
         run: outside_tools,
+    },
+    Step {
+        name: "binary",
+        checks: "the binary builds",
+        outside: true,
+        run: binary,
+    },
+    Step {
+        name: "checks",
+        checks: "other programs on amounts and vouchers",
+        outside: true,
+        run: checks,
+    },
+    Step {
+        name: "witness",
+        checks: "other people's client libraries",
+        outside: true,
+        run: witness,
+    },
+    Step {
+        name: "browser",
+        checks: "a real browser on the pages",
+        outside: true,
+        run: browser,
     },
 ];
 
@@ -196,7 +222,7 @@ fn rust_tests(log: &Log) -> Result<Count> {
     let (status, said) = logged(&mut command, &log.file(""))?;
     let mut count = cargo_test_count(&said);
     if !status.success() {
-        print_failure(&said, log);
+        print_failure(&said, log, "");
         // A crate that does not compile has no failed test to count.
         count.failed = count.failed.max(1);
     }
@@ -212,14 +238,32 @@ fn outside_tools(log: &Log) -> Result<Count> {
 fn simple(command: &mut std::process::Command, log: &Log) -> Result<Count> {
     let (status, said) = logged(command, &log.file(""))?;
     if !status.success() {
-        print_failure(&said, log);
+        print_failure(&said, log, "");
     }
     Ok(Count::one(status.success()))
 }
 
-fn print_failure(said: &str, log: &Log) {
+fn print_failure(said: &str, log: &Log, part: &str) {
     println!("{}", tools::last_lines(said, 120));
-    println!("the whole output: {}", log.file("").display());
+    println!("the whole output: {}", log.file(part).display());
+}
+
+fn binary(log: &Log) -> Result<Count> {
+    let mut command = limited(2400, &process::cargo());
+    command.args(["build", "--package", "jiaoyi", "--locked"]);
+    simple(&mut command, log)
+}
+
+fn checks(log: &Log) -> Result<Count> {
+    outside::scripts("xtask/checks", log)
+}
+
+fn witness(log: &Log) -> Result<Count> {
+    outside::scripts("crates/jiaoyi-tests/witness", log)
+}
+
+fn browser(log: &Log) -> Result<Count> {
+    outside::scripts("crates/jiaoyi-tests/browser", log)
 }
 
 /// Sums the `test result:` lines of `cargo test`.

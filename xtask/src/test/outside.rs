@@ -1,0 +1,225 @@
+//! Checks by programs that others wrote: real client libraries, a real browser, other decoders.
+//!
+//! A script that asks for a demo gets one of its own, started for it and stopped after it. It learns
+//! from the environment where things are:
+//!
+//! | variable | value |
+//! |---|---|
+//! | `JIAOYI_DEMO` | the demo's ready line, one JSON object |
+//! | `JIAOYI_PORTAL`, `JIAOYI_SANDBOX`, `JIAOYI_SMS`, `JIAOYI_KEYS` | addresses from that line |
+//! | `JIAOYI_DATA` | the demo's data folder, with the identities of both sides |
+//! | `JIAOYI_BIN` | the binary under test |
+//! | `JIAOYI_TMP` | a folder for the script's own files |
+//! | `JIAOYI_TOOLS` | the folder whose `node_modules` holds the npm packages |
+//! | `CHROMIUM`, `CHROME_PATH` | the browser |
+//!
+//! A script ends with exit code 0 when all is well. When its last line is `N passed, N failed`
+//! these numbers are counted, otherwise the script counts as one check.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::{Count, Log, print_failure};
+use crate::process::{self, Server, limited, logged};
+use crate::tools;
+
+/// Seconds that one script may take.
+const SCRIPT_LIMIT_S: u32 = 900;
+/// Seconds until a demo must have said that it is ready.
+const READY_LIMIT_S: u64 = 60;
+
+/// The binary that the checks start; `build` makes it.
+pub fn binary() -> PathBuf {
+    process::target_dir().join("debug/jiaoyi")
+}
+
+/// A demo with a data folder of its own.
+pub struct Demo {
+    _server: Server,
+    /// The ready line.
+    pub line: String,
+    pub ready: Value,
+    pub data: PathBuf,
+}
+
+impl Demo {
+    /// Starts a demo whose files lie in `folder`, which is emptied first.
+    pub fn start(folder: &Path) -> Result<Self> {
+        let data = folder.join("data");
+        if data.exists() {
+            fs::remove_dir_all(&data).with_context(|| format!("empty {}", data.display()))?;
+        }
+        fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+        let place = data.display().to_string();
+        let arguments = ["demo", "--port", "0", "--data", &place, "--json"];
+        let log = folder.join("demo.log");
+        let (server, line) = Server::start(&binary(), &arguments, &log, READY_LIMIT_S)?;
+        let ready = serde_json::from_str(&line)
+            .with_context(|| format!("the demo's ready line is no JSON: {line}"))?;
+        Ok(Demo {
+            _server: server,
+            line,
+            ready,
+            data,
+        })
+    }
+
+    fn tell(&self, command: &mut Command) {
+        command
+            .env("JIAOYI_DEMO", &self.line)
+            .env("JIAOYI_DATA", &self.data);
+        for name in ["portal", "sandbox", "sms", "keys"] {
+            if let Some(address) = self.ready[name].as_str() {
+                command.env(format!("JIAOYI_{}", name.to_uppercase()), address);
+            }
+        }
+    }
+}
+
+/// Runs every script of `folder`, which is named from the repository's root.
+pub fn scripts(folder: &str, log: &Log) -> Result<Count> {
+    let scripts = scripts_in(&process::root().join(folder))?;
+    if scripts.is_empty() {
+        bail!("no script in {folder}");
+    }
+    let mut count = Count::default();
+    for script in scripts {
+        let started = Instant::now();
+        let one = run_script(&script, log).unwrap_or_else(|error| {
+            println!("{error:#}");
+            Count::one(false)
+        });
+        let name = script
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let seconds = started.elapsed().as_secs_f32();
+        println!(
+            "         {name}: {} passed, {} failed, {seconds:.1} s",
+            one.passed, one.failed
+        );
+        count.add(one);
+    }
+    Ok(count)
+}
+
+fn scripts_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut scripts = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
+        let path = entry.context("read a folder")?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        // What begins with an underscore is a helper of the scripts.
+        let ours = (name.ends_with(".py") || name.ends_with(".mjs")) && !name.starts_with('_');
+        if ours && path.is_file() {
+            scripts.push(path);
+        }
+    }
+    scripts.sort_unstable();
+    Ok(scripts)
+}
+
+fn run_script(script: &Path, log: &Log) -> Result<Count> {
+    let stem = script
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let folder = process::target_dir().join("xtask").join(&stem);
+    fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    let text = fs::read_to_string(script).context("read the script")?;
+    let demo = if uses_demo(&text) {
+        Some(Demo::start(&folder)?)
+    } else {
+        None
+    };
+    let interpreter = match script.extension().and_then(|end| end.to_str()) {
+        Some("py") => tools::python().display().to_string(),
+        _ => "node".to_owned(),
+    };
+    let mut command = limited(SCRIPT_LIMIT_S, &interpreter);
+    command
+        .arg(script)
+        .env("JIAOYI_BIN", binary())
+        .env("JIAOYI_TMP", &folder)
+        .env("JIAOYI_TOOLS", tools::node_folder())
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    if let Some(chromium) = process::find("chromium") {
+        command
+            .env("CHROMIUM", &chromium)
+            .env("CHROME_PATH", &chromium);
+    }
+    if let Some(demo) = &demo {
+        demo.tell(&mut command);
+    }
+    let part = format!("-{stem}");
+    let (status, said) = logged(&mut command, &log.file(&part))?;
+    if !status.success() {
+        print_failure(&said, log, &part);
+    }
+    Ok(script_count(&said, status.success()))
+}
+
+/// True when a script asks for anything that only a running demo can give.
+fn uses_demo(text: &str) -> bool {
+    ["DEMO", "PORTAL", "SANDBOX", "SMS", "KEYS", "DATA"]
+        .iter()
+        .any(|name| text.contains(&format!("JIAOYI_{name}")))
+}
+
+/// What a script's output says of its checks; a failed script has at least one failed check.
+fn script_count(said: &str, success: bool) -> Count {
+    let told = said.lines().rev().find_map(|line| {
+        let (passed, failed) = line.trim().split_once(" passed, ")?;
+        let failed = failed.strip_suffix(" failed")?;
+        Some(Count {
+            passed: passed.parse().ok()?,
+            failed: failed.parse().ok()?,
+        })
+    });
+    match told {
+        Some(count) if success => count,
+        Some(count) => Count {
+            failed: count.failed.max(1),
+            ..count
+        },
+        None => Count::one(success),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_demo_is_started_only_for_those_who_ask() {
+        assert!(uses_demo("os.environ['JIAOYI_PORTAL']"));
+        assert!(!uses_demo("os.environ['JIAOYI_BIN']"));
+    }
+
+    #[test]
+    fn counts_of_scripts() {
+        for (said, success, passed, failed) in [
+            ("a\n12 passed, 0 failed\n", true, 12, 0),
+            ("12 passed, 3 failed\n", false, 12, 3),
+            ("12 passed, 0 failed\nTraceback\n", false, 12, 1),
+            ("well\n", true, 1, 0),
+            ("", false, 0, 1),
+        ] {
+            assert_eq!(
+                script_count(said, success),
+                Count { passed, failed },
+                "{said}"
+            );
+        }
+    }
+}
