@@ -8,6 +8,8 @@ pub mod channel;
 pub mod id;
 pub mod money;
 pub mod person;
+pub mod policy;
+pub mod region;
 pub mod time;
 
 pub use id::{AttemptNo, Bucket, IdSource, OrderNo, RefundNo, VoucherNo};
