@@ -1,1 +1,35 @@
+//! Everything outside: the payment channels and the text messages, in their own wire formats.
+//!
+//! This crate answers for translating the core's words (`jiaoyi_domain::channel`) to and from
+//! what WeChat Pay API v3 and Alipay OpenAPI v2 really speak, and for the only outbound
+//! connections of the product. It holds no state but keys and idle connections, decides nothing
+//! about money, and reads neither clock nor randomness: the time and the nonce of every call are
+//! arguments.
+//!
+//! An answer counts only when it is explicit and its signature is good; everything else is
+//! `Unknown`, which only a later question can settle.
 
+mod alipay;
+mod cert;
+mod config;
+mod crypto;
+mod form;
+mod gateway;
+mod http;
+mod open;
+mod sms;
+mod wechat;
+
+#[cfg(test)]
+mod stub;
+#[cfg(test)]
+mod testdata;
+
+pub use alipay::AlipayGateway;
+pub use config::{
+    AlipayConfig, ChannelsConfig, ConfigError, HttpConfig, Secret, SmsConfig, WechatConfig,
+};
+pub use gateway::{Call, Gateway, NoticeAnswer};
+pub use open::Channels;
+pub use sms::{SmsError, SmsGateway};
+pub use wechat::{Bridge, OpenidError, RefreshError, WechatGateway};

@@ -1,0 +1,253 @@
+//! The configuration of the channels, `channels.toml`, as it is written in the file.
+//!
+//! Entries that name a key are PEM files relative to the folder of the configuration. The file is
+//! opened by [`crate::Channels::load`].
+
+use serde::Deserialize;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A secret from the configuration; never printed.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A secret of the given text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// The secret itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+/// All channels; a channel without a section is not offered.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChannelsConfig {
+    /// Limits of every outbound call.
+    pub http: HttpConfig,
+    /// WeChat Pay API v3.
+    pub wechat: Option<WechatConfig>,
+    /// Alipay OpenAPI v2.
+    pub alipay: Option<AlipayConfig>,
+    /// Text messages.
+    pub sms: Option<SmsConfig>,
+}
+
+/// Limits of every outbound call.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Longest wait for a connection, in milliseconds.
+    pub connect_ms: u64,
+    /// Longest time of a call from start to last byte, in milliseconds.
+    pub total_ms: u64,
+    /// Proxy for outbound calls; the environment's proxy variables are not read.
+    pub proxy: Option<String>,
+}
+
+impl Default for HttpConfig {
+    fn default() -> HttpConfig {
+        HttpConfig {
+            connect_ms: 2_000,
+            total_ms: 6_000,
+            proxy: None,
+        }
+    }
+}
+
+/// WeChat Pay API v3. At least one of `public_key` and `platform_cert`, or `fetch_certificates`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WechatConfig {
+    /// Merchant number (商户号).
+    pub mchid: String,
+    /// The app under which payments are placed.
+    pub appid: String,
+    /// 32 ASCII characters that decrypt notices and certificates.
+    pub apiv3_key: Secret,
+    /// Serial of the merchant certificate, upper-case hex.
+    pub merchant_serial: String,
+    /// PEM file of the merchant's private key.
+    pub merchant_key: PathBuf,
+    /// Where the API is; without a trailing slash.
+    #[serde(default = "wechat_base_url")]
+    pub base_url: String,
+    /// `PUB_KEY_ID_…` of WeChat's public key (微信支付公钥).
+    pub public_key_id: Option<String>,
+    /// PEM file of WeChat's public key.
+    pub public_key: Option<PathBuf>,
+    /// PEM file of one or several platform certificates that are trusted from the start.
+    pub platform_cert: Option<PathBuf>,
+    /// Whether platform certificates are to be fetched; needed without a public key.
+    #[serde(default)]
+    pub fetch_certificates: bool,
+    /// Secret of the app, for the exchange of a code for an openid.
+    pub app_secret: Option<Secret>,
+    /// One address for both halves of OAuth; without it WeChat's own two are used.
+    pub oauth_base_url: Option<String>,
+}
+
+fn wechat_base_url() -> String {
+    "https://api.mch.weixin.qq.com".to_owned()
+}
+
+/// Alipay OpenAPI v2. Either `alipay_public_key` (key mode) or the three certificates.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlipayConfig {
+    /// The app through which payments are placed.
+    pub app_id: String,
+    /// The account (PID) that receives the money.
+    pub seller_id: String,
+    /// PEM file of the app's private key.
+    pub app_private_key: PathBuf,
+    /// PEM file of Alipay's public key: key mode.
+    pub alipay_public_key: Option<PathBuf>,
+    /// Where the gateway is.
+    #[serde(default = "alipay_gateway_url")]
+    pub gateway_url: String,
+    /// PEM file of the app's certificate: certificate mode.
+    pub app_cert: Option<PathBuf>,
+    /// PEM file of Alipay's certificate: certificate mode.
+    pub alipay_cert: Option<PathBuf>,
+    /// PEM file of Alipay's root certificates: certificate mode.
+    pub alipay_root_cert: Option<PathBuf>,
+}
+
+fn alipay_gateway_url() -> String {
+    "https://openapi.alipay.com/gateway.do".to_owned()
+}
+
+/// The service that sends text messages.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmsConfig {
+    /// Where the service is; messages go to `{base_url}/sms/send`.
+    pub base_url: String,
+    /// Key of the message signature (HMAC-SHA256), its UTF-8 bytes.
+    pub key: Secret,
+}
+
+impl ChannelsConfig {
+    /// Reads the text of a `channels.toml`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Invalid`] with the place of the mistake; unknown keys are mistakes.
+    pub fn parse(text: &str) -> Result<ChannelsConfig, ConfigError> {
+        toml::from_str(text).map_err(|error| ConfigError::Invalid {
+            // The whole display would quote the line, which may hold a secret.
+            what: match error.span() {
+                Some(span) => {
+                    let line = text
+                        .get(..span.start)
+                        .map_or(1, |head| head.lines().count().max(1));
+                    format!("line {line}: {}", error.message())
+                }
+                None => error.message().to_owned(),
+            },
+        })
+    }
+
+    /// Whether every address is plain HTTP, as with the sandbox on this machine.
+    pub(crate) fn plain_only(&self) -> bool {
+        let wechat = self.wechat.iter().flat_map(|wechat| {
+            let oauth = match (&wechat.app_secret, &wechat.oauth_base_url) {
+                (None, _) => None,
+                (Some(_), None) => Some("https:"),
+                (Some(_), Some(url)) => Some(url.as_str()),
+            };
+            [Some(wechat.base_url.as_str()), oauth]
+        });
+        let alipay = self
+            .alipay
+            .iter()
+            .map(|alipay| Some(alipay.gateway_url.as_str()));
+        let sms = self.sms.iter().map(|sms| Some(sms.base_url.as_str()));
+        wechat
+            .chain(alipay)
+            .chain(sms)
+            .flatten()
+            .all(|url| url.starts_with("http://"))
+    }
+}
+
+/// Why the channels cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file could not be read.
+    #[error("reading {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The text is not a configuration.
+    #[error("reading the channel configuration: {what}")]
+    Invalid {
+        /// The mistake and its place.
+        what: String,
+    },
+    /// A key or certificate file holds something else.
+    #[error("reading {entry} from {path}: {what}")]
+    Key {
+        /// The configuration entry.
+        entry: &'static str,
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// Entries that are needed together are not all there.
+    #[error("the section [{section}] is incomplete: {what}")]
+    Incomplete {
+        /// The section.
+        section: &'static str,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// The HTTP client could not be made.
+    #[error("preparing outbound connections: {what}")]
+    Http {
+        /// What went wrong.
+        what: String,
+    },
+}
+
+impl ConfigError {
+    /// Stable code for metrics and tests.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            ConfigError::Unreadable { .. } => "channels.config.unreadable",
+            ConfigError::Invalid { .. } => "channels.config.invalid",
+            ConfigError::Key { .. } => "channels.config.key",
+            ConfigError::Incomplete { .. } => "channels.config.incomplete",
+            ConfigError::Http { .. } => "channels.config.http",
+        }
+    }
+}
+
+/// Reads `path`, taken relative to `dir`.
+pub(crate) fn read_file(dir: &Path, path: &Path) -> Result<Vec<u8>, ConfigError> {
+    let path = dir.join(path);
+    std::fs::read(&path).map_err(|source| ConfigError::Unreadable {
+        path: path.display().to_string(),
+        source,
+    })
+}

@@ -1,0 +1,125 @@
+//! One HTTP client for every channel: time limits, kept connections, no redirects, bounded bodies.
+
+use crate::config::{ConfigError, HttpConfig};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, Proxy, Request, Response, Url, redirect};
+use std::fmt;
+use std::time::Duration;
+
+/// No answer of a channel is larger than this; one that is, is not read to its end.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// The client that all gateways share.
+#[derive(Clone)]
+pub(crate) struct Http(Client);
+
+/// An answer read to its end.
+pub(crate) struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// The value of a header, if it is there once and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// Why there is no answer. It names no address: addresses may carry secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoReply {
+    /// No connection: nothing was sent.
+    Connect,
+    /// The time limit passed.
+    Timeout,
+    /// The answer is larger than 1 MiB.
+    TooLarge,
+    /// The connection broke.
+    Broken,
+}
+
+impl fmt::Display for NoReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NoReply::Connect => "no connection",
+            NoReply::Timeout => "no answer in time",
+            NoReply::TooLarge => "the answer is too large",
+            NoReply::Broken => "the connection broke",
+        })
+    }
+}
+
+impl Http {
+    /// `plain_only`: every address is plain HTTP, so that no certificate store is needed.
+    pub fn open(config: &HttpConfig, plain_only: bool) -> Result<Http, ConfigError> {
+        let mut builder = Client::builder()
+            .user_agent(concat!("jiaoyi/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_millis(config.connect_ms))
+            .timeout(Duration::from_millis(config.total_ms))
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(64)
+            .no_proxy();
+        let fault = |error: reqwest::Error| ConfigError::Http {
+            what: error.without_url().to_string(),
+        };
+        if let Some(proxy) = &config.proxy {
+            builder = builder.proxy(Proxy::all(proxy).map_err(fault)?);
+        }
+        if plain_only {
+            builder = builder.tls_certs_only([]);
+        }
+        builder.build().map(Http).map_err(fault)
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Reply, NoReply> {
+        let mut request = Request::new(method, url);
+        *request.headers_mut() = headers;
+        if !body.is_empty() {
+            *request.body_mut() = Some(body.into());
+        }
+        let response = self.0.execute(request).await.map_err(|e| no_reply(&e))?;
+        read(response).await
+    }
+}
+
+async fn read(mut response: Response) -> Result<Reply, NoReply> {
+    let status = response.status().as_u16();
+    let headers = std::mem::take(response.headers_mut());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|e| no_reply(&e))? {
+        if body.len().saturating_add(chunk.len()) > BODY_BYTES_MAX {
+            return Err(NoReply::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Reply {
+        status,
+        headers,
+        body,
+    })
+}
+
+fn no_reply(error: &reqwest::Error) -> NoReply {
+    if error.is_connect() {
+        NoReply::Connect
+    } else if error.is_timeout() {
+        NoReply::Timeout
+    } else {
+        NoReply::Broken
+    }
+}

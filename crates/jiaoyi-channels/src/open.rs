@@ -1,0 +1,86 @@
+//! Opening all configured channels at once.
+
+use crate::alipay::AlipayGateway;
+use crate::config::{ChannelsConfig, ConfigError, read_file};
+use crate::gateway::Gateway;
+use crate::http::Http;
+use crate::sms::SmsGateway;
+use crate::wechat::WechatGateway;
+use jiaoyi_domain::channel::ChannelCode;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// The configured channels; those without a section are `None`.
+#[derive(Clone, Default)]
+pub struct Channels {
+    /// WeChat Pay.
+    pub wechat: Option<Arc<WechatGateway>>,
+    /// Alipay.
+    pub alipay: Option<Arc<AlipayGateway>>,
+    /// Text messages.
+    pub sms: Option<Arc<SmsGateway>>,
+}
+
+impl Channels {
+    /// Opens what a `channels.toml` names; key files are relative to its folder.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`]: file, entry and what is wrong with it.
+    pub fn load(path: &Path) -> Result<Channels, ConfigError> {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let text = read_file(Path::new("."), path)?;
+        let text = String::from_utf8(text).map_err(|_| ConfigError::Invalid {
+            what: "the file is not UTF-8".to_owned(),
+        })?;
+        Channels::open(ChannelsConfig::parse(&text)?, dir)
+    }
+
+    /// Opens the channels of a configuration; key files are relative to `dir`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`]: file, entry and what is wrong with it.
+    pub fn open(config: ChannelsConfig, dir: &Path) -> Result<Channels, ConfigError> {
+        let http = Http::open(&config.http, config.plain_only())?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let permits = Arc::new(Semaphore::new(cores));
+        let wechat = config.wechat.map(|wechat| {
+            WechatGateway::open(wechat, dir, http.clone(), Arc::clone(&permits)).map(Arc::new)
+        });
+        let alipay = config.alipay.map(|alipay| {
+            AlipayGateway::open(alipay, dir, http.clone(), Arc::clone(&permits)).map(Arc::new)
+        });
+        let sms = config
+            .sms
+            .map(|sms| SmsGateway::open(&sms, http.clone()).map(Arc::new));
+        Ok(Channels {
+            wechat: wechat.transpose()?,
+            alipay: alipay.transpose()?,
+            sms: sms.transpose()?,
+        })
+    }
+
+    /// The gateway of a channel, if it is configured.
+    #[must_use]
+    pub fn gateway(&self, channel: ChannelCode) -> Option<Arc<dyn Gateway>> {
+        match channel {
+            ChannelCode::Wechat => self
+                .wechat
+                .clone()
+                .map(|gateway| gateway as Arc<dyn Gateway>),
+            ChannelCode::Alipay => self
+                .alipay
+                .clone()
+                .map(|gateway| gateway as Arc<dyn Gateway>),
+        }
+    }
+
+    /// Every configured payment channel.
+    pub fn gateways(&self) -> impl Iterator<Item = Arc<dyn Gateway>> {
+        ChannelCode::ALL
+            .into_iter()
+            .filter_map(|channel| self.gateway(channel))
+    }
+}
