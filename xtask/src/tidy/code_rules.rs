@@ -112,6 +112,41 @@ fn names_under(manifest: &toml::Table, sections: &[&str]) -> Vec<String> {
     names
 }
 
+const NOTES: &str = "docs/decisions/0007-dependencies.md";
+
+pub fn dependencies_noted(tree: &Tree) -> Vec<Finding> {
+    let notes = tree
+        .get(NOTES)
+        .and_then(|file| file.text.as_deref())
+        .unwrap_or_default();
+    let mut findings = Vec::new();
+    for file in tree.ending("Cargo.toml") {
+        let manifest = file
+            .text
+            .as_deref()
+            .and_then(|text| text.parse::<toml::Table>().ok());
+        let Some(manifest) = manifest else { continue };
+        let mut names = dependencies(&manifest);
+        names.extend(
+            manifest
+                .get("workspace")
+                .and_then(toml::Value::as_table)
+                .iter()
+                .flat_map(|workspace| dependencies(workspace)),
+        );
+        for name in names.iter().filter(|name| !name.starts_with("jiaoyi-")) {
+            if !notes.contains(&format!("| `{name}` |")) {
+                findings.push(Finding::new(
+                    &file.path,
+                    0,
+                    format!("{name} has no line in {NOTES}"),
+                ));
+            }
+        }
+    }
+    findings
+}
+
 /// Names that must not stand in the code of the domain, with what they would bring in.
 const IMPURE: &[(&str, &str)] = &[
     ("SystemTime", "a clock"),
@@ -324,7 +359,8 @@ fn is_han(letter: char) -> bool {
 
 pub fn module_header(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (file, _) in tree.rust() {
+    // A test module answers for nothing; the file beside it says what is tested.
+    for (file, _) in tree.rust().filter(|(file, _)| !file.test) {
         let first = file
             .lines()
             .map(|(_, line)| line.trim())

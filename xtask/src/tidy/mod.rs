@@ -67,6 +67,11 @@ const RULES: &[Rule] = &[
         code_rules::dependency_direction,
     ),
     rule(
+        "dependencies-noted",
+        "every outside crate has a line in docs/decisions/0007-dependencies.md",
+        code_rules::dependencies_noted,
+    ),
+    rule(
         "pure-domain",
         "no clock, randomness, float, async, file, network or output in jiaoyi-domain",
         code_rules::pure_domain,

@@ -10,12 +10,12 @@ pub struct Sample {
 }
 
 fn sample(rule: &'static str, bad: bool, files: &[(&str, &str)]) -> Sample {
-    let tree = Tree {
-        files: files
+    let tree = Tree::of(
+        files
             .iter()
             .map(|(path, text)| File::new(path, text.as_bytes(), false))
             .collect(),
-    };
+    );
     Sample {
         rule,
         bad,
@@ -41,6 +41,7 @@ const GOOD: bool = false;
 
 pub fn all() -> Vec<Sample> {
     let mut samples = crates();
+    samples.extend(places());
     samples.extend(code());
     samples.extend(documents());
     samples.extend(files());
@@ -52,6 +53,27 @@ fn crates() -> Vec<Sample> {
     let web = "crates/jiaoyi-web/Cargo.toml";
     let domain = "crates/jiaoyi-domain/Cargo.toml";
     vec![
+        sample(
+            "dependencies-noted",
+            BAD,
+            &[(web, "[dependencies]\nmaud.workspace = true\n")],
+        ),
+        sample(
+            "dependencies-noted",
+            BAD,
+            &[("Cargo.toml", "[workspace.dependencies]\na = \"1\"\n")],
+        ),
+        sample(
+            "dependencies-noted",
+            GOOD,
+            &[
+                (web, "[dependencies]\nmaud = \"1\"\njiaoyi-app = \"1\"\n"),
+                (
+                    "docs/decisions/0007-dependencies.md",
+                    "| `maud` | pages |\n",
+                ),
+            ],
+        ),
         sample(
             rule,
             BAD,
@@ -103,12 +125,11 @@ fn crates() -> Vec<Sample> {
     ]
 }
 
-fn code() -> Vec<Sample> {
+/// What may stand in which crate.
+fn places() -> Vec<Sample> {
     let domain = "crates/jiaoyi-domain/src/due.rs";
     let app = "crates/jiaoyi-app/src/pay.rs";
     let web = "crates/jiaoyi-web/src/pages.rs";
-    let long = format!("fn f() {{\n{}}}\n", "    g();\n".repeat(80));
-    let wide = format!("fn f() {{ {} }}\n", "g(); ".repeat(30));
     vec![
         sample(
             "pure-domain",
@@ -175,7 +196,25 @@ fn code() -> Vec<Sample> {
             ],
         ),
         sample("http-only-in-web", BAD, &[(app, "use axum::Router;")]),
+        sample(
+            "http-only-in-web",
+            GOOD,
+            &[
+                (app, "#[cfg(test)]\nmod stub;"),
+                ("crates/jiaoyi-app/src/pay/stub.rs", "use axum::A;"),
+            ],
+        ),
         sample("http-only-in-web", GOOD, &[(web, "use axum::Router;")]),
+    ]
+}
+
+/// How code looks, wherever it stands.
+fn code() -> Vec<Sample> {
+    let app = "crates/jiaoyi-app/src/pay.rs";
+    let web = "crates/jiaoyi-web/src/pages.rs";
+    let long = format!("fn f() {{\n{}}}\n", "    g();\n".repeat(80));
+    let wide = format!("fn f() {{ {} }}\n", "g(); ".repeat(30));
+    vec![
         sample("wording-in-locales", BAD, &[(web, "f(\"已缴费\")")]),
         sample(
             "wording-in-locales",

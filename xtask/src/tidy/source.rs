@@ -20,6 +20,8 @@ pub struct Source {
     pub strings: Vec<Piece>,
     /// Comments, one piece a comment.
     pub comments: Vec<Piece>,
+    /// Modules declared as `#[cfg(test)] mod name;`: their files are tests.
+    pub test_modules: Vec<String>,
     /// For each line: does it lie in a `#[cfg(test)]` item?
     test: Vec<bool>,
 }
@@ -29,6 +31,14 @@ impl Source {
     pub fn read(text: &str) -> Self {
         let mut source = Reader::new(text).read();
         source.test = test_lines(&source.code);
+        source.test_modules = source
+            .code
+            .iter()
+            .zip(&source.test)
+            .filter(|(_, test)| **test)
+            .filter_map(|(code, _)| code.split("mod ").nth(1)?.trim().strip_suffix(';'))
+            .map(str::to_owned)
+            .collect();
         source
     }
 
@@ -311,5 +321,6 @@ mod tests {
         let source = Source::read(text);
         let marked: Vec<usize> = (1..=9).filter(|line| source.is_test(*line)).collect();
         assert_eq!(marked, [2, 3, 4, 5, 7, 8]);
+        assert_eq!(source.test_modules, ["more"]);
     }
 }

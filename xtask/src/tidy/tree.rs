@@ -18,6 +18,8 @@ pub struct File {
     pub text: Option<String>,
     /// Present for Rust files.
     pub rust: Option<Source>,
+    /// The whole file belongs to tests.
+    pub test: bool,
 }
 
 impl File {
@@ -37,6 +39,7 @@ impl File {
             executable,
             text,
             rust,
+            test: path.ends_with("/tests.rs") || path.contains("/tests/"),
         }
     }
 
@@ -48,8 +51,7 @@ impl File {
 
     /// True when `line` of `source`, this file's code, belongs to a test.
     pub fn is_test(&self, source: &Source, line: usize) -> bool {
-        let apart = self.path.ends_with("/tests.rs") || self.path.contains("/tests/");
-        apart || source.is_test(line)
+        self.test || source.is_test(line)
     }
 
     /// Lines of code that belong to no test, with their numbers.
@@ -104,7 +106,33 @@ impl Tree {
             let content = fs::read(&path).with_context(|| format!("read {name}"))?;
             files.push(File::new(name, &content, is_executable(&path)));
         }
-        Ok(Tree { files })
+        Ok(Tree::of(files))
+    }
+
+    /// A tree of these files; marks the files of test modules.
+    pub fn of(mut files: Vec<File>) -> Self {
+        let mut tests: Vec<String> = Vec::new();
+        for file in &files {
+            let Some(source) = &file.rust else { continue };
+            let folder = match file.path.rsplit_once('/') {
+                Some((folder, "lib.rs" | "main.rs" | "mod.rs")) => folder,
+                _ => file.path.trim_end_matches(".rs"),
+            };
+            tests.extend(
+                source
+                    .test_modules
+                    .iter()
+                    .map(|name| format!("{folder}/{name}")),
+            );
+        }
+        for file in &mut files {
+            file.test |= tests.iter().any(|module| {
+                file.path
+                    .strip_prefix(module)
+                    .is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+            });
+        }
+        Tree { files }
     }
 
     pub fn get(&self, path: &str) -> Option<&File> {
