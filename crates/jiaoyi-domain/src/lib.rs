@@ -4,13 +4,27 @@
 //! randomness, no input or output, no SQL, no floating point and no async in this crate, so an
 //! official can read it, tables can test it and a simulator can run it.
 
+pub mod attempt;
+pub mod audit;
+pub mod books;
 pub mod channel;
+pub mod decide;
+pub mod due;
+pub mod fact;
 pub mod id;
+pub mod messages;
 pub mod money;
+pub mod order;
 pub mod person;
 pub mod policy;
+pub mod record;
+pub mod refund;
 pub mod region;
+pub mod roster;
+pub mod step;
 pub mod time;
+pub mod voucher;
+pub mod working_set;
 
 pub use id::{AttemptNo, Bucket, IdSource, OrderNo, RefundNo, VoucherNo};
 pub use money::Fen;

@@ -1,0 +1,173 @@
+//! The audit chain: what each command touched, and the links that hold the events together.
+
+use crate::id::Bucket;
+use crate::record::{Record, Value, decode_values, encode_values};
+use crate::time::{Date, Instant};
+use crate::{id16, record};
+use sha2::{Digest, Sha256};
+
+id16! {
+    /// One chain: one writer, from its start to its end.
+    ChainId;
+}
+
+/// One row that a command appended or changed, as its after-image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// Number of the table.
+    pub table: u8,
+    /// Encoded key.
+    pub key: Vec<u8>,
+    /// Version after the command.
+    pub version: u32,
+    /// State after the command; 0 for tables without one.
+    pub state: u8,
+    /// Hash of all columns after the command.
+    pub hash: [u8; 16],
+}
+
+/// Packs what a command touched in one bucket.
+#[must_use]
+pub fn encode_touched(rows: &[Touched]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(rows.len() * 64);
+    for row in rows {
+        encode_values(
+            &[
+                Value::Int(i64::from(row.table)),
+                Value::Bytes(row.key.clone()),
+                Value::Int(i64::from(row.version)),
+                Value::Int(i64::from(row.state)),
+                Value::Bytes(row.hash.to_vec()),
+            ],
+            &mut out,
+        );
+    }
+    out
+}
+
+/// Reads what [`encode_touched`] wrote; `None` when it is damaged.
+#[must_use]
+pub fn decode_touched(bytes: &[u8]) -> Option<Vec<Touched>> {
+    let values = decode_values(bytes)?;
+    let mut rows = Vec::with_capacity(values.len() / 5);
+    let mut values = values.into_iter();
+    while let Some(first) = values.next() {
+        let (Value::Int(table), Value::Bytes(key)) = (first, values.next()?) else {
+            return None;
+        };
+        let (Value::Int(version), Value::Int(state)) = (values.next()?, values.next()?) else {
+            return None;
+        };
+        let Value::Bytes(hash) = values.next()? else {
+            return None;
+        };
+        rows.push(Touched {
+            table: u8::try_from(table).ok()?,
+            key,
+            version: u32::try_from(version).ok()?,
+            state: u8::try_from(state).ok()?,
+            hash: hash.try_into().ok()?,
+        });
+    }
+    Some(rows)
+}
+
+record! {
+    /// What one command did in one bucket. Never changed.
+    pub struct Event in 18 "event" {
+        key {
+            bucket: Bucket = Public,
+            chain_id: ChainId = Public,
+            link_no: i64 = Public,
+            seq: u32 = Public,
+        }
+        row {
+            /// Kind of the command.
+            command: String = Public,
+            /// Who: `payer`, `channel:wechat`, `job:ask`, `staff:…`.
+            actor: String = Public,
+            at: Instant = Public,
+            /// [`Touched`] rows, packed.
+            touched: Vec<u8> = Public,
+        }
+        ranges { }
+    }
+}
+
+record! {
+    /// One commit of one writer. Never changed.
+    pub struct Link in 19 "link" {
+        key { chain_id: [u8; 16] = Public, link_no: i64 = Public, }
+        row {
+            previous: [u8; 32] = Public,
+            hash: [u8; 32] = Public,
+            events: u32 = Public,
+            book_day: Date = Public,
+            at: Instant = Public,
+        }
+        ranges { }
+    }
+}
+
+record! {
+    /// A signed list of all chains with number and hash. Never changed.
+    pub struct Checkpoint in 20 "checkpoint" {
+        key { checkpoint_id: [u8; 16] = Public, }
+        row {
+            at: Instant = Public,
+            /// `chain:number:hash` in hex, one a line, sorted.
+            heads: String = Public,
+            key_id: String = Public,
+            signature: Vec<u8> = Public,
+        }
+        ranges { }
+    }
+}
+
+/// Hash of one event, as its link holds it.
+#[must_use]
+pub fn event_hash(event: &Event) -> [u8; 32] {
+    let mut bytes = Vec::with_capacity(event.touched.len() + 96);
+    encode_values(&event.values(), &mut bytes);
+    Sha256::digest(&bytes).into()
+}
+
+/// Hash of one link over the one before it and its events.
+#[must_use]
+pub fn link_hash(
+    chain: ChainId,
+    link_no: i64,
+    previous: &[u8; 32],
+    book_day: Date,
+    at: Instant,
+    events: &[[u8; 32]],
+) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"jiaoyi-link-1");
+    hash.update(chain.0);
+    hash.update(link_no.to_be_bytes());
+    hash.update(previous);
+    hash.update(book_day.to_string());
+    hash.update(at.0.to_be_bytes());
+    for event in events {
+        hash.update(event);
+    }
+    hash.finalize().into()
+}
+
+/// What a checkpoint signs.
+#[must_use]
+pub fn checkpoint_text(at: Instant, heads: &[(ChainId, i64, [u8; 32])]) -> String {
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    let mut lines: Vec<String> = heads
+        .iter()
+        .map(|(chain, number, hash)| format!("{}:{number}:{}", hex(&chain.0), hex(hash)))
+        .collect();
+    lines.sort();
+    format!("jiaoyi-checkpoint-1 {}\n{}\n", at.0, lines.join("\n"))
+}

@@ -1,0 +1,487 @@
+//! Allocation: a success fills the free slots of its order's lines; what finds none is surplus.
+
+use super::{
+    CaseKind, Context, DueKey, OrderKey, abandon_attempts, current_revision, draw_refund,
+    draw_voucher, free_locks, line_due, lines_of, open_case, post,
+};
+use crate::attempt::Attempt;
+use crate::books::{Account, Transfer, TransferId, TransferKind, TransitId};
+use crate::due::{DueEvent, RevisionKind, Slot, split_amounts};
+use crate::fact::Fact;
+use crate::id::Bucket;
+use crate::messages::Topic;
+use crate::money::Fen;
+use crate::order::{AfterClose, DifferenceRule, Line, LineState, OrderEvent};
+use crate::refund::{Refund, RefundCause, RefundState};
+use crate::time::Instant;
+use crate::voucher::{Voucher, VoucherContent, VoucherState, draw_check_code};
+use crate::working_set::WorkingSet;
+
+/// A success that has just been seen, and the attempt it belongs to.
+pub(super) struct Incoming {
+    pub fact: Fact,
+    pub attempt: Attempt,
+}
+
+/// Why a line cannot take its money; `None` when it can.
+fn obstacle(
+    ws: &mut WorkingSet,
+    ctx: &mut Context,
+    line: &Line,
+    fact: &Fact,
+) -> Option<RefundCause> {
+    let key = line_due(line);
+    let order = Some(line.order_id);
+    let subject = fact.attempt_no.as_str().to_owned();
+    if ws.slot.get(&key).is_some() {
+        return Some(RefundCause::SecondSuccess);
+    }
+    let revision = current_revision(ws, &key);
+    if revision
+        .as_ref()
+        .is_none_or(|row| row.kind == RevisionKind::Void)
+    {
+        let cause = revision.and_then(|row| row.void_cause).unwrap_or_default();
+        open_case(ws, ctx, line.bucket, CaseKind::Void, order, &subject, cause);
+        return Some(RefundCause::Void);
+    }
+    if fact.paid_at > line.window_until {
+        let detail = format!("paid {} window until {}", fact.paid_at, line.window_until);
+        open_case(
+            ws,
+            ctx,
+            line.bucket,
+            CaseKind::AfterClose,
+            order,
+            &subject,
+            detail,
+        );
+        if line.after_close == AfterClose::Surplus {
+            return Some(RefundCause::AfterClose);
+        }
+    }
+    // The quote holds; a price that changed meanwhile is a case under the region's rule.
+    let changed = revision.is_some_and(|row| row.revision_no != line.revision_no);
+    if changed {
+        let detail = format!("quoted {} under revision {}", line.own, line.revision_no);
+        open_case(
+            ws,
+            ctx,
+            line.bucket,
+            CaseKind::Difference,
+            order,
+            &subject,
+            detail,
+        );
+        if line.difference_rule == DifferenceRule::Refund {
+            return Some(RefundCause::Repriced);
+        }
+    }
+    None
+}
+
+/// Fills what is free and holds the rest.
+pub(super) fn allocate(ws: &mut WorkingSet, ctx: &mut Context, incoming: Incoming) -> Fact {
+    let Incoming { mut fact, attempt } = incoming;
+    let order_key: OrderKey = (attempt.bucket, attempt.order_id);
+    for line in lines_of(ws, &order_key) {
+        match obstacle(ws, ctx, &line, &fact) {
+            None => {
+                fact.premium = fact.premium.checked_add(line.own).unwrap_or(Fen::MAX);
+                fill(ws, ctx, line, Some(&fact), LineState::Premium);
+            }
+            Some(cause) => {
+                fact.surplus = fact.surplus.checked_add(line.own).unwrap_or(Fen::MAX);
+                hold(ws, ctx, &mut fact, &attempt, Some(line), cause);
+            }
+        }
+    }
+    ws.fact.put(fact.clone());
+    settle_order(ws, ctx, &order_key, &attempt, fact.surplus.is_zero());
+    fact
+}
+
+/// The channel took another amount than was quoted: all of it is held as surplus, with a case.
+pub(super) fn hold_whole(
+    ws: &mut WorkingSet,
+    ctx: &mut Context,
+    incoming: Incoming,
+    why: String,
+) -> Fact {
+    let Incoming { mut fact, attempt } = incoming;
+    let order_key: OrderKey = (attempt.bucket, attempt.order_id);
+    let no = attempt.attempt_no.as_str().to_owned();
+    open_case(
+        ws,
+        ctx,
+        attempt.bucket,
+        CaseKind::WrongAmount,
+        Some(attempt.order_id),
+        &no,
+        why,
+    );
+    fact.surplus = fact.amount;
+    hold(ws, ctx, &mut fact, &attempt, None, RefundCause::WrongAmount);
+    ws.fact.put(fact.clone());
+    settle_order(ws, ctx, &order_key, &attempt, false);
+    fact
+}
+
+/// After money came: the order's state, its other attempts, its locks, and the confirming query.
+fn settle_order(
+    ws: &mut WorkingSet,
+    ctx: &mut Context,
+    key: &OrderKey,
+    attempt: &Attempt,
+    all_premium: bool,
+) {
+    let lines = lines_of(ws, key);
+    if let Some(mut order) = ws.pay_order.get(key).cloned() {
+        let premium = lines.iter().any(|line| line.state == LineState::Premium);
+        let waiting = lines.iter().any(|line| line.state != LineState::Premium);
+        let event = OrderEvent::Allocated {
+            premium,
+            surplus: !premium || waiting,
+        };
+        order.apply(event);
+        order.ended_at.get_or_insert(ctx.at);
+        ws.pay_order.put(order);
+    }
+    abandon_attempts(ws, ctx, key, Some(&attempt.attempt_no));
+    free_locks(ws, key, false);
+    if !all_premium {
+        // Surplus goes back only when a query has confirmed the success: ask now.
+        let no = (attempt.bucket, attempt.attempt_no.clone());
+        if let Some(mut paid) = ws.attempt.get(&no).cloned() {
+            paid.ask_at = Some(ctx.at);
+            ws.attempt.put(paid);
+        }
+    }
+}
+
+/// Writes the slot, the books, the voucher and the messages of a filled line.
+pub(super) fn fill(
+    ws: &mut WorkingSet,
+    ctx: &mut Context,
+    mut line: Line,
+    fact: Option<&Fact>,
+    state: LineState,
+) {
+    let key = line_due(&line);
+    let Some(mut due) = ws.due.get(&key).cloned() else {
+        return;
+    };
+    let accepted_at = fact.map_or(ctx.at, |fact| fact.paid_at);
+    if due.state == crate::due::DueState::Draft || due.state == crate::due::DueState::Void {
+        due.apply(DueEvent::Activated);
+    }
+    due.apply(DueEvent::Filled);
+    due.lock_order = None;
+    due.lock_order_bucket = None;
+    due.lock_channel = None;
+    due.lock_until = None;
+    due.lock_lapses = 0;
+    due.paid_at = Some(accepted_at);
+    let from_surplus = line.state == LineState::Surplus;
+    line.state = state;
+    let voucher_no = draw_voucher(ctx, key.0);
+    ws.slot.put(Slot {
+        bucket: key.0,
+        due_id: key.1,
+        generation: key.2,
+        person_id: due.person_id,
+        scheme: due.scheme,
+        benefit_year: due.benefit_year,
+        order_id: line.order_id,
+        line_no: line.line_no,
+        fact_bucket: fact.map(|fact| fact.bucket),
+        fact_channel: fact.map(|fact| fact.channel),
+        fact_merchant: fact.map(|fact| fact.merchant.clone()),
+        fact_txn: fact.map(|fact| fact.txn_id.clone()),
+        // Wallets never reverse a success; a bank's row says until when it can.
+        reversible_until: None,
+        own: line.own,
+        gross: line.gross,
+        subsidies: line.subsidies.clone(),
+        accepted_at,
+        filled_at: ctx.at,
+        benefit_first: line.benefit_first,
+        benefit_last: line.benefit_last,
+        voucher_no: voucher_no.clone(),
+        ended_at: None,
+        end_reason: None,
+        version: 1,
+    });
+    let person = ws.person.get(&(key.0, due.person_id)).cloned();
+    let benefit_year = due.benefit_year;
+    ws.due.put(due);
+    post_premium(ws, ctx, &line, &key, benefit_year, fact, from_surplus);
+    let order = ws.pay_order.get(&(line.bucket, line.order_id));
+    let content = VoucherContent {
+        name_masked: person
+            .as_ref()
+            .map(|row| row.name_masked.clone())
+            .unwrap_or_default(),
+        document_masked: person
+            .as_ref()
+            .map(|row| row.document_masked.clone())
+            .unwrap_or_default(),
+        relation: order.map(|row| row.relation.clone()).unwrap_or_default(),
+        region: line.region.clone(),
+        benefit_year,
+        period_first: line.benefit_first.to_string(),
+        period_last: line.benefit_last.to_string(),
+        items: line.items.clone(),
+        subsidies: line.subsidies.clone(),
+        own_fen: line.own.get(),
+        gross_fen: line.gross.get(),
+        paid_at_ms: accepted_at.0,
+        channel: fact.map_or("", |fact| fact.channel.code()).to_owned(),
+        channel_txn: fact.map(|fact| fact.txn_id.clone()).unwrap_or_default(),
+        order_no: order
+            .map(|row| row.order_no.as_str().to_owned())
+            .unwrap_or_default(),
+    };
+    ws.voucher.put(Voucher {
+        bucket: key.0,
+        voucher_no: voucher_no.clone(),
+        check_code: draw_check_code(&mut ctx.ids),
+        state: VoucherState::Valid,
+        order_bucket: line.bucket,
+        order_id: line.order_id,
+        line_no: line.line_no,
+        due_id: key.1,
+        generation: key.2,
+        content: content.to_text(),
+        issued_at: ctx.at,
+        ended_at: None,
+        version: 1,
+    });
+    ws.line.put(line);
+    if person.is_some_and(|row| row.phone_sealed.is_some()) {
+        post(ws, ctx, key.0, Topic::SmsPaid, voucher_no.as_str(), 0);
+    }
+}
+
+/// The transfers of a filled line: subsidies first, then the payer's money, item by item.
+fn post_premium(
+    ws: &mut WorkingSet,
+    ctx: &mut Context,
+    line: &Line,
+    due: &DueKey,
+    benefit_year: i16,
+    fact: Option<&Fact>,
+    from_surplus: bool,
+) {
+    let mut sources: Vec<(String, Fen)> = split_amounts(&line.subsidies)
+        .into_iter()
+        .map(|(payer, amount)| (Account::Aid { payer }.to_string(), amount))
+        .collect();
+    let mut transit = None;
+    if let Some(fact) = fact {
+        let money = if from_surplus {
+            Account::Suspense {
+                channel: fact.channel,
+            }
+        } else {
+            Account::Clearing {
+                channel: fact.channel,
+                day: fact.channel_day,
+            }
+        };
+        if fact.bucket == due.0 {
+            sources.push((money.to_string(), line.own));
+        } else {
+            // No transfer names objects of two buckets: the money crosses by transit.
+            transit = Some(TransitId(ctx.ids.id16()));
+            let entry = Entry {
+                line,
+                due: None,
+                fact: Some(fact),
+                transit,
+            };
+            let accounts = (money.to_string(), Account::Transit.to_string());
+            transfer(
+                ws,
+                ctx,
+                fact.bucket,
+                &entry,
+                TransferKind::Transit,
+                accounts,
+                line.own,
+            );
+            sources.push((Account::Transit.to_string(), line.own));
+        }
+    }
+    for (source, item, amount) in split_items(line, sources) {
+        let account = Account::Collected {
+            region: line.region.clone(),
+            benefit_year,
+            item,
+        };
+        let fact = fact.filter(|_| !source.starts_with("aid:"));
+        let entry = Entry {
+            line,
+            due: Some(due),
+            fact,
+            transit: fact.and(transit),
+        };
+        let kind = if from_surplus && fact.is_some() {
+            TransferKind::Applied
+        } else {
+            TransferKind::Premium
+        };
+        transfer(
+            ws,
+            ctx,
+            due.0,
+            &entry,
+            kind,
+            (source, account.to_string()),
+            amount,
+        );
+    }
+}
+
+/// Splits the items of a line over the sources of money, in order: no fen is left over.
+fn split_items(line: &Line, sources: Vec<(String, Fen)>) -> Vec<(String, String, Fen)> {
+    let mut parts = Vec::new();
+    let mut sources = sources.into_iter();
+    let mut source = sources.next();
+    for (item, mut rest) in split_amounts(&line.items) {
+        while !rest.is_zero() {
+            let Some((name, left)) = source.take() else {
+                break;
+            };
+            let part = left.min(rest);
+            rest = rest.checked_sub(part).unwrap_or(Fen::ZERO);
+            let left = left.checked_sub(part).unwrap_or(Fen::ZERO);
+            if !part.is_zero() {
+                parts.push((name.clone(), item.clone(), part));
+            }
+            source = if left.is_zero() {
+                sources.next()
+            } else {
+                Some((name, left))
+            };
+        }
+    }
+    parts
+}
+
+/// What a transfer is about.
+pub(super) struct Entry<'a> {
+    pub line: &'a Line,
+    pub due: Option<&'a DueKey>,
+    pub fact: Option<&'a Fact>,
+    pub transit: Option<TransitId>,
+}
+
+fn transfer(
+    ws: &mut WorkingSet,
+    ctx: &mut Context,
+    bucket: Bucket,
+    entry: &Entry<'_>,
+    kind: TransferKind,
+    (debit, credit): (String, String),
+    amount: Fen,
+) {
+    ws.transfer.put(Transfer {
+        bucket,
+        transfer_id: TransferId(ctx.ids.id16()),
+        debit,
+        credit,
+        amount,
+        kind,
+        order_id: entry.line.order_id,
+        line_no: entry.line.line_no,
+        due_id: entry.due.map(|due| due.1),
+        generation: entry.due.map(|due| due.2),
+        channel: entry.fact.map(|fact| fact.channel),
+        merchant: entry.fact.map(|fact| fact.merchant.clone()),
+        txn_id: entry.fact.map(|fact| fact.txn_id.clone()),
+        refund_no: None,
+        transit_id: entry.transit,
+        channel_day: entry.fact.map(|fact| fact.channel_day),
+        book_day: ctx.book_day,
+        at: ctx.at,
+    });
+}
+
+/// Surplus: suspense plus one refund on hold, in the same transaction.
+fn hold(
+    ws: &mut WorkingSet,
+    ctx: &mut Context,
+    fact: &mut Fact,
+    attempt: &Attempt,
+    line: Option<Line>,
+    cause: RefundCause,
+) {
+    let amount = line.as_ref().map_or(fact.amount, |line| line.own);
+    let line_no = line.as_ref().map_or(0, |line| line.line_no);
+    if amount.is_zero() || !fact.reserve(amount) {
+        return;
+    }
+    let refund_no = draw_refund(ctx, fact.bucket);
+    ws.transfer.put(Transfer {
+        bucket: fact.bucket,
+        transfer_id: TransferId(ctx.ids.id16()),
+        debit: Account::Clearing {
+            channel: fact.channel,
+            day: fact.channel_day,
+        }
+        .to_string(),
+        credit: Account::Suspense {
+            channel: fact.channel,
+        }
+        .to_string(),
+        amount,
+        kind: TransferKind::Surplus,
+        order_id: fact.order_id,
+        line_no,
+        due_id: None,
+        generation: None,
+        channel: Some(fact.channel),
+        merchant: Some(fact.merchant.clone()),
+        txn_id: Some(fact.txn_id.clone()),
+        refund_no: Some(refund_no.clone()),
+        transit_id: None,
+        channel_day: Some(fact.channel_day),
+        book_day: ctx.book_day,
+        at: ctx.at,
+    });
+    let held_until: Option<Instant> = line
+        .as_ref()
+        .and_then(|line| ws.slot.get(&line_due(line)))
+        .and_then(|slot| slot.reversible_until);
+    ws.refund.put(Refund {
+        bucket: fact.bucket,
+        refund_no: refund_no.clone(),
+        state: RefundState::Held,
+        cause,
+        channel: fact.channel,
+        merchant: fact.merchant.clone(),
+        txn_id: fact.txn_id.clone(),
+        attempt_no: attempt.attempt_no.clone(),
+        order_id: fact.order_id,
+        line_no,
+        amount,
+        channel_no: refund_no,
+        closes: 0,
+        request: None,
+        held_until,
+        created_at: ctx.at,
+        sent_at: None,
+        done_at: None,
+        detail: None,
+        ask_at: Some(held_until.unwrap_or(ctx.at)),
+        asks: 0,
+        version: 1,
+    });
+    if let Some(mut line) = line
+        && line.state == LineState::Waiting
+    {
+        line.state = LineState::Surplus;
+        ws.line.put(line);
+    }
+}

@@ -1,0 +1,263 @@
+//! A refund on hold may leave only when it is certain that its money is surplus.
+
+use super::allocate::fill;
+use super::{
+    Answer, CaseKind, Command, Context, OWN_CALL_MS, OrderKey, Refusal, Renderer, line_due,
+    lines_of, open_case, order_needs, post,
+};
+use crate::attempt::Attempt;
+use crate::books::{Account, Transfer, TransferId, TransferKind};
+use crate::channel::RefundTerms;
+use crate::due::Slot;
+use crate::fact::{Fact, FactKind};
+use crate::id::RefundNo;
+use crate::messages::Topic;
+use crate::order::LineState;
+use crate::record::Record;
+use crate::refund::{Refund, RefundCause, RefundEvent};
+use crate::working_set::{Need, WorkingSet};
+use std::sync::Arc;
+
+/// Looks at one refund on hold: sends it, cancels it, or waits.
+pub struct ApproveRefund {
+    pub refund_no: RefundNo,
+    pub renderer: Arc<dyn Renderer>,
+}
+
+/// The key of the success that a refund gives back.
+pub(super) fn success_key(refund: &Refund) -> <Fact as Record>::Key {
+    (
+        refund.bucket,
+        refund.channel,
+        refund.merchant.clone(),
+        refund.txn_id.clone(),
+        FactKind::Success,
+    )
+}
+
+/// What the slot of a refund's line says about it.
+enum Ground {
+    /// The slot is filled by another fact that can no longer be reversed.
+    Surplus,
+    /// The other fact can still be reversed until then.
+    Wait(crate::time::Instant),
+    /// The slot is free again: the money is premium after all.
+    Free,
+}
+
+impl ApproveRefund {
+    fn ground(ws: &WorkingSet, ctx: &Context, refund: &Refund) -> Ground {
+        if refund.cause != RefundCause::SecondSuccess {
+            return Ground::Surplus;
+        }
+        let order: OrderKey = (refund.bucket, refund.order_id);
+        let line = lines_of(ws, &order)
+            .into_iter()
+            .find(|line| line.line_no == refund.line_no);
+        let slot = line.as_ref().and_then(|line| ws.slot.get(&line_due(line)));
+        match slot {
+            Some(slot) if slot.is_live() => match slot.reversible_until {
+                Some(until) if until > ctx.at => Ground::Wait(until),
+                Some(_) | None => Ground::Surplus,
+            },
+            // Ended by a refund of that premium: this money is still not wanted here.
+            Some(_) => Ground::Surplus,
+            None => Ground::Free,
+        }
+    }
+
+    /// The filling fact was reversed first: the surplus takes its place, and the refund is off.
+    fn apply_surplus(ws: &mut WorkingSet, ctx: &mut Context, mut refund: Refund, mut fact: Fact) {
+        let order: OrderKey = (refund.bucket, refund.order_id);
+        refund.apply(RefundEvent::Withdrawn);
+        refund.ask_at = None;
+        fact.unreserve(refund.amount);
+        fact.premium = fact
+            .premium
+            .checked_add(refund.amount)
+            .unwrap_or(fact.premium);
+        fact.surplus = fact
+            .surplus
+            .checked_sub(refund.amount)
+            .unwrap_or(fact.surplus);
+        if let Some(line) = lines_of(ws, &order)
+            .into_iter()
+            .find(|line| line.line_no == refund.line_no)
+        {
+            fill(ws, ctx, line, Some(&fact), LineState::Premium);
+        }
+        ws.fact.put(fact);
+        ws.refund.put(refund);
+    }
+
+    fn send(&self, ws: &mut WorkingSet, ctx: &mut Context, mut refund: Refund, fact: &Fact) {
+        let terms = RefundTerms {
+            no: refund.channel_no.clone(),
+            attempt_no: refund.attempt_no.clone(),
+            amount: refund.amount,
+            total: fact.amount,
+            reason: refund.cause.code().to_owned(),
+            notify_url: self.renderer.notify_url(),
+        };
+        refund.apply(RefundEvent::Approved);
+        refund.apply(RefundEvent::Sent);
+        refund.request = Some(self.renderer.refund(&terms));
+        refund.sent_at = Some(ctx.at);
+        refund.ask_at = Some(refund.next_ask(ctx.at.plus_ms(OWN_CALL_MS)));
+        let line_no = refund.line_no;
+        ws.transfer.put(refund_transfer(
+            ctx,
+            &refund,
+            fact,
+            TransferKind::RefundApproved,
+            line_no,
+        ));
+        post(
+            ws,
+            ctx,
+            refund.bucket,
+            Topic::Refund,
+            refund.refund_no.as_str(),
+            0,
+        );
+        ws.refund.put(refund);
+    }
+}
+
+/// The transfer of a refund step: suspense to payable, or payable to clearing.
+pub(super) fn refund_transfer(
+    ctx: &mut Context,
+    refund: &Refund,
+    fact: &Fact,
+    kind: TransferKind,
+    line_no: u32,
+) -> Transfer {
+    let payable = Account::RefundPayable {
+        channel: refund.channel,
+    }
+    .to_string();
+    let day = ctx.at.date();
+    let (debit, credit, channel_day) = if kind == TransferKind::RefundApproved {
+        (
+            Account::Suspense {
+                channel: refund.channel,
+            }
+            .to_string(),
+            payable,
+            fact.channel_day,
+        )
+    } else {
+        (
+            payable,
+            Account::Clearing {
+                channel: refund.channel,
+                day,
+            }
+            .to_string(),
+            day,
+        )
+    };
+    Transfer {
+        bucket: refund.bucket,
+        transfer_id: TransferId(ctx.ids.id16()),
+        debit,
+        credit,
+        amount: refund.amount,
+        kind,
+        order_id: refund.order_id,
+        line_no,
+        due_id: None,
+        generation: None,
+        channel: Some(refund.channel),
+        merchant: Some(refund.merchant.clone()),
+        txn_id: Some(refund.txn_id.clone()),
+        refund_no: Some(refund.refund_no.clone()),
+        transit_id: None,
+        channel_day: Some(channel_day),
+        book_day: ctx.book_day,
+        at: ctx.at,
+    }
+}
+
+impl Command for ApproveRefund {
+    fn kind(&self) -> &'static str {
+        "approve_refund"
+    }
+
+    fn actor(&self) -> String {
+        "job:refund".to_owned()
+    }
+
+    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
+        let key = (self.refund_no.bucket(), self.refund_no.clone());
+        let mut needs = vec![Need::key::<Refund>(&key)];
+        if let Some(refund) = ws.refund.get(&key) {
+            needs.push(Need::key::<Fact>(&success_key(refund)));
+            let attempt = (refund.bucket, refund.attempt_no.clone());
+            needs.push(Need::key::<Attempt>(&attempt));
+            order_needs(ws, &(refund.bucket, refund.order_id), &mut needs);
+        }
+        needs
+    }
+
+    fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
+        let key = (self.refund_no.bucket(), self.refund_no.clone());
+        let mut refund = ws
+            .refund
+            .get(&key)
+            .cloned()
+            .ok_or(Refusal::NotFound { what: "refund" })?;
+        if refund.state != crate::refund::RefundState::Held {
+            return Ok(Answer::Already);
+        }
+        let fact = ws
+            .fact
+            .get(&success_key(&refund))
+            .cloned()
+            .ok_or(Refusal::NotFound { what: "fact" })?;
+        if fact.confirmed_at.is_none() {
+            // A query must confirm the success first; make sure that one is planned.
+            let no = (refund.bucket, refund.attempt_no.clone());
+            if let Some(mut attempt) = ws.attempt.get(&no).cloned() {
+                attempt.ask_at = Some(ctx.at);
+                ws.attempt.put(attempt);
+            }
+            refund.asks = refund.asks.saturating_add(1);
+            refund.ask_at = Some(refund.next_ask(ctx.at));
+            ws.refund.put(refund);
+            return Ok(Answer::Held);
+        }
+        match ApproveRefund::ground(ws, ctx, &refund) {
+            Ground::Wait(until) => {
+                refund.held_until = Some(until);
+                refund.ask_at = Some(until);
+                ws.refund.put(refund);
+                Ok(Answer::Held)
+            }
+            Ground::Free => {
+                ApproveRefund::apply_surplus(ws, ctx, refund, fact);
+                Ok(Answer::Done)
+            }
+            Ground::Surplus => {
+                // The slot's owner must still be the other fact when this commits.
+                let order: OrderKey = (refund.bucket, refund.order_id);
+                for line in lines_of(ws, &order) {
+                    let due = line_due(&line);
+                    if ws.slot.get(&due).is_some_and(Slot::is_live) {
+                        ws.slot.assert_unchanged(&due);
+                    }
+                }
+                if refund.cause == RefundCause::WrongAmount && refund.amount != fact.amount {
+                    let no = refund.refund_no.as_str().to_owned();
+                    let detail = format!("held {} took {}", refund.amount, fact.amount);
+                    let order = Some(refund.order_id);
+                    let bucket = refund.bucket;
+                    open_case(ws, ctx, bucket, CaseKind::WrongAmount, order, &no, detail);
+                    return Ok(Answer::Held);
+                }
+                self.send(ws, ctx, refund, &fact);
+                Ok(Answer::Act)
+            }
+        }
+    }
+}

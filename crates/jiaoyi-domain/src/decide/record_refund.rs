@@ -1,0 +1,246 @@
+//! What a channel says about a refund: by answer, by query, by notice.
+
+use super::approve_refund::{refund_transfer, success_key};
+use super::{
+    Answer, CaseKind, Command, Context, NoticeMessage, Refusal, Renderer, draw_refund, open_case,
+    order_needs, post,
+};
+use crate::books::TransferKind;
+use crate::channel::{RefundOutcome, RefundTerms};
+use crate::fact::{Fact, FactKind, FactSource};
+use crate::id::RefundNo;
+use crate::messages::{Inbox, Outbox, Topic};
+use crate::record::Record;
+use crate::refund::{CHANNEL_NUMBERS_MAX, Refund, RefundEvent, RefundState};
+use crate::working_set::{Need, WorkingSet};
+use std::sync::Arc;
+
+/// One word of the channel about one refund.
+pub struct RecordRefund {
+    /// Our refund.
+    pub refund_no: RefundNo,
+    /// The number the channel used, when it named one.
+    pub channel_no: Option<String>,
+    pub outcome: RefundOutcome,
+    pub source: FactSource,
+    pub notice: Option<NoticeMessage>,
+    pub outbox: Option<<Outbox as Record>::Key>,
+    pub renderer: Arc<dyn Renderer>,
+}
+
+impl RecordRefund {
+    fn key(&self) -> <Refund as Record>::Key {
+        (self.refund_no.bucket(), self.refund_no.clone())
+    }
+
+    fn paid_out_key(refund: &Refund) -> <Fact as Record>::Key {
+        (
+            refund.bucket,
+            refund.channel,
+            refund.merchant.clone(),
+            refund.channel_no.as_str().to_owned(),
+            FactKind::Refund,
+        )
+    }
+
+    fn done(&self, ws: &mut WorkingSet, ctx: &mut Context, mut refund: Refund) -> Answer {
+        let before = refund.state;
+        if !refund.apply(RefundEvent::Succeeded) || refund.state == before {
+            return Answer::Already;
+        }
+        let RefundOutcome::Done { at, amount } = self.outcome else {
+            return Answer::Already;
+        };
+        refund.done_at = Some(at);
+        refund.ask_at = None;
+        let Some(success) = ws.fact.get(&success_key(&refund)).cloned() else {
+            return Answer::Held;
+        };
+        if amount != refund.amount {
+            let detail = format!("asked {} told {amount}", refund.amount);
+            let (no, order) = (refund.refund_no.as_str().to_owned(), Some(refund.order_id));
+            open_case(
+                ws,
+                ctx,
+                refund.bucket,
+                CaseKind::NoticeDiffers,
+                order,
+                &no,
+                detail,
+            );
+        }
+        let line_no = refund.line_no;
+        let row = refund_transfer(ctx, &refund, &success, TransferKind::RefundDone, line_no);
+        ws.transfer.put(row);
+        ws.fact.put(Fact {
+            bucket: refund.bucket,
+            channel: refund.channel,
+            merchant: refund.merchant.clone(),
+            txn_id: refund.channel_no.as_str().to_owned(),
+            kind: FactKind::Refund,
+            attempt_no: refund.attempt_no.clone(),
+            order_id: refund.order_id,
+            amount: refund.amount,
+            paid_at: at,
+            channel_day: at.date(),
+            source: self.source,
+            seen_at: ctx.at,
+            confirmed_at: (self.source == FactSource::Query).then_some(ctx.at),
+            premium: crate::money::Fen::ZERO,
+            surplus: crate::money::Fen::ZERO,
+            returned_or_reserved: crate::money::Fen::ZERO,
+            version: 1,
+        });
+        post(
+            ws,
+            ctx,
+            refund.bucket,
+            Topic::SmsRefund,
+            refund.refund_no.as_str(),
+            0,
+        );
+        ws.refund.put(refund);
+        Answer::Done
+    }
+
+    /// The number is final and paid nothing: a new number, and after that staff.
+    fn closed(&self, ws: &mut WorkingSet, ctx: &mut Context, mut refund: Refund, code: &str) {
+        refund.detail = Some(code.to_owned());
+        refund.closes = refund.closes.saturating_add(1);
+        if refund.closes >= CHANNEL_NUMBERS_MAX {
+            RecordRefund::manual(ws, ctx, refund, code);
+            return;
+        }
+        if !matches!(refund.state, RefundState::Sent | RefundState::Unknown) {
+            return;
+        }
+        refund.apply(RefundEvent::ClosedByChannel);
+        refund.channel_no = draw_refund(ctx, refund.bucket);
+        let total = ws
+            .fact
+            .get(&success_key(&refund))
+            .map_or(refund.amount, |fact| fact.amount);
+        refund.request = Some(self.renderer.refund(&RefundTerms {
+            no: refund.channel_no.clone(),
+            attempt_no: refund.attempt_no.clone(),
+            amount: refund.amount,
+            total,
+            reason: refund.cause.code().to_owned(),
+            notify_url: self.renderer.notify_url(),
+        }));
+        refund.apply(RefundEvent::Sent);
+        refund.ask_at = Some(refund.next_ask(ctx.at));
+        post(
+            ws,
+            ctx,
+            refund.bucket,
+            Topic::Refund,
+            refund.refund_no.as_str(),
+            0,
+        );
+        ws.refund.put(refund);
+    }
+
+    fn manual(ws: &mut WorkingSet, ctx: &mut Context, mut refund: Refund, code: &str) {
+        let before = refund.state;
+        refund.apply(RefundEvent::ChannelCannot);
+        if refund.state == before {
+            return;
+        }
+        refund.ask_at = None;
+        refund.detail = Some(code.to_owned());
+        let (no, order) = (refund.refund_no.as_str().to_owned(), Some(refund.order_id));
+        open_case(
+            ws,
+            ctx,
+            refund.bucket,
+            CaseKind::RefundManual,
+            order,
+            &no,
+            code.to_owned(),
+        );
+        ws.refund.put(refund);
+    }
+
+    /// The same number again, later.
+    fn again(ws: &mut WorkingSet, ctx: &mut Context, mut refund: Refund, detail: Option<&str>) {
+        refund.apply(RefundEvent::NoAnswer);
+        refund.asks = refund.asks.saturating_add(1);
+        refund.ask_at = Some(refund.next_ask(ctx.at));
+        if let Some(detail) = detail {
+            refund.detail = Some(detail.to_owned());
+        }
+        ws.refund.put(refund);
+    }
+}
+
+impl Command for RecordRefund {
+    fn kind(&self) -> &'static str {
+        "record_refund"
+    }
+
+    fn actor(&self) -> String {
+        "channel".to_owned()
+    }
+
+    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
+        let mut needs = vec![Need::key::<Refund>(&self.key())];
+        let bucket = self.refund_no.bucket();
+        needs.extend(
+            self.notice
+                .iter()
+                .map(|notice| Need::key::<Inbox>(&notice.key(bucket))),
+        );
+        needs.extend(self.outbox.iter().map(Need::key::<Outbox>));
+        if let Some(refund) = ws.refund.get(&self.key()) {
+            needs.push(Need::key::<Fact>(&success_key(refund)));
+            needs.push(Need::key::<Fact>(&RecordRefund::paid_out_key(refund)));
+            order_needs(ws, &(refund.bucket, refund.order_id), &mut needs);
+        }
+        needs
+    }
+
+    fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
+        let bucket = self.refund_no.bucket();
+        let fresh = self
+            .notice
+            .as_ref()
+            .is_none_or(|notice| notice.store(ws, ctx, bucket));
+        if let Some(outbox) = &self.outbox {
+            super::record_answer::finish(ws, outbox, ctx.at);
+        }
+        let Some(mut refund) = ws.refund.get(&self.key()).cloned() else {
+            if fresh {
+                let detail = format!("{:?}", self.outcome);
+                let no = self.refund_no.as_str();
+                open_case(ws, ctx, bucket, CaseKind::ForeignRefund, None, no, detail);
+            }
+            return Ok(Answer::Held);
+        };
+        if self
+            .channel_no
+            .as_deref()
+            .is_some_and(|no| no != refund.channel_no.as_str())
+        {
+            return Ok(Answer::Already);
+        }
+        match &self.outcome {
+            RefundOutcome::Done { .. } => return Ok(self.done(ws, ctx, refund)),
+            RefundOutcome::Processing => {
+                refund.apply(RefundEvent::Processing);
+                refund.asks = refund.asks.saturating_add(1);
+                refund.ask_at = Some(refund.next_ask(ctx.at));
+                ws.refund.put(refund);
+            }
+            RefundOutcome::Closed { code } => self.closed(ws, ctx, refund, code),
+            RefundOutcome::Abnormal { code } => RecordRefund::manual(ws, ctx, refund, code),
+            RefundOutcome::ShortOfBalance => {
+                RecordRefund::again(ws, ctx, refund, Some("short_of_balance"));
+            }
+            RefundOutcome::NotFound | RefundOutcome::Unknown { .. } => {
+                RecordRefund::again(ws, ctx, refund, None);
+            }
+        }
+        Ok(Answer::Done)
+    }
+}

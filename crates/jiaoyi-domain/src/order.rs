@@ -1,0 +1,217 @@
+//! An order: one payment for one or several dues, its lines and their frozen quotes.
+
+use crate::due::{DueId, OrderId};
+use crate::id::{Bucket, OrderNo};
+use crate::money::Fen;
+use crate::step::Step;
+use crate::time::{Date, Instant};
+use crate::{codes, record};
+
+/// Most lines of one order (DESIGN.md 2, baskets).
+pub const LINES_MAX: usize = 10;
+
+codes! {
+    /// The state of an order (订单状态).
+    pub enum OrderState {
+        /// It holds its locks and can be paid.
+        Placed = 1 "placed",
+        /// Given up or displaced: its dues are free, its attempts stay watched.
+        Abandoned = 2 "abandoned",
+        /// Every attempt is dead; nothing was paid.
+        Closed = 3 "closed",
+        /// Every line is premium.
+        Paid = 4 "paid",
+        /// Some lines are premium, some surplus.
+        Mixed = 5 "mixed",
+        /// Money came and no line could take it.
+        Surplus = 6 "surplus",
+    }
+}
+
+/// What can happen to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderEvent {
+    /// The holder released it, or somebody displaced it.
+    GivenUp,
+    /// Every attempt is dead by evidence.
+    AllDead,
+    /// The holder tries again with another method before anything was paid.
+    TriedAgain,
+    /// Money was allocated; the order's lines now stand like this.
+    Allocated { premium: bool, surplus: bool },
+}
+
+/// The one transition table of an order.
+pub const fn step(state: OrderState, event: OrderEvent) -> Step<OrderState> {
+    use OrderEvent as E;
+    use OrderState as S;
+    match (state, event) {
+        (S::Placed, E::GivenUp) => Step::To(S::Abandoned),
+        (S::Abandoned | S::Closed, E::GivenUp) => Step::AlreadyApplied,
+        (S::Paid | S::Mixed | S::Surplus, E::GivenUp) => Step::Refused,
+
+        (S::Placed | S::Abandoned, E::AllDead) => Step::To(S::Closed),
+        (S::Closed, E::AllDead) => Step::AlreadyApplied,
+        // Money came: the other attempts dying says nothing about the order any more.
+        (S::Paid | S::Mixed | S::Surplus, E::AllDead) => Step::AlreadyApplied,
+
+        (S::Placed | S::Abandoned | S::Closed, E::TriedAgain) => Step::To(S::Placed),
+        (S::Paid | S::Mixed | S::Surplus, E::TriedAgain) => Step::Refused,
+
+        // The channel is the authority on money: a success counts in every state.
+        (
+            S::Placed | S::Abandoned | S::Closed | S::Paid | S::Mixed | S::Surplus,
+            E::Allocated { premium, surplus },
+        ) => match (premium, surplus) {
+            (true, false) => Step::To(S::Paid),
+            (true, true) => Step::To(S::Mixed),
+            (false, true) => Step::To(S::Surplus),
+            (false, false) => Step::Refused,
+        },
+    }
+}
+
+record! {
+    /// One order; it lies in the bucket of its first due.
+    pub struct PayOrder in 5 "pay_order" state state versioned version {
+        key { bucket: Bucket = Public, order_id: OrderId = Public, }
+        row {
+            order_no: OrderNo = Public,
+            state: OrderState = Public,
+            amount: Fen = Public,
+            line_count: u32 = Public,
+            attempt_count: u32 = Public,
+            /// Hash of the device cookie that placed it.
+            holder: [u8; 32] = Hmac,
+            /// `self` or `other`: how the payer stands to the insured.
+            relation: String = Public,
+            region: String = Public,
+            created_at: Instant = Public,
+            /// What the page counts down to.
+            until: Instant = Public,
+            ended_at: Option<Instant> = Public,
+            version: u32 = Public,
+        }
+        ranges { "by_holder" (holder), }
+    }
+}
+
+codes! {
+    /// What became of a line.
+    pub enum LineState {
+        /// Nothing yet.
+        Waiting = 1 "waiting",
+        /// Its due's slot holds this order's money.
+        Premium = 2 "premium",
+        /// Its money found no free slot.
+        Surplus = 3 "surplus",
+        /// It was premium and has been given back.
+        Returned = 4 "returned",
+    }
+}
+
+codes! {
+    /// What to do with a success that comes after the window and its grace (region's rule).
+    pub enum AfterClose {
+        /// Keep the quote.
+        Keep = 1 "keep",
+        /// Give the money back.
+        Surplus = 2 "surplus",
+    }
+}
+
+codes! {
+    /// What to do when the price changed while the payer was at the wallet (region's rule).
+    pub enum DifferenceRule {
+        /// Keep the quoted price.
+        Keep = 1 "keep",
+        /// Give the whole back and let the payer pay again.
+        Refund = 2 "refund",
+    }
+}
+
+record! {
+    /// One line: a due with the quote frozen for it. A fact is compared with this, never with
+    /// today's price.
+    pub struct Line in 6 "order_line" state state versioned version {
+        key { bucket: Bucket = Public, order_id: OrderId = Public, line_no: u32 = Public, }
+        row {
+            due_bucket: Bucket = Public,
+            due_id: DueId = Public,
+            generation: u32 = Public,
+            revision_no: u32 = Public,
+            state: LineState = Public,
+            own: Fen = Public,
+            gross: Fen = Public,
+            items: String = Public,
+            subsidies: String = Public,
+            policy_version: String = Public,
+            /// The region of the revision.
+            region: String = Public,
+            /// `in_window` or `late`.
+            phase: String = Public,
+            /// A success up to this moment (window end and grace) counts as in time.
+            window_until: Instant = Public,
+            after_close: AfterClose = Public,
+            difference_rule: DifferenceRule = Public,
+            benefit_first: Date = Public,
+            benefit_last: Date = Public,
+            quoted_at: Instant = Public,
+            version: u32 = Public,
+        }
+        ranges { "by_order" (bucket, order_id), }
+    }
+}
+
+record! {
+    /// A payer's list: which orders a device has placed or was given the receipt link of.
+    pub struct DeviceOrder in 7 "device_order" {
+        key {
+            /// The bucket of the device's hash.
+            bucket: Bucket = Public,
+            device: [u8; 32] = Hmac,
+            order_bucket: Bucket = Public,
+            order_id: OrderId = Public,
+        }
+        row { added_at: Instant = Public, }
+        ranges { "by_device" (bucket, device), }
+    }
+}
+
+impl PayOrder {
+    /// Applies an event; `false` when the table refuses it.
+    pub fn apply(&mut self, event: OrderEvent) -> bool {
+        match step(self.state, event).after(self.state) {
+            Some(state) => {
+                self.state = state;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether no money has come for it.
+    #[must_use]
+    pub const fn is_unpaid(&self) -> bool {
+        match self.state {
+            OrderState::Placed | OrderState::Abandoned | OrderState::Closed => true,
+            OrderState::Paid | OrderState::Mixed | OrderState::Surplus => false,
+        }
+    }
+}
+
+/// The history of a line, for `verify`: which states may follow which.
+pub const fn line_may_go(from: LineState, to: LineState) -> bool {
+    use LineState as S;
+    match (from, to) {
+        (S::Waiting, S::Premium | S::Surplus)
+        // The filling fact was reversed first: the surplus takes the slot.
+        | (S::Surplus, S::Premium)
+        | (S::Premium, S::Returned)
+        | (S::Returned, S::Surplus) => true,
+        (S::Waiting, S::Waiting | S::Returned)
+        | (S::Premium, S::Waiting | S::Premium | S::Surplus)
+        | (S::Surplus, S::Waiting | S::Surplus | S::Returned)
+        | (S::Returned, S::Waiting | S::Premium | S::Returned) => false,
+    }
+}

@@ -1,0 +1,485 @@
+//! How a row of the database looks to the rules: typed fields, a key, a version, and an image.
+//!
+//! Each record type is declared once, here in the domain. From the declaration follow the SQL texts
+//! (`cargo xtask gen sql`), the loading and writing in the store, the audit image of a row, and the
+//! privacy class of every column. What this module does not know: any engine, any SQL.
+
+use crate::id::{AttemptNo, Bucket, OrderNo, RefundNo, VoucherNo};
+use crate::money::Fen;
+use crate::time::{Date, Instant};
+use sha2::{Digest, Sha256};
+
+/// One field of a row as a database holds it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Value {
+    Null,
+    Int(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+/// What a column may hold, as far as personal data goes (DESIGN.md 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Privacy {
+    /// Nothing about a person that anybody could read.
+    Public,
+    /// A mask that was made for showing, such as 王*国.
+    Masked,
+    /// Sealed with a key from outside the database.
+    Sealed,
+    /// A keyed hash.
+    Hmac,
+}
+
+/// The engine type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Int,
+    Text,
+    Bytes,
+}
+
+/// A column as declared.
+#[derive(Clone, Copy, Debug)]
+pub struct ColumnSpec {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub privacy: Privacy,
+    pub nullable: bool,
+}
+
+/// A table as declared: everything the store needs to read and write it.
+#[derive(Debug)]
+pub struct TableSpec {
+    /// Small, stable number: part of every audit image. Never reused.
+    pub number: u8,
+    pub name: &'static str,
+    pub columns: &'static [ColumnSpec],
+    /// How many of the first columns are the primary key.
+    pub key_len: usize,
+    /// Whether rows may change; then there is a `version` column.
+    pub mutable: bool,
+    /// Named ways to load several rows: name and the columns that are given.
+    pub ranges: &'static [(&'static str, &'static [&'static str])],
+}
+
+impl TableSpec {
+    /// Place of a column by name.
+    #[must_use]
+    pub fn place(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|spec| spec.name == column)
+    }
+}
+
+/// A Rust type that stands in a column.
+pub trait Column: Sized {
+    const KIND: Kind;
+    const NULLABLE: bool = false;
+    fn to_value(&self) -> Value;
+    /// `None` when the stored value is not one of this type: the row was damaged.
+    fn from_value(value: Value) -> Option<Self>;
+}
+
+/// A row type.
+pub trait Record: Clone + PartialEq + std::fmt::Debug + Send + 'static {
+    type Key: Ord + Clone + std::fmt::Debug + Send;
+    const SPEC: &'static TableSpec;
+    fn key(&self) -> Self::Key;
+    fn key_values(key: &Self::Key) -> Vec<Value>;
+    fn values(&self) -> Vec<Value>;
+    fn from_values(values: Vec<Value>) -> Option<Self>;
+    /// 1 for rows that never change.
+    fn version(&self) -> u32;
+    fn set_version(&mut self, version: u32);
+    /// The number of the row's state in its transition table; 0 for rows without one.
+    fn state_number(&self) -> u8;
+    fn bucket(&self) -> Bucket;
+}
+
+/// Hash of all columns of a row, in order: what the audit chain remembers of it.
+#[must_use]
+pub fn image_hash(spec: &TableSpec, values: &[Value]) -> [u8; 16] {
+    let mut bytes = Vec::with_capacity(256);
+    bytes.push(spec.number);
+    encode_values(values, &mut bytes);
+    let full = Sha256::digest(&bytes);
+    let mut short = [0; 16];
+    short.copy_from_slice(&full[..16]);
+    short
+}
+
+/// Appends a self-delimiting encoding of `values`: two different rows never encode alike.
+pub fn encode_values(values: &[Value], out: &mut Vec<u8>) {
+    let length = |out: &mut Vec<u8>, len: usize| {
+        out.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes());
+    };
+    for value in values {
+        match value {
+            Value::Null => out.push(0),
+            Value::Int(number) => {
+                out.push(1);
+                out.extend_from_slice(&number.to_be_bytes());
+            }
+            Value::Text(text) => {
+                out.push(2);
+                length(out, text.len());
+                out.extend_from_slice(text.as_bytes());
+            }
+            Value::Bytes(bytes) => {
+                out.push(3);
+                length(out, bytes.len());
+                out.extend_from_slice(bytes);
+            }
+        }
+    }
+}
+
+/// Reads what [`encode_values`] wrote; `None` when it is damaged.
+#[must_use]
+pub fn decode_values(mut bytes: &[u8]) -> Option<Vec<Value>> {
+    fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
+        let (head, rest) = bytes.split_at_checked(count)?;
+        *bytes = rest;
+        Some(head)
+    }
+    fn body<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+        let length = u32::from_be_bytes(take(bytes, 4)?.try_into().ok()?);
+        take(bytes, usize::try_from(length).ok()?)
+    }
+    let mut values = Vec::new();
+    while !bytes.is_empty() {
+        let value = match take(&mut bytes, 1)?[0] {
+            0 => Value::Null,
+            1 => Value::Int(i64::from_be_bytes(take(&mut bytes, 8)?.try_into().ok()?)),
+            2 => Value::Text(String::from_utf8(body(&mut bytes)?.to_vec()).ok()?),
+            3 => Value::Bytes(body(&mut bytes)?.to_vec()),
+            _ => return None,
+        };
+        values.push(value);
+    }
+    Some(values)
+}
+
+macro_rules! int_column {
+    ($($type:ty),*) => {$(
+        impl Column for $type {
+            const KIND: Kind = Kind::Int;
+            fn to_value(&self) -> Value {
+                Value::Int(i64::from(*self))
+            }
+            fn from_value(value: Value) -> Option<Self> {
+                match value {
+                    Value::Int(number) => number.try_into().ok(),
+                    Value::Null | Value::Text(_) | Value::Bytes(_) => None,
+                }
+            }
+        }
+    )*};
+}
+int_column!(i64, i32, i16, u32, u16, u8);
+
+macro_rules! int_newtype {
+    ($type:ty, $to:expr, $from:expr) => {
+        impl Column for $type {
+            const KIND: Kind = Kind::Int;
+            fn to_value(&self) -> Value {
+                Value::Int($to(self))
+            }
+            fn from_value(value: Value) -> Option<Self> {
+                match value {
+                    Value::Int(number) => $from(number),
+                    Value::Null | Value::Text(_) | Value::Bytes(_) => None,
+                }
+            }
+        }
+    };
+}
+int_newtype!(
+    bool,
+    |flag: &bool| i64::from(*flag),
+    |number| match number {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+);
+int_newtype!(Fen, |fen: &Fen| fen.as_i64(), Fen::from_i64);
+int_newtype!(Instant, |at: &Instant| at.0, |number| Some(Instant(number)));
+int_newtype!(
+    Bucket,
+    |bucket: &Bucket| i64::from(bucket.get()),
+    |number: i64| { u16::try_from(number).ok().and_then(Bucket::try_new) }
+);
+
+macro_rules! text_newtype {
+    ($type:ty, $to:expr, $from:expr) => {
+        impl Column for $type {
+            const KIND: Kind = Kind::Text;
+            fn to_value(&self) -> Value {
+                Value::Text($to(self))
+            }
+            fn from_value(value: Value) -> Option<Self> {
+                match value {
+                    Value::Text(text) => $from(&text),
+                    Value::Null | Value::Int(_) | Value::Bytes(_) => None,
+                }
+            }
+        }
+    };
+}
+text_newtype!(String, |text: &String| text.clone(), |text: &str| Some(
+    text.to_owned()
+));
+text_newtype!(Date, |date: &Date| date.to_string(), |text: &str| text
+    .parse()
+    .ok());
+text_newtype!(
+    OrderNo,
+    |no: &OrderNo| no.as_str().to_owned(),
+    OrderNo::parse
+);
+text_newtype!(
+    AttemptNo,
+    |no: &AttemptNo| no.as_str().to_owned(),
+    AttemptNo::parse
+);
+text_newtype!(
+    RefundNo,
+    |no: &RefundNo| no.as_str().to_owned(),
+    RefundNo::parse
+);
+text_newtype!(
+    VoucherNo,
+    |no: &VoucherNo| no.as_str().to_owned(),
+    VoucherNo::parse
+);
+text_newtype!(
+    crate::channel::ChannelCode,
+    |code: &crate::channel::ChannelCode| code.code().to_owned(),
+    crate::channel::ChannelCode::from_code
+);
+text_newtype!(
+    crate::channel::Method,
+    |method: &crate::channel::Method| method.code().to_owned(),
+    crate::channel::Method::from_code
+);
+
+impl Column for Vec<u8> {
+    const KIND: Kind = Kind::Bytes;
+    fn to_value(&self) -> Value {
+        Value::Bytes(self.clone())
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Bytes(bytes) => Some(bytes),
+            Value::Null | Value::Int(_) | Value::Text(_) => None,
+        }
+    }
+}
+
+impl<const N: usize> Column for [u8; N] {
+    const KIND: Kind = Kind::Bytes;
+    fn to_value(&self) -> Value {
+        Value::Bytes(self.to_vec())
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        Vec::<u8>::from_value(value)?.try_into().ok()
+    }
+}
+
+impl<T: Column> Column for Option<T> {
+    const KIND: Kind = T::KIND;
+    const NULLABLE: bool = true;
+    fn to_value(&self) -> Value {
+        self.as_ref().map_or(Value::Null, Column::to_value)
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        if value == Value::Null {
+            Some(None)
+        } else {
+            T::from_value(value).map(Some)
+        }
+    }
+}
+
+/// Declares a closed set of codes that stands in a text column.
+#[macro_export]
+macro_rules! codes {
+    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$vdoc:meta])* $variant:ident = $number:literal $code:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// The stable code, as stored.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $($name::$variant => $code,)* }
+            }
+
+            /// The stable small number, as audit images hold it.
+            #[must_use]
+            pub const fn number(self) -> u8 {
+                match self { $($name::$variant => $number,)* }
+            }
+
+            /// The value of a stored code.
+            #[must_use]
+            pub fn from_code(code: &str) -> Option<$name> {
+                match code { $($code => Some($name::$variant),)* _ => None }
+            }
+
+            /// The value of a small number.
+            #[must_use]
+            pub const fn from_number(number: u8) -> Option<$name> {
+                match number { $($number => Some($name::$variant),)* _ => None }
+            }
+        }
+
+        impl $crate::record::Column for $name {
+            const KIND: $crate::record::Kind = $crate::record::Kind::Text;
+            fn to_value(&self) -> $crate::record::Value {
+                $crate::record::Value::Text(self.code().to_owned())
+            }
+            fn from_value(value: $crate::record::Value) -> Option<Self> {
+                match value {
+                    $crate::record::Value::Text(text) => $name::from_code(&text),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+/// Declares an id of 16 bytes.
+#[macro_export]
+macro_rules! id16 {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; 16]);
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl $crate::record::Column for $name {
+            const KIND: $crate::record::Kind = $crate::record::Kind::Bytes;
+            fn to_value(&self) -> $crate::record::Value {
+                $crate::record::Value::Bytes(self.0.to_vec())
+            }
+            fn from_value(value: $crate::record::Value) -> Option<Self> {
+                <[u8; 16] as $crate::record::Column>::from_value(value).map($name)
+            }
+        }
+    )*};
+}
+
+/// Declares a record: its table, its key, its columns with their privacy, and its ranges.
+#[macro_export]
+macro_rules! record {
+    (
+        $(#[$doc:meta])*
+        pub struct $name:ident in $number:literal $table:literal $(state $state:ident)? $(versioned $version:ident)? {
+            key { $($(#[$kdoc:meta])* $key:ident: $ktype:ty = $kpriv:ident,)+ }
+            row { $($(#[$fdoc:meta])* $field:ident: $ftype:ty = $fpriv:ident,)* }
+            ranges { $($range:literal ($($given:ident),+),)* }
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name {
+            $($(#[$kdoc])* pub $key: $ktype,)+
+            $($(#[$fdoc])* pub $field: $ftype,)*
+        }
+
+        impl $crate::record::Record for $name {
+            type Key = ($($ktype,)+);
+            const SPEC: &'static $crate::record::TableSpec = &$crate::record::TableSpec {
+                number: $number,
+                name: $table,
+                columns: &[
+                    $($crate::record!(@column $key, $ktype, $kpriv),)+
+                    $($crate::record!(@column $field, $ftype, $fpriv),)*
+                ],
+                key_len: [$(stringify!($key)),+].len(),
+                mutable: $crate::record!(@mutable $($version)?),
+                ranges: &[$(($range, &[$(stringify!($given)),+])),*],
+            };
+            fn key(&self) -> Self::Key {
+                ($(self.$key.clone(),)+)
+            }
+            fn key_values(key: &Self::Key) -> Vec<$crate::record::Value> {
+                let ($($key,)+) = key;
+                vec![$($crate::record::Column::to_value($key)),+]
+            }
+            fn values(&self) -> Vec<$crate::record::Value> {
+                vec![
+                    $($crate::record::Column::to_value(&self.$key),)+
+                    $($crate::record::Column::to_value(&self.$field),)*
+                ]
+            }
+            fn from_values(values: Vec<$crate::record::Value>) -> Option<Self> {
+                let mut values = values.into_iter();
+                Some($name {
+                    $($key: $crate::record::Column::from_value(values.next()?)?,)+
+                    $($field: $crate::record::Column::from_value(values.next()?)?,)*
+                })
+            }
+            fn version(&self) -> u32 {
+                $crate::record!(@version self $($version)?)
+            }
+            fn set_version(&mut self, _version: u32) {
+                $(self.$version = _version;)?
+            }
+            fn state_number(&self) -> u8 {
+                $crate::record!(@state self $($state)?)
+            }
+            fn bucket(&self) -> $crate::id::Bucket {
+                $crate::record::HasBucket::bucket_of(&self.key().0)
+            }
+        }
+    };
+    (@column $name:ident, $type:ty, $privacy:ident) => {
+        $crate::record::ColumnSpec {
+            name: stringify!($name),
+            kind: <$type as $crate::record::Column>::KIND,
+            privacy: $crate::record::Privacy::$privacy,
+            nullable: <$type as $crate::record::Column>::NULLABLE,
+        }
+    };
+    (@mutable) => { false };
+    (@mutable $version:ident) => { true };
+    (@version $self:ident) => { 1 };
+    (@version $self:ident $version:ident) => { $self.$version };
+    (@state $self:ident) => { 0 };
+    (@state $self:ident $state:ident) => { $self.$state.number() };
+}
+
+/// The first part of a primary key: a bucket for sharded tables, bucket 0 for reference tables.
+pub trait HasBucket {
+    fn bucket_of(&self) -> Bucket;
+}
+
+impl HasBucket for Bucket {
+    fn bucket_of(&self) -> Bucket {
+        *self
+    }
+}
+
+impl HasBucket for [u8; 16] {
+    fn bucket_of(&self) -> Bucket {
+        Bucket::default()
+    }
+}
+
+impl HasBucket for String {
+    fn bucket_of(&self) -> Bucket {
+        Bucket::default()
+    }
+}

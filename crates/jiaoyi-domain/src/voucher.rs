@@ -1,0 +1,137 @@
+//! The electronic proof of payment (电子缴费凭证): its frozen content and its states.
+
+use crate::due::{DueId, OrderId};
+use crate::id::{Bucket, IdSource, VoucherNo};
+use crate::step::Step;
+use crate::time::Instant;
+use crate::{codes, record};
+use serde::{Deserialize, Serialize};
+
+codes! {
+    /// The state of a voucher (凭证状态).
+    pub enum VoucherState {
+        /// 有效.
+        Valid = 1 "valid",
+        /// 已退费: the premium was given back.
+        Refunded = 2 "refunded",
+        /// 已换开: another voucher stands in its place.
+        Superseded = 3 "superseded",
+    }
+}
+
+/// What can happen to a voucher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VoucherEvent {
+    PremiumReturned,
+    Replaced,
+}
+
+/// The one transition table of a voucher.
+pub const fn step(state: VoucherState, event: VoucherEvent) -> Step<VoucherState> {
+    use VoucherEvent as E;
+    use VoucherState as S;
+    match (state, event) {
+        (S::Valid, E::PremiumReturned) => Step::To(S::Refunded),
+        (S::Valid, E::Replaced) => Step::To(S::Superseded),
+        (S::Refunded, E::PremiumReturned) | (S::Superseded, E::Replaced) => Step::AlreadyApplied,
+        (S::Refunded, E::Replaced) | (S::Superseded, E::PremiumReturned) => Step::Refused,
+    }
+}
+
+/// Everything printed on a voucher, frozen in the transaction of the payment. Masked data only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoucherContent {
+    pub name_masked: String,
+    pub document_masked: String,
+    /// `self` or `other`.
+    pub relation: String,
+    pub region: String,
+    pub benefit_year: i16,
+    /// Civil dates `yyyy-mm-dd`.
+    pub period_first: String,
+    pub period_last: String,
+    /// `item=fen` joined by `;`.
+    pub items: String,
+    /// `payer=fen` joined by `;`.
+    pub subsidies: String,
+    /// What the payer paid, in fen.
+    pub own_fen: u64,
+    pub gross_fen: u64,
+    /// Milliseconds UTC.
+    pub paid_at_ms: i64,
+    /// Empty for a due of 0 yuan.
+    pub channel: String,
+    pub channel_txn: String,
+    pub order_no: String,
+}
+
+impl VoucherContent {
+    /// The text that is stored and hashed; fields stand in the order of the declaration.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads stored content; `None` when it is damaged.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<VoucherContent> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+record! {
+    /// One voucher.
+    pub struct Voucher in 12 "voucher" state state versioned version {
+        key { bucket: Bucket = Public, voucher_no: VoucherNo = Public, }
+        row {
+            /// Four characters that the public page asks for besides the number.
+            check_code: String = Public,
+            state: VoucherState = Public,
+            order_bucket: Bucket = Public,
+            order_id: OrderId = Public,
+            line_no: u32 = Public,
+            due_id: DueId = Public,
+            generation: u32 = Public,
+            /// [`VoucherContent`] as text.
+            content: String = Masked,
+            issued_at: Instant = Public,
+            ended_at: Option<Instant> = Public,
+            version: u32 = Public,
+        }
+        ranges { "by_due" (bucket, due_id, generation), "by_order" (order_bucket, order_id), }
+    }
+}
+
+record! {
+    /// The signature of a voucher, made on first read or by a low-priority job. Never changed.
+    pub struct VoucherSignature in 13 "voucher_signature" {
+        key { bucket: Bucket = Public, voucher_no: VoucherNo = Public, }
+        row {
+            key_id: String = Public,
+            algorithm: String = Public,
+            /// One COSE_Sign1.
+            cose: Vec<u8> = Public,
+            signed_at: Instant = Public,
+        }
+        ranges { }
+    }
+}
+
+/// Letters that nobody confuses when reading aloud or copying by hand.
+const CHECK_LETTERS: &[u8] = b"23456789ABCDEFGHJKMNPQRSTUVWXYZ";
+
+/// Draws the check code of a new voucher.
+pub fn draw_check_code(ids: &mut IdSource) -> String {
+    let bytes = ids.draw();
+    let take = |byte: &u8| char::from(CHECK_LETTERS[usize::from(*byte) % CHECK_LETTERS.len()]);
+    bytes.iter().take(4).map(take).collect()
+}
+
+/// A check code as people type it: spaces gone, capital letters.
+#[must_use]
+pub fn normalise_check_code(text: &str) -> String {
+    text.chars()
+        .filter(|c| c.is_alphanumeric())
+        .map(|c| c.to_ascii_uppercase())
+        .collect()
+}

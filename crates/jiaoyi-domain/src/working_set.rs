@@ -1,0 +1,383 @@
+//! The rows that the decisions of one batch read and change.
+//!
+//! Commands are decided one after another on one working set, so a later command sees what an
+//! earlier one changed. "Absent" is a loaded value like any other. What a refused command changed
+//! is taken back.
+
+use crate::attempt::Attempt;
+use crate::audit::Touched;
+use crate::books::Transfer;
+use crate::due::{Due, Revision, Slot, TurnedAway};
+use crate::fact::Fact;
+use crate::id::Bucket;
+use crate::messages::{Case, CommandKey, Inbox, Outbox};
+use crate::order::{DeviceOrder, Line, PayOrder};
+use crate::record::{Record, TableSpec, Value, encode_values, image_hash};
+use crate::refund::Refund;
+use crate::roster::{Document, NoticeLink, Person, PolicyPack, Roster};
+use crate::voucher::{Voucher, VoucherSignature};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rows that a decision needs before it can be taken.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// One row by its primary key.
+    Key { table: u8, key: Vec<Value> },
+    /// All rows of a named range.
+    Range {
+        table: u8,
+        range: &'static str,
+        given: Vec<Value>,
+    },
+}
+
+impl Need {
+    /// The row of `R` under `key`.
+    #[must_use]
+    pub fn key<R: Record>(key: &R::Key) -> Need {
+        Need::Key {
+            table: R::SPEC.number,
+            key: R::key_values(key),
+        }
+    }
+
+    /// The rows of `R` in the range `range`, as declared with the record.
+    #[must_use]
+    pub fn range<R: Record>(range: &'static str, given: Vec<Value>) -> Need {
+        Need::Range {
+            table: R::SPEC.number,
+            range,
+            given,
+        }
+    }
+
+    /// The table whose rows are needed.
+    #[must_use]
+    pub const fn table(&self) -> u8 {
+        match self {
+            Need::Key { table, .. } | Need::Range { table, .. } => *table,
+        }
+    }
+}
+
+/// What a batch writes to one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A new row.
+    Insert { values: Vec<Value> },
+    /// A changed row; it must still have the version `expected`.
+    Update {
+        key: Vec<Value>,
+        values: Vec<Value>,
+        expected: u32,
+    },
+    /// A row that was only read and must still have the version `expected`.
+    Assert { key: Vec<Value>, expected: u32 },
+}
+
+#[derive(Clone, Debug)]
+struct Entry<R> {
+    loaded: Option<R>,
+    now: Option<R>,
+    asserted: bool,
+}
+
+/// The loaded rows of one table.
+#[derive(Debug)]
+pub struct Rows<R: Record> {
+    rows: BTreeMap<R::Key, Entry<R>>,
+    ranges: BTreeSet<(&'static str, Vec<Value>)>,
+    /// What the running command changed: key and the entry before.
+    journal: BTreeMap<R::Key, Option<Entry<R>>>,
+}
+
+impl<R: Record> Default for Rows<R> {
+    fn default() -> Self {
+        Rows {
+            rows: BTreeMap::new(),
+            ranges: BTreeSet::new(),
+            journal: BTreeMap::new(),
+        }
+    }
+}
+
+impl<R: Record> Rows<R> {
+    /// The row as it stands now, or `None` when there is none.
+    #[must_use]
+    pub fn get(&self, key: &R::Key) -> Option<&R> {
+        self.rows.get(key).and_then(|entry| entry.now.as_ref())
+    }
+
+    /// Every row that is loaded or was added, in key order.
+    pub fn iter(&self) -> impl Iterator<Item = &R> {
+        self.rows.values().filter_map(|entry| entry.now.as_ref())
+    }
+
+    /// Adds or changes a row; versions are counted here, one for each command that changes it.
+    pub fn put(&mut self, mut row: R) {
+        let key = row.key();
+        let before = self.rows.get(&key).cloned();
+        let current = before
+            .as_ref()
+            .and_then(|entry| entry.now.as_ref())
+            .map(Record::version);
+        if before.as_ref().and_then(|entry| entry.now.as_ref()) == Some(&row) {
+            return;
+        }
+        let version = match (current, self.journal.contains_key(&key)) {
+            (None, _) => 1,
+            (Some(version), true) => version,
+            (Some(version), false) => version.saturating_add(1),
+        };
+        row.set_version(version);
+        self.journal
+            .entry(key.clone())
+            .or_insert_with(|| before.clone());
+        let (loaded, asserted) =
+            before.map_or((None, false), |entry| (entry.loaded, entry.asserted));
+        self.rows.insert(
+            key,
+            Entry {
+                loaded,
+                now: Some(row),
+                asserted,
+            },
+        );
+    }
+
+    /// Demands at commit that a row which was only read has not changed.
+    pub fn assert_unchanged(&mut self, key: &R::Key) {
+        if let Some(entry) = self.rows.get_mut(key) {
+            entry.asserted = true;
+        }
+    }
+
+    fn is_loaded(&self, need: &Need) -> bool {
+        match need {
+            Need::Key { key, .. } => self.ranges.contains(&("", key.clone())),
+            Need::Range { range, given, .. } => self.ranges.contains(&(range, given.clone())),
+        }
+    }
+
+    fn absorb(&mut self, need: &Need, rows: Vec<Vec<Value>>) -> Result<(), Damaged> {
+        match need {
+            Need::Key { key, .. } => self.ranges.insert(("", key.clone())),
+            Need::Range { range, given, .. } => self.ranges.insert((range, given.clone())),
+        };
+        for values in rows {
+            let row = R::from_values(values).ok_or(Damaged {
+                table: R::SPEC.name,
+            })?;
+            self.rows.entry(row.key()).or_insert_with(|| Entry {
+                loaded: Some(row.clone()),
+                now: Some(row),
+                asserted: false,
+            });
+        }
+        Ok(())
+    }
+
+    fn discard(&mut self) {
+        for (key, before) in std::mem::take(&mut self.journal) {
+            match before {
+                Some(entry) => self.rows.insert(key, entry),
+                None => self.rows.remove(&key),
+            };
+        }
+    }
+
+    fn accept(&mut self, touched: &mut Vec<(Bucket, Touched)>) {
+        for (key, _) in std::mem::take(&mut self.journal) {
+            let Some(row) = self.get(&key) else { continue };
+            let mut encoded = Vec::new();
+            encode_values(&R::key_values(&key), &mut encoded);
+            touched.push((
+                row.bucket(),
+                Touched {
+                    table: R::SPEC.number,
+                    key: encoded,
+                    version: row.version(),
+                    state: row.state_number(),
+                    hash: image_hash(R::SPEC, &row.values()),
+                },
+            ));
+        }
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (key, entry) in &self.rows {
+            match (&entry.loaded, &entry.now) {
+                (None, Some(row)) => changes.push(Change::Insert {
+                    values: row.values(),
+                }),
+                (Some(loaded), Some(row)) if loaded != row => changes.push(Change::Update {
+                    key: R::key_values(key),
+                    values: row.values(),
+                    expected: loaded.version(),
+                }),
+                (Some(loaded), Some(_)) if entry.asserted => changes.push(Change::Assert {
+                    key: R::key_values(key),
+                    expected: loaded.version(),
+                }),
+                (Some(_), Some(_)) | (_, None) => {}
+            }
+        }
+        changes
+    }
+}
+
+/// A stored row that does not read as what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a stored row of table {table} is damaged; run `jiaoyi verify`")]
+pub struct Damaged {
+    pub table: &'static str,
+}
+
+macro_rules! working_set {
+    ($($field:ident: $type:ty,)*) => {
+        /// The rows of one batch, table by table, in the fixed order in which they are written.
+        #[derive(Debug, Default)]
+        pub struct WorkingSet {
+            $(pub $field: Rows<$type>,)*
+        }
+
+        /// Every table that decisions read and write, in write order.
+        pub const TABLES: &[&TableSpec] = &[$(<$type as Record>::SPEC),*];
+
+        impl WorkingSet {
+            /// Which of the needs are not loaded yet.
+            #[must_use]
+            pub fn missing(&self, needs: Vec<Need>) -> Vec<Need> {
+                let mut missing: Vec<Need> = needs
+                    .into_iter()
+                    .filter(|need| {
+                        $(if need.table() == <$type as Record>::SPEC.number {
+                            return !self.$field.is_loaded(need);
+                        })*
+                        false
+                    })
+                    .collect();
+                missing.sort();
+                missing.dedup();
+                missing
+            }
+
+            /// Takes in what the store found for a need, which may be nothing.
+            ///
+            /// # Errors
+            ///
+            /// [`Damaged`] when a row does not read as its type.
+            pub fn absorb(&mut self, need: &Need, rows: Vec<Vec<Value>>) -> Result<(), Damaged> {
+                $(if need.table() == <$type as Record>::SPEC.number {
+                    return self.$field.absorb(need, rows);
+                })*
+                Ok(())
+            }
+
+            /// Takes back what the running command changed.
+            pub fn discard(&mut self) {
+                $(self.$field.discard();)*
+            }
+
+            /// Keeps what the running command changed; the after-images, by bucket.
+            pub fn accept(&mut self) -> Vec<(Bucket, Touched)> {
+                let mut touched = Vec::new();
+                $(self.$field.accept(&mut touched);)*
+                touched
+            }
+
+            /// Everything the batch writes and asserts, in write order.
+            #[must_use]
+            pub fn changes(&self) -> Vec<(&'static TableSpec, Vec<Change>)> {
+                vec![$((<$type as Record>::SPEC, self.$field.changes())),*]
+            }
+        }
+    };
+}
+
+working_set! {
+    command_key: CommandKey,
+    inbox: Inbox,
+    roster: Roster,
+    policy_pack: PolicyPack,
+    person: Person,
+    document: Document,
+    due: Due,
+    revision: Revision,
+    slot: Slot,
+    turned_away: TurnedAway,
+    pay_order: PayOrder,
+    line: Line,
+    attempt: Attempt,
+    fact: Fact,
+    transfer: Transfer,
+    refund: Refund,
+    voucher: Voucher,
+    voucher_signature: VoucherSignature,
+    device_order: DeviceOrder,
+    notice_link: NoticeLink,
+    outbox: Outbox,
+    case: Case,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Instant;
+
+    fn row(until: i64) -> NoticeLink {
+        NoticeLink {
+            bucket: Bucket::default(),
+            due_id: crate::due::DueId([1; 16]),
+            tries: 0,
+            shut: false,
+            devices: Vec::new(),
+            changed_at: Instant(until),
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn a_refused_command_leaves_no_trace_and_versions_count_commands() {
+        let mut ws = WorkingSet::default();
+        let need = Need::key::<NoticeLink>(&row(0).key());
+        ws.absorb(&need, vec![row(0).values()]).unwrap();
+        assert_eq!(ws.missing(vec![need]), []);
+        ws.notice_link.put(row(1));
+        ws.discard();
+        assert_eq!(ws.notice_link.get(&row(0).key()), Some(&row(0)));
+        assert!(ws.accept().is_empty());
+        for changed in 1..=2 {
+            ws.notice_link.put(row(changed * 10));
+            ws.notice_link.put(row(changed * 10 + 1));
+            assert_eq!(
+                ws.accept()[0].1.version,
+                u32::try_from(changed).unwrap() + 1
+            );
+        }
+        let changes: Vec<Change> = ws
+            .changes()
+            .into_iter()
+            .flat_map(|(_, list)| list)
+            .collect();
+        let [
+            Change::Update {
+                expected: 1,
+                values,
+                ..
+            },
+        ] = changes.as_slice()
+        else {
+            panic!("{changes:?}")
+        };
+        assert_eq!(NoticeLink::from_values(values.clone()).unwrap().version, 3);
+    }
+
+    #[test]
+    fn tables_have_distinct_numbers_and_names() {
+        let numbers: BTreeSet<u8> = TABLES.iter().map(|spec| spec.number).collect();
+        let names: BTreeSet<&str> = TABLES.iter().map(|spec| spec.name).collect();
+        assert_eq!((numbers.len(), names.len()), (TABLES.len(), TABLES.len()));
+    }
+}
