@@ -12,7 +12,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::process;
+use crate::{process, tools};
 
 /// One generator.
 struct Generator {
@@ -25,7 +25,37 @@ struct Generator {
     checked: bool,
 }
 
-const GENERATORS: &[Generator] = &[];
+const GENERATORS: &[Generator] = &[
+    Generator {
+        name: "sql",
+        makes: "the SQL texts of every record, from its declaration",
+        command: &[
+            "cargo",
+            "run",
+            "--quiet",
+            "--package",
+            "jiaoyi-store",
+            "--example",
+            "gen_sql",
+        ],
+        outputs: &["crates/jiaoyi-store/sql"],
+        checked: true,
+    },
+    Generator {
+        name: "font",
+        makes: "the fonts of the vouchers, cut out of Noto Sans CJK",
+        command: &["sh", "crates/jiaoyi-documents/gen/font.sh"],
+        outputs: &["crates/jiaoyi-documents/font"],
+        checked: false,
+    },
+    Generator {
+        name: "regions",
+        makes: "the dated table of region codes",
+        command: &["python", "crates/jiaoyi-domain/data/gen_regions.py"],
+        outputs: &["crates/jiaoyi-domain/data/regions.csv"],
+        checked: false,
+    },
+];
 
 #[derive(Args)]
 pub struct Options {
@@ -66,6 +96,9 @@ pub fn run(options: &Options) -> Result<bool> {
     }
     for generator in chosen {
         println!("gen {}: {}", generator.name, generator.makes);
+        if generator.command.first() == Some(&"python") {
+            tools::ensure_venv(&process::target_dir().join("xtask/python.log"))?;
+        }
         process::must(&mut generator.command())?;
     }
     Ok(true)

@@ -49,7 +49,7 @@ pub fn ensure(log: &Path) -> Result<()> {
     if !still.is_empty() {
         bail!("still missing after the installation: {}", still.join(" "));
     }
-    ensure_venv(log).context("Python packages")?;
+    ensure_venv(log)?;
     ensure_node(log).context("npm packages")
 }
 
@@ -135,7 +135,8 @@ fn apt_install(packages: &[&str], log: &Path) -> Result<()> {
     Ok(())
 }
 
-fn ensure_venv(log: &Path) -> Result<()> {
+/// Makes the Python environment when it is missing or its list has changed.
+pub fn ensure_venv(log: &Path) -> Result<()> {
     let venv = process::root().join(".tools/venv");
     let wanted = fs::read_to_string(tool_file("requirements.txt")).context("read requirements")?;
     let stamp = venv.join("installed.txt");
@@ -144,7 +145,7 @@ fn ensure_venv(log: &Path) -> Result<()> {
     }
     let mut make = limited(300, "python3");
     make.args(["-m", "venv", "--clear"]).arg(&venv);
-    run(&mut make, log)?;
+    run(&mut make, log).context("make the Python environment")?;
     let mut install = limited(900, &python().display().to_string());
     install.args([
         "-m",
@@ -156,7 +157,7 @@ fn ensure_venv(log: &Path) -> Result<()> {
     install
         .arg("--requirement")
         .arg(tool_file("requirements.txt"));
-    run(&mut install, log)?;
+    run(&mut install, log).context("Python packages")?;
     fs::write(&stamp, wanted).context("remember what was installed")
 }
 
