@@ -135,7 +135,8 @@ fn alipay_gateway_url() -> String {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SmsConfig {
-    /// Where the service is; messages go to `{base_url}/sms/send`.
+    /// Where the service is; messages go to `{base_url}/sms/send`. There is no default.
+    #[serde(default)]
     pub base_url: String,
     /// Key of the message signature (HMAC-SHA256), its UTF-8 bytes.
     pub key: Secret,
@@ -160,6 +161,33 @@ impl ChannelsConfig {
                 None => error.message().to_owned(),
             },
         })
+    }
+
+    /// Reads a `channels.toml`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Unreadable`] and [`ConfigError::Invalid`].
+    pub fn load(path: &Path) -> Result<ChannelsConfig, ConfigError> {
+        let text = String::from_utf8(read_file(Path::new("."), path)?);
+        ChannelsConfig::parse(&text.map_err(|_| ConfigError::Invalid {
+            what: "the file is not UTF-8".to_owned(),
+        })?)
+    }
+
+    /// Sends every call to one server that plays all channels, such as `http://127.0.0.1:9090`.
+    pub fn point_at(&mut self, base_url: &str) {
+        let base_url = base_url.trim_end_matches('/');
+        if let Some(wechat) = &mut self.wechat {
+            wechat.base_url = base_url.to_owned();
+            wechat.oauth_base_url = Some(base_url.to_owned());
+        }
+        if let Some(alipay) = &mut self.alipay {
+            alipay.gateway_url = format!("{base_url}/gateway.do");
+        }
+        if let Some(sms) = &mut self.sms {
+            sms.base_url = base_url.to_owned();
+        }
     }
 
     /// Whether every address is plain HTTP, as with the sandbox on this machine.

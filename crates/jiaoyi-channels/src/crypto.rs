@@ -1,6 +1,6 @@
 //! The few cryptographic operations that the channels ask for, all done by aws-lc.
 
-use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
@@ -117,10 +117,12 @@ fn bare_base64(text: &[u8]) -> Option<Vec<u8>> {
 pub(crate) struct Opener(LessSafeKey);
 
 impl Opener {
-    /// A key of 32 bytes. (16 are accepted too: one published test vector has such a key.)
+    /// A key of 32 bytes.
     pub fn try_new(key: &[u8]) -> Option<Opener> {
         let algorithm = match key.len() {
-            16 => &AES_128_GCM,
+            // One published test vector has a shorter key than WeChat hands out.
+            #[cfg(test)]
+            16 => &aws_lc_rs::aead::AES_128_GCM,
             32 => &AES_256_GCM,
             _ => return None,
         };

@@ -1,7 +1,7 @@
 //! Opening all configured channels at once.
 
 use crate::alipay::AlipayGateway;
-use crate::config::{ChannelsConfig, ConfigError, read_file};
+use crate::config::{ChannelsConfig, ConfigError};
 use crate::gateway::Gateway;
 use crate::http::Http;
 use crate::sms::SmsGateway;
@@ -30,11 +30,7 @@ impl Channels {
     /// [`ConfigError`]: file, entry and what is wrong with it.
     pub fn load(path: &Path) -> Result<Channels, ConfigError> {
         let dir = path.parent().unwrap_or(Path::new("."));
-        let text = read_file(Path::new("."), path)?;
-        let text = String::from_utf8(text).map_err(|_| ConfigError::Invalid {
-            what: "the file is not UTF-8".to_owned(),
-        })?;
-        Channels::open(ChannelsConfig::parse(&text)?, dir)
+        Channels::open(ChannelsConfig::load(path)?, dir)
     }
 
     /// Opens the channels of a configuration; key files are relative to `dir`.

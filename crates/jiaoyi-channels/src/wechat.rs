@@ -67,8 +67,7 @@ impl WechatGateway {
     ) -> Result<WechatGateway, ConfigError> {
         let signer = Signer::parse(&read_file(dir, &config.merchant_key)?, permits)
             .map_err(fault("wechat.merchant_key", &config.merchant_key))?;
-        let key = config.apiv3_key.expose().as_bytes();
-        let opener = (key.len() == 32).then(|| Opener::try_new(key)).flatten();
+        let opener = Opener::try_new(config.apiv3_key.expose().as_bytes());
         let opener = opener.ok_or(ConfigError::Incomplete {
             section: "wechat",
             what: "apiv3_key has 32 characters",
