@@ -208,3 +208,41 @@ impl Drop for Server {
         let _ = self.child.wait();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(name: &str) -> PathBuf {
+        target_dir().join("xtask").join(format!("test-{name}.log"))
+    }
+
+    #[test]
+    fn a_server_ends_with_its_value() {
+        let shell = Path::new("/bin/sh");
+        let script = ["-c", "echo ready $$; exec sleep 600"];
+        let (server, line) = Server::start(shell, &script, &log("ends"), 20).unwrap();
+        let id = line.strip_prefix("ready ").unwrap().to_owned();
+        let alive = || {
+            Command::new("kill")
+                .args(["-0", &id])
+                .stderr(Stdio::null())
+                .status()
+        };
+        assert!(alive().unwrap().success());
+        drop(server);
+        assert!(!alive().unwrap().success());
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_is_an_error() {
+        let started = Server::start(Path::new("/bin/sh"), &["-c", "exit 3"], &log("silent"), 20);
+        assert!(started.is_err_and(|error| error.to_string().contains("said nothing")));
+    }
+
+    #[test]
+    fn output_of_a_failing_program_is_an_error_with_its_words() {
+        let error = output_of(Command::new("sh").args(["-c", "echo why >&2; exit 1"]));
+        assert!(error.is_err_and(|error| error.to_string().contains("why")));
+    }
+}
