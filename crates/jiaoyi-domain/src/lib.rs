@@ -7,6 +7,7 @@
 pub mod attempt;
 pub mod audit;
 pub mod books;
+pub mod capital;
 pub mod channel;
 pub mod decide;
 pub mod due;
