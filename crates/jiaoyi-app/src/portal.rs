@@ -170,7 +170,8 @@ pub struct StartRequest {
     /// One-time key of the form: the same key again gives the same order.
     pub form_key: String,
     pub openid: Option<String>,
-    /// Whether the payer is the insured person: `self` or `other`.
+    /// Whether the payer is the insured person: `self`, `other`, or `unstated` for a notice link,
+    /// which asks nobody.
     pub relation: String,
     /// The payer agreed to displace an order of somebody else, or to abandon an own one.
     pub displace: bool,
@@ -336,7 +337,7 @@ pub struct VoucherView {
     pub status: VoucherStatus,
     pub name_masked: String,
     pub document_masked: String,
-    /// `self` or `other`: who paid, apart from who is insured.
+    /// `self`, `other` or `unstated`: who paid, apart from who is insured.
     pub relation: String,
     pub region_zh: String,
     pub region_en: String,
