@@ -12,12 +12,13 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::{process, tools};
+use crate::{process, test, tools};
 
 /// One generator.
 struct Generator {
     name: &'static str,
     makes: &'static str,
+    /// A program and its arguments, or `script` and a script that wants a running demo.
     command: &'static [&'static str],
     /// Files or folders that it writes.
     outputs: &'static [&'static str],
@@ -53,6 +54,13 @@ const GENERATORS: &[Generator] = &[
         makes: "the dated table of region codes",
         command: &["python", "crates/jiaoyi-domain/data/gen_regions.py"],
         outputs: &["crates/jiaoyi-domain/data/regions.csv"],
+        checked: false,
+    },
+    Generator {
+        name: "picture",
+        makes: "the picture of the README, from the pages of a running demo",
+        command: &["script", "xtask/pictures/journey.mjs"],
+        outputs: &["docs/images/journey.png"],
         checked: false,
     },
 ];
@@ -96,6 +104,10 @@ pub fn run(options: &Options) -> Result<bool> {
     }
     for generator in chosen {
         println!("gen {}: {}", generator.name, generator.makes);
+        if let ["script", script] = generator.command {
+            test::script_with_demo(script)?;
+            continue;
+        }
         if generator.command.first() == Some(&"python") {
             tools::ensure_venv(&process::target_dir().join("xtask/python.log"))?;
         }

@@ -249,9 +249,25 @@ fn print_failure(said: &str, log: &Log, part: &str) {
 }
 
 fn binary(log: &Log) -> Result<Count> {
+    simple(&mut build(), log)
+}
+
+/// Runs one script of ours with a demo of its own, after building what it needs.
+pub fn script_with_demo(script: &str) -> Result<()> {
+    let log = Log { step: "gen" };
+    tools::ensure(&log.file("-tools"))?;
+    process::must(&mut build())?;
+    let count = outside::run_script(&process::root().join(script), &log)?;
+    if count.failed > 0 {
+        bail!("{script} failed");
+    }
+    Ok(())
+}
+
+fn build() -> std::process::Command {
     let mut command = limited(2400, &process::cargo());
     command.args(["build", "--package", "jiaoyi", "--locked"]);
-    simple(&mut command, log)
+    command
 }
 
 fn checks(log: &Log) -> Result<Count> {

@@ -128,7 +128,8 @@ fn scripts_in(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(scripts)
 }
 
-fn run_script(script: &Path, log: &Log) -> Result<Count> {
+/// Runs one script, with a demo when it asks for one.
+pub fn run_script(script: &Path, log: &Log) -> Result<Count> {
     let stem = script
         .file_stem()
         .unwrap_or_default()
