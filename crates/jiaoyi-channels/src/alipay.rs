@@ -163,7 +163,7 @@ impl AlipayGateway {
             }
         }
         parameters.push(("biz_content", request.biz_content.to_owned()));
-        let message = form::signed_string(&parameters, false);
+        let message = form::signed_string(&parameters);
         parameters.push(("sign", self.signer.sign(message).await?));
         Some(parameters)
     }

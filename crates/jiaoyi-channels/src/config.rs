@@ -153,9 +153,8 @@ impl ChannelsConfig {
             // The whole display would quote the line, which may hold a secret.
             what: match error.span() {
                 Some(span) => {
-                    let line = text
-                        .get(..span.start)
-                        .map_or(1, |head| head.lines().count().max(1));
+                    let before = text.get(..span.start).unwrap_or_default();
+                    let line = before.matches('\n').count() + 1;
                     format!("line {line}: {}", error.message())
                 }
                 None => error.message().to_owned(),
@@ -278,4 +277,87 @@ pub(crate) fn read_file(dir: &Path, path: &Path) -> Result<Vec<u8>, ConfigError>
         path: path.display().to_string(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::open::Channels;
+    use crate::testdata::{dir, file};
+
+    fn sample() -> String {
+        String::from_utf8(file("channels.toml")).unwrap()
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let config = ChannelsConfig::parse(&sample()).unwrap();
+        let printed = format!("{config:?}");
+        for secret in ["a7cde1ZJB1kG2e7VfTs3jQzaWizur8Gb", "not-a-secret"] {
+            assert!(
+                sample().contains(secret) && !printed.contains(secret),
+                "{printed}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_line_and_without_the_value() {
+        let text = sample().replace("apiv3_key =", "apiv3key =");
+        let error = ChannelsConfig::parse(&text).unwrap_err();
+        let message = error.to_string();
+        assert_eq!(error.code(), "channels.config.invalid");
+        assert!(
+            message.contains("line 9") && message.contains("apiv3key"),
+            "{message}"
+        );
+        assert!(!message.contains("a7cde1"), "{message}");
+    }
+
+    #[test]
+    fn a_channel_that_cannot_work_is_not_opened() {
+        let open = |from: &str, to: &str| {
+            assert!(sample().contains(from), "{from}");
+            let mut config = ChannelsConfig::parse(&sample().replace(from, to)).unwrap();
+            config.point_at("http://127.0.0.1:9");
+            Channels::open(config, &dir()).map(|_| ())
+        };
+        assert!(open("[http]", "[http]").is_ok());
+        for (from, to, code) in [
+            ("Gb\"", "G\"", "channels.config.incomplete"),
+            (
+                "public_key_id = \"PUB_KEY_ID_0119000000012026\"\n",
+                "",
+                "channels.config.incomplete",
+            ),
+            (
+                "alipay_public_key = \"channel_public_key.pem\"",
+                "",
+                "channels.config.incomplete",
+            ),
+            (
+                "merchant_key = \"merchant_key.pem\"",
+                "merchant_key = \"none.pem\"",
+                "channels.config.unreadable",
+            ),
+            (
+                "merchant_key = \"merchant_key.pem\"",
+                "merchant_key = \"merchant_cert.pem\"",
+                "channels.config.key",
+            ),
+            (
+                "platform_cert = \"channel_cert.pem\"",
+                "platform_cert = \"merchant_key.pem\"",
+                "channels.config.key",
+            ),
+        ] {
+            let error = open(from, to).unwrap_err();
+            assert_eq!(error.code(), code, "{error}");
+        }
+        let mut config = ChannelsConfig::parse(&sample()).unwrap();
+        config.wechat = None;
+        config.alipay = None;
+        let error = Channels::open(config, &dir()).map(|_| ()).unwrap_err();
+        assert_eq!(error.code(), "channels.config.incomplete", "{error}");
+    }
 }

@@ -26,15 +26,11 @@ fn decode(text: &[u8]) -> Vec<u8> {
 }
 
 /// The string that Alipay signs: not `sign`, nothing empty, sorted by key, `k=v` joined by `&`.
-pub(crate) fn signed_string<K: AsRef<[u8]>, V: AsRef<[u8]>>(
-    parameters: &[(K, V)],
-    skip_sign_type: bool,
-) -> Vec<u8> {
+pub(crate) fn signed_string<K: AsRef<[u8]>, V: AsRef<[u8]>>(parameters: &[(K, V)]) -> Vec<u8> {
     let mut kept: Vec<(&[u8], &[u8])> = parameters
         .iter()
         .map(|(key, value)| (key.as_ref(), value.as_ref()))
         .filter(|(key, value)| !value.is_empty() && *key != b"sign")
-        .filter(|(key, _)| !(skip_sign_type && *key == b"sign_type"))
         .collect();
     kept.sort_unstable();
     let mut text = Vec::new();
@@ -73,6 +69,6 @@ mod tests {
         for ((key, value), (k, v)) in parsed.iter().zip(expected) {
             assert_eq!((key.as_slice(), value.as_slice()), (k, v));
         }
-        assert_eq!(signed_string(&parsed, true), b"a=1+1&b=x y&d=\xc4\xe3=");
+        assert_eq!(signed_string(&parsed), b"a=1+1&b=x y&d=\xc4\xe3=");
     }
 }

@@ -88,3 +88,45 @@ impl SmsGateway {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::stub::{Play, Stub};
+    use crate::testdata::channels;
+
+    #[tokio::test]
+    async fn a_message_is_signed_and_its_fate_is_told() {
+        let stub = Stub::start().await;
+        let sms = channels(&stub.base_url).sms.unwrap();
+        for (status, code) in [
+            (200, None),
+            (400, Some("channels.sms.refused")),
+            (401, Some("channels.sms.refused")),
+            (408, Some("channels.sms.unavailable")),
+            (429, Some("channels.sms.unavailable")),
+            (500, Some("channels.sms.unavailable")),
+        ] {
+            stub.play(Play {
+                status,
+                ..Play::default()
+            });
+            let sent = sms.send("m-1", "19900000000", "您好").await;
+            assert_eq!(sent.err().map(|error| error.code()), code, "{status}");
+        }
+        let asked = stub.asked();
+        let body = r#"{"id":"m-1","to":"19900000000","text":"您好"}"#;
+        assert_eq!(
+            (asked.target.as_str(), asked.body.as_slice()),
+            ("/sms/send", body.as_bytes())
+        );
+        // Made with: openssl dgst -sha256 -hmac not-a-secret
+        assert_eq!(
+            asked.headers["x-sms-signature"],
+            "7740c5735a53098a99b76c9caf55625059fc7b40bd8d86d47ea3ec470419b768"
+        );
+
+        let nobody = channels("http://127.0.0.1:9").sms.unwrap();
+        let error = nobody.send("m-1", "1", "x").await.unwrap_err();
+        assert!(error.retryable);
+    }
+}

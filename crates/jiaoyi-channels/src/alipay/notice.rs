@@ -50,11 +50,25 @@ pub(super) fn read(
     })
 }
 
-/// Payment notices are signed without `sign_type`, some older kinds with it.
+/// Whether a notice is signed by `key`, in either of the two ways that are in use.
 pub(super) fn verify(key: &Verifier, parameters: &[(Vec<u8>, Vec<u8>)], sign: &str) -> bool {
-    [true, false]
+    [false, true]
         .into_iter()
-        .any(|skip| key.verify(&form::signed_string(parameters, skip), sign))
+        .any(|with_sign_type| key.verify(&message(parameters, with_sign_type), sign))
+}
+
+/// Payment notices are signed without `sign_type`; some other kinds with it, sent or not.
+pub(super) fn message(parameters: &[(Vec<u8>, Vec<u8>)], with_sign_type: bool) -> Vec<u8> {
+    let mut covered: Vec<(&[u8], &[u8])> = parameters
+        .iter()
+        .map(|(key, value)| (key.as_slice(), value.as_slice()))
+        .filter(|(key, _)| *key != b"sign_type")
+        .collect();
+    if with_sign_type {
+        // Anything but RSA2 is refused before.
+        covered.push((b"sign_type", b"RSA2"));
+    }
+    form::signed_string(&covered)
 }
 
 /// The charset of the Content-Type header, UTF-8 if it names none.
