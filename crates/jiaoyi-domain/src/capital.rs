@@ -57,18 +57,15 @@ fn whole(yuan: u64) -> String {
         left /= 10_000;
     }
     let mut text = String::new();
-    let mut zero = false;
     for (index, group) in groups.iter().enumerate().rev() {
         if *group == 0 {
-            zero = true;
-            // 亿 stands also when the ten thousands of 亿 end with an empty group: 壹万亿.
             continue;
         }
-        // One 零 for all zeros since the last digit written.
-        if !text.is_empty() && (zero || *group < 1_000) {
+        // Where the zeros end right before a thousand, 零 may be left out (壹拾万柒仟元), and is,
+        // as the program does against which this is checked.
+        if !text.is_empty() && *group < 1_000 {
             text.push_str(DIGITS[0]);
         }
-        zero = false;
         four(*group, &mut text);
         text.push_str(group_name(&groups, index));
     }
