@@ -1,1 +1,76 @@
+//! The other side of the payment channels.
+//!
+//! WeChat Pay API v3 and Alipay OpenAPI v2 as a merchant's server meets them, a tiny SMS gateway, the
+//! OAuth pair for an openid, a script that plays `WeixinJSBridge`, and the wallet page on which a
+//! person decides. It keeps its own books, has its own signature code and shares nothing with the
+//! merchant's adapters: what both agree on is then more than one program's opinion of itself.
+//! Everything is simulated; no money moves.
+//!
+//! # Wallet page
+//!
+//! `/_wallet/{token}` shows merchant, text and amount, and posts a form to `/_wallet/{token}/act`
+//! whose buttons are named `do`:
+//!
+//! | `do` | button | what happens |
+//! |---|---|---|
+//! | `pay` | 支付成功 | paid, notified at once |
+//! | `low` | 余额不足 | not paid |
+//! | `cancel` | 取消 | not paid |
+//! | `no_result` | 一直没结果 | paid, no notice ever; for 60 s of the clock queries and closing do not know (WeChat USERPAYING / SYSTEM_ERROR, Alipay 20000), then they tell the payment |
+//! | `notify_twice` | 通知两次 | paid, the same notice comes twice |
+//! | `wrong_amount` | 通知金额不符 | paid; the notice tells one fen too much, queries tell the truth |
+//! | `notify_late` | 晚到的通知 | paid; the notice comes 60 s of the clock later |
+//! | `pay_after_close` | 关单后仍支付 | not paid until the merchant closes the order (or it expires), then paid and notified; at once when it is closed already |
+//!
+//! The answer is 303 to the merchant: after a payment WeChat H5's `redirect_url` or Alipay's signed
+//! `return_url`; otherwise `redirect_url`, `quit_url`, or the bare `return_url`. Without any, a
+//! page says what happened. A WeChat Native `code_url` or an Alipay `qr_code` is "scanned" at
+//! `/_wallet/scan?code=…`; WeChat's `h5_url` and Alipay's `gateway.do` lead to the wallet by themselves.
+//!
+//! # Control interface
+//!
+//! No password: a sandbox belongs on a loopback address.
+//!
+//! - `POST /_sandbox/pay {"channel":"wechat"|"alipay","out_trade_no","serial":"pub"|"cert"?}` plays
+//!   the payer and delivers the signed notice; 200 `{"transaction_id","delivered","notify_status",
+//!   "tries"}`; 404 for a number never seen, 409 when closed. A paid order is notified again.
+//! - `POST /_sandbox/fault {"channel","out_trade_no"|"*","at","do","times"?,"delay_s"?,"code"?,
+//!   "variant"?}` → `{"id"}`; the deeds are in [`faults`]. `DELETE /_sandbox/fault/{id}` removes one.
+//! - `GET /_sandbox/books`: every transaction with its refunds and notices, and the waiting faults.
+//! - `POST /_sandbox/clock {"offset_s"}` shifts the sandbox's clock against the one it was given.
+//! - `POST /_sandbox/reset` empties the books, the faults, the messages and the shift.
+//! - `GET /_sandbox/sms`, `GET /_sandbox/sms.json`: the text messages that were sent.
+//!
+//! # Our choices where the channels publish nothing
+//!
+//! - Alipay's timestamp may be 15 minutes off.
+//! - A WeChat refund is PROCESSING for 2 s of the clock, then SUCCESS with its notice.
+//! - WeChat's notices use the kind of key (public key or certificate) that signed the answer to the
+//!   order; that is the kind that the request's `Wechatpay-Serial` asked for, else the certificate.
+//! - Bills take no fee. Today's trades stand in the bill of today's and of yesterday's date.
 
+mod alipay;
+mod books;
+mod bridge;
+mod certificate;
+mod config;
+mod control;
+mod crypto;
+mod delivery;
+mod error;
+pub mod faults;
+pub mod forge;
+mod identities;
+mod money;
+mod page;
+mod payer;
+mod server;
+mod sms;
+mod times;
+mod wallet;
+mod wechat;
+
+pub use config::SandboxConfig;
+pub use error::SandboxError;
+pub use identities::{DemoIdentities, write_demo_identities};
+pub use server::{Clock, Running, Sandbox, router, run_agenda, serve};

@@ -1,0 +1,279 @@
+//! Answers for: `sandbox.toml`, the identities that the sandbox's channels know.
+//!
+//! ```toml
+//! [wechat]
+//! mchid = "1900000001"
+//! appid = "wx0123456789abcdef"
+//! apiv3_key = "32 ASCII characters"
+//! merchant_serial = "40 upper-case hex characters"  # serial of the merchant's API certificate
+//! merchant_cert = "wechat_merchant_cert.pem"        # CERTIFICATE, or a bare PUBLIC KEY
+//! platform_key = "wechat_platform_key.pem"          # what WeChat signs with
+//! platform_cert = "wechat_platform_cert.pem"        # certificate mode; may be left out
+//! public_key_id = "PUB_KEY_ID_0119000000012026"     # public-key mode; may be left out
+//!
+//! [alipay]
+//! app_id = "2026000000000001"
+//! seller_id = "2088000000000001"
+//! app_public_key = "alipay_app_public_key.pem"
+//! alipay_private_key = "alipay_private_key.pem"     # what Alipay signs with
+//! app_cert = "alipay_app_cert.pem"                  # certificate mode: all three or none
+//! alipay_cert = "alipay_cert.pem"
+//! alipay_root_cert = "alipay_root_cert.pem"
+//!
+//! [sms]                                             # may be left out: then /sms/send answers 404
+//! key = "shared secret"
+//! ```
+//!
+//! File names are relative to the configuration. An unknown key is an error that lists the known ones.
+//! WeChat needs at least one of `platform_cert` and `public_key_id`; both modes sign with `platform_key`.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::certificate::{Certificate, alipay_root_sn};
+use crate::crypto::{SigningKey, VerifyingKey, pem_blocks};
+use crate::error::SandboxError;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    wechat: WechatFile,
+    alipay: AlipayFile,
+    sms: Option<SmsFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WechatFile {
+    mchid: String,
+    appid: String,
+    apiv3_key: String,
+    merchant_serial: String,
+    merchant_cert: PathBuf,
+    platform_key: PathBuf,
+    platform_cert: Option<PathBuf>,
+    public_key_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AlipayFile {
+    app_id: String,
+    seller_id: String,
+    app_public_key: PathBuf,
+    alipay_private_key: PathBuf,
+    app_cert: Option<PathBuf>,
+    alipay_cert: Option<PathBuf>,
+    alipay_root_cert: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SmsFile {
+    key: String,
+}
+
+/// The parsed and checked `sandbox.toml`; see the module's header for its keys.
+#[derive(Debug)]
+pub struct SandboxConfig {
+    pub(crate) wechat: WechatIdentity,
+    pub(crate) alipay: AlipayIdentity,
+    pub(crate) sms_key: Option<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct WechatIdentity {
+    pub(crate) mchid: String,
+    pub(crate) appid: String,
+    pub(crate) apiv3_key: [u8; 32],
+    pub(crate) merchant_serial: String,
+    pub(crate) merchant_key: VerifyingKey,
+    pub(crate) platform_key: SigningKey,
+    pub(crate) platform_cert: Option<Certificate>,
+    pub(crate) public_key_id: Option<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct AlipayIdentity {
+    pub(crate) app_id: String,
+    pub(crate) seller_id: String,
+    pub(crate) app_key: VerifyingKey,
+    pub(crate) alipay_key: SigningKey,
+    pub(crate) certificates: Option<AlipayCertificates>,
+}
+
+#[derive(Debug)]
+pub(crate) struct AlipayCertificates {
+    pub(crate) app_key: VerifyingKey,
+    pub(crate) app_cert_sn: String,
+    pub(crate) alipay_cert: Certificate,
+    pub(crate) alipay_root_cert_sn: String,
+}
+
+impl SandboxConfig {
+    /// Reads `sandbox.toml` and the PEM files it names.
+    ///
+    /// # Errors
+    ///
+    /// [`SandboxError::Read`] for a missing file, [`SandboxError::Config`] for text that is not the
+    /// expected TOML, [`SandboxError::Setting`] for a value that cannot be used.
+    pub fn load(path: &Path) -> Result<SandboxConfig, SandboxError> {
+        let text = read(path)?;
+        let file: File = toml::from_str(&text).map_err(|error| SandboxError::Config {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let sms_key = match file.sms {
+            Some(sms) if sms.key.is_empty() => {
+                return Err(setting("sms.key", "is empty"));
+            }
+            Some(sms) => Some(sms.key),
+            None => None,
+        };
+        Ok(SandboxConfig {
+            wechat: load_wechat(folder, file.wechat)?,
+            alipay: load_alipay(folder, file.alipay)?,
+            sms_key,
+        })
+    }
+}
+
+fn load_wechat(folder: &Path, file: WechatFile) -> Result<WechatIdentity, SandboxError> {
+    let apiv3_key: [u8; 32] = file
+        .apiv3_key
+        .as_bytes()
+        .try_into()
+        .map_err(|_| setting("wechat.apiv3_key", "must have 32 ASCII characters"))?;
+    let merchant = read(&folder.join(&file.merchant_cert))?;
+    let merchant_key = match Certificate::from_pem(&merchant) {
+        Some(certificate) => {
+            if !certificate
+                .serial_hex
+                .eq_ignore_ascii_case(&file.merchant_serial)
+            {
+                return Err(setting(
+                    "wechat.merchant_serial",
+                    &format!(
+                        "differs from the serial of merchant_cert, {}",
+                        certificate.serial_hex
+                    ),
+                ));
+            }
+            VerifyingKey::from_der(&certificate.public_key_der)
+        }
+        None => public_key(&merchant),
+    };
+    let platform_key = private_key("wechat.platform_key", &folder.join(&file.platform_key))?;
+    let platform_cert = match &file.platform_cert {
+        Some(name) => {
+            let cert = certificate("wechat.platform_cert", &folder.join(name))?;
+            same_key("wechat.platform_cert", &cert, &platform_key)?;
+            Some(cert)
+        }
+        None => None,
+    };
+    let public_key_id = file.public_key_id.filter(|id| !id.is_empty());
+    if let Some(id) = &public_key_id
+        && !id.starts_with("PUB_KEY_ID_")
+    {
+        return Err(setting(
+            "wechat.public_key_id",
+            "must begin with PUB_KEY_ID_",
+        ));
+    }
+    if platform_cert.is_none() && public_key_id.is_none() {
+        return Err(setting(
+            "wechat.platform_cert",
+            "give platform_cert, public_key_id or both",
+        ));
+    }
+    Ok(WechatIdentity {
+        mchid: file.mchid,
+        appid: file.appid,
+        apiv3_key,
+        merchant_serial: file.merchant_serial,
+        merchant_key: merchant_key
+            .ok_or_else(|| setting("wechat.merchant_cert", "holds no RSA certificate or key"))?,
+        platform_key,
+        platform_cert,
+        public_key_id,
+    })
+}
+
+fn load_alipay(folder: &Path, file: AlipayFile) -> Result<AlipayIdentity, SandboxError> {
+    let app_key = public_key(&read(&folder.join(&file.app_public_key))?)
+        .ok_or_else(|| setting("alipay.app_public_key", "holds no RSA PUBLIC KEY"))?;
+    let alipay_key = private_key(
+        "alipay.alipay_private_key",
+        &folder.join(&file.alipay_private_key),
+    )?;
+    let certificates = match (&file.app_cert, &file.alipay_cert, &file.alipay_root_cert) {
+        (Some(app), Some(alipay), Some(root)) => {
+            let app = certificate("alipay.app_cert", &folder.join(app))?;
+            let alipay = certificate("alipay.alipay_cert", &folder.join(alipay))?;
+            same_key("alipay.alipay_cert", &alipay, &alipay_key)?;
+            Some(AlipayCertificates {
+                app_key: VerifyingKey::from_der(&app.public_key_der)
+                    .ok_or_else(|| setting("alipay.app_cert", "holds no RSA key"))?,
+                app_cert_sn: app.alipay_sn,
+                alipay_cert: alipay,
+                alipay_root_cert_sn: alipay_root_sn(&read(&folder.join(root))?)
+                    .ok_or_else(|| setting("alipay.alipay_root_cert", "holds no RSA root"))?,
+            })
+        }
+        (None, None, None) => None,
+        _ => {
+            return Err(setting(
+                "alipay.app_cert",
+                "give app_cert, alipay_cert and alipay_root_cert together, or none of them",
+            ));
+        }
+    };
+    Ok(AlipayIdentity {
+        app_id: file.app_id,
+        seller_id: file.seller_id,
+        app_key,
+        alipay_key,
+        certificates,
+    })
+}
+
+fn setting(key: &'static str, message: &str) -> SandboxError {
+    SandboxError::Setting {
+        key,
+        message: message.to_owned(),
+    }
+}
+
+fn read(path: &Path) -> Result<String, SandboxError> {
+    std::fs::read_to_string(path).map_err(|source| SandboxError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn public_key(pem: &str) -> Option<VerifyingKey> {
+    VerifyingKey::from_der(pem_blocks(pem, "PUBLIC KEY").first()?)
+}
+
+fn private_key(key: &'static str, path: &Path) -> Result<SigningKey, SandboxError> {
+    SigningKey::from_pem(&read(path)?).ok_or_else(|| setting(key, "holds no RSA private key"))
+}
+
+fn certificate(key: &'static str, path: &Path) -> Result<Certificate, SandboxError> {
+    Certificate::from_pem(&read(path)?).ok_or_else(|| setting(key, "holds no certificate"))
+}
+
+fn same_key(
+    key: &'static str,
+    certificate: &Certificate,
+    private: &SigningKey,
+) -> Result<(), SandboxError> {
+    let public = private.public_der();
+    if public == certificate.public_key_der || public == certificate.public_key_inner {
+        return Ok(());
+    }
+    Err(setting(key, "is not the certificate of the private key"))
+}

@@ -1,0 +1,222 @@
+//! Answers for: the control interface of tests and demos. Documented in the crate's header.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use maud::html;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::books::{Books, Channel, Key, KeyKind, Phase, Trade};
+use crate::faults::Fault;
+use crate::page::{self, json_error};
+use crate::payer::{self, Played};
+use crate::server::Sandbox;
+use crate::times::SECOND_MS;
+
+fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Box<Response>> {
+    serde_json::from_slice(body).map_err(|error| {
+        Box::new(json_error(
+            StatusCode::BAD_REQUEST,
+            "control.body",
+            &error.to_string(),
+        ))
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pay {
+    channel: Channel,
+    out_trade_no: String,
+    serial: Option<KeyKind>,
+}
+
+/// `POST /_sandbox/pay`.
+pub(crate) async fn pay(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Response {
+    let asked: Pay = match read(&body) {
+        Ok(asked) => asked,
+        Err(response) => return *response,
+    };
+    let key = Key {
+        channel: asked.channel,
+        out_trade_no: asked.out_trade_no,
+    };
+    match payer::play(&sandbox, &key, asked.serial).await {
+        Played::Unknown => json_error(
+            StatusCode::NOT_FOUND,
+            "control.unknown",
+            "this number was never seen",
+        ),
+        Played::Closed => json_error(
+            StatusCode::CONFLICT,
+            "control.closed",
+            "this order is closed",
+        ),
+        Played::Paid {
+            transaction_id,
+            delivered,
+        } => page::json(
+            StatusCode::OK,
+            &json!({
+                "transaction_id": transaction_id,
+                "delivered": delivered.accepted,
+                "notify_status": delivered.status,
+                "tries": delivered.tries,
+            }),
+        ),
+    }
+}
+
+/// `POST /_sandbox/fault`.
+pub(crate) async fn add_fault(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Response {
+    let fault: Fault = match read(&body) {
+        Ok(fault) => fault,
+        Err(response) => return *response,
+    };
+    if fault.times == 0 || fault.id != 0 {
+        let what = "times must be at least 1; id is given by the sandbox";
+        return json_error(StatusCode::BAD_REQUEST, "control.body", what);
+    }
+    let id = sandbox.books().faults.add(fault);
+    page::json(StatusCode::OK, &json!({ "id": id }))
+}
+
+/// `DELETE /_sandbox/fault/{id}`.
+pub(crate) async fn remove_fault(
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(id): Path<u64>,
+) -> Response {
+    if sandbox.books().faults.remove(id) {
+        page::json(StatusCode::OK, &json!({ "id": id }))
+    } else {
+        json_error(
+            StatusCode::NOT_FOUND,
+            "control.unknown",
+            "no such fault waits",
+        )
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shift {
+    offset_s: i64,
+}
+
+/// `POST /_sandbox/clock`.
+pub(crate) async fn clock(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Response {
+    let asked: Shift = match read(&body) {
+        Ok(asked) => asked,
+        Err(response) => return *response,
+    };
+    sandbox.set_offset_ms(asked.offset_s.saturating_mul(SECOND_MS));
+    page::json(StatusCode::OK, &json!({ "now_ms": sandbox.now_ms() }))
+}
+
+/// `POST /_sandbox/reset`.
+pub(crate) async fn reset(State(sandbox): State<Arc<Sandbox>>) -> Response {
+    *sandbox.books() = Books::default();
+    sandbox.set_offset_ms(0);
+    page::json(StatusCode::OK, &json!({ "reset": true }))
+}
+
+/// `GET /_sandbox/books`.
+pub(crate) async fn books(State(sandbox): State<Arc<Sandbox>>) -> Response {
+    let now_ms = sandbox.now_ms();
+    let books = sandbox.books();
+    let mut notices: Map<String, Value> = Map::new();
+    for notice in books.notices.values() {
+        let name = format!("{:?} {}", notice.key.channel, notice.key.out_trade_no);
+        let entry = notices.entry(name).or_insert_with(|| json!([]));
+        if let Some(list) = entry.as_array_mut() {
+            list.push(json!({
+                "id": notice.id, "out_refund_no": notice.out_refund_no, "tries": notice.tries,
+                "accepted": notice.accepted, "last_status": notice.last_status,
+            }));
+        }
+    }
+    let transactions: Vec<Value> = books
+        .trades
+        .values()
+        .map(|trade| {
+            let name = format!("{:?} {}", trade.key.channel, trade.key.out_trade_no);
+            tell(
+                &sandbox,
+                trade,
+                notices.remove(&name).unwrap_or_else(|| json!([])),
+                now_ms,
+            )
+        })
+        .collect();
+    let told = json!({
+        "now_ms": now_ms,
+        "transactions": transactions,
+        "faults": books.faults.waiting(),
+        "sms": books.sms.len(),
+    });
+    page::json(StatusCode::OK, &told)
+}
+
+/// One transaction: times in ms UTC, amounts in fen, missing things `null`.
+fn tell(sandbox: &Sandbox, trade: &Trade, notices: Value, now_ms: i64) -> Value {
+    let state = match trade.phase(now_ms) {
+        Phase::Open => "open",
+        Phase::Hidden | Phase::Paid => "paid",
+        Phase::Closed => "closed",
+    };
+    let (merchant, app) = match trade.key.channel {
+        Channel::Wechat => (&sandbox.config.wechat.mchid, &sandbox.config.wechat.appid),
+        Channel::Alipay => (
+            &sandbox.config.alipay.seller_id,
+            &sandbox.config.alipay.app_id,
+        ),
+    };
+    let refunds: Vec<Value> = trade
+        .refunds
+        .iter()
+        .map(|refund| {
+            json!({
+                "out_refund_no": refund.out_refund_no,
+                "refund_id": refund.refund_id,
+                "amount_fen": refund.amount_fen,
+                "state": refund.state,
+                "requested_at_ms": refund.requested_at_ms,
+                "done_at_ms": refund.done_at_ms,
+            })
+        })
+        .collect();
+    json!({
+        "channel": trade.key.channel,
+        "product": trade.product,
+        "merchant": merchant,
+        "app": app,
+        "out_trade_no": trade.key.out_trade_no,
+        "transaction_id": trade.payment.as_ref().map(|payment| payment.transaction_id.clone()),
+        "state": state,
+        "amount_fen": trade.amount_fen,
+        "refunded_fen": trade.refunded_fen(),
+        "created_at_ms": trade.created_at_ms,
+        "expires_at_ms": trade.expires_at_ms,
+        "closed_at_ms": trade.closed_at_ms,
+        "paid_at_ms": trade.payment.as_ref().map(|payment| payment.at_ms),
+        "refunds": refunds,
+        "notices": notices,
+    })
+}
+
+/// `GET /` and `GET /_sandbox`: what this is and where things are.
+pub(crate) async fn index(State(sandbox): State<Arc<Sandbox>>) -> Response {
+    let count = sandbox.books().trades.len();
+    let main = html! {
+        p { "扮演微信支付、支付宝和短信平台，供演示和测试。 " span.small lang="en" { "Plays WeChat Pay, Alipay and an SMS gateway for demos and tests." } }
+        a.btn href="/_wallet/scan" { "扫一扫" small lang="en" { "Scan a payment code" } }
+        a.btn href="/_sandbox/sms" { "看短信" small lang="en" { "Text messages" } }
+        a.btn href="/_sandbox/books" { "看账本（" (count) " 笔）" small lang="en" { "Books as JSON" } }
+    };
+    page::page(StatusCode::OK, "支付沙箱", "Payment sandbox", &main)
+}

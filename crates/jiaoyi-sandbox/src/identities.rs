@@ -1,0 +1,338 @@
+//! Answers for: making the two halves of a demo's identities, the channels' and the merchant's.
+//!
+//! [`write_demo_identities`] fills one directory:
+//!
+//! | file | side | content |
+//! |---|---|---|
+//! | `sandbox.toml` | sandbox | see [`crate::SandboxConfig`] |
+//! | `channels.toml` | merchant | see below |
+//! | `wechat_merchant_key.pem`, `wechat_merchant_cert.pem` | merchant, sandbox | the merchant's API key (PKCS#8) and certificate |
+//! | `wechat_platform_key.pem` | sandbox | what WeChat signs with |
+//! | `wechat_platform_cert.pem`, `wechat_public_key.pem` | merchant | the two ways to know that key |
+//! | `alipay_app_private_key.pem`, `alipay_app_public_key.pem`, `alipay_app_cert.pem` | merchant, sandbox | the app's key (PKCS#8), public half and certificate |
+//! | `alipay_private_key.pem` | sandbox | what Alipay signs with |
+//! | `alipay_public_key.pem`, `alipay_cert.pem`, `alipay_root_cert.pem` | merchant | the two ways to know that key |
+//!
+//! `channels.toml`, the merchant's side; file names relative to it, base addresses come from the
+//! caller, because they are not known when keys are made:
+//!
+//! ```toml
+//! [wechat]
+//! mchid = "1900000001"
+//! appid = "wx0123456789abcdef"
+//! app_secret = "…"                                  # for the OAuth pair
+//! apiv3_key = "…32 characters…"
+//! merchant_serial = "…40 hex…"
+//! merchant_key = "wechat_merchant_key.pem"
+//! public_key_id = "PUB_KEY_ID_…"                    # public-key mode
+//! public_key = "wechat_public_key.pem"
+//! platform_cert = "wechat_platform_cert.pem"        # certificate mode; GET /v3/certificates also has it
+//!
+//! [alipay]
+//! app_id = "2026000000000001"
+//! seller_id = "2088000000000001"
+//! app_private_key = "alipay_app_private_key.pem"
+//! alipay_public_key = "alipay_public_key.pem"       # key mode
+//! app_cert = "alipay_app_cert.pem"                  # certificate mode
+//! alipay_cert = "alipay_cert.pem"
+//! alipay_root_cert = "alipay_root_cert.pem"
+//!
+//! [sms]
+//! key = "…"
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize, SerialNumber, date_time_ymd,
+};
+
+use crate::crypto::random_hex;
+use crate::error::SandboxError;
+use crate::times::day;
+
+const MCHID: &str = "1900000001";
+const APP_ID: &str = "2026000000000001";
+const SELLER_ID: &str = "2088000000000001";
+
+/// Where [`write_demo_identities`] put the two configurations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DemoIdentities {
+    /// The sandbox's configuration.
+    pub sandbox_toml: PathBuf,
+    /// The merchant's configuration.
+    pub channels_toml: PathBuf,
+}
+
+/// Makes new RSA-2048 keys and certificates, valid from the day before `now_ms` (UTC) for ten
+/// years, and writes them with both configurations into `dir`, which is created when missing.
+///
+/// # Errors
+///
+/// [`SandboxError::Write`] for a file, [`SandboxError::Identity`] for a key or certificate.
+pub fn write_demo_identities(dir: &Path, now_ms: i64) -> Result<DemoIdentities, SandboxError> {
+    std::fs::create_dir_all(dir).map_err(|source| SandboxError::Write {
+        path: dir.to_owned(),
+        source,
+    })?;
+    let maker = Maker {
+        dir,
+        year: i32::from(day(now_ms).year()),
+    };
+    let wechat = maker.wechat()?;
+    maker.alipay()?;
+    let sms_key = random_hex(32);
+    let sandbox_toml = maker.write("sandbox.toml", &sandbox_text(&wechat, &sms_key))?;
+    let channels_toml = maker.write("channels.toml", &channels_text(&wechat, &sms_key))?;
+    Ok(DemoIdentities {
+        sandbox_toml,
+        channels_toml,
+    })
+}
+
+struct WechatNames {
+    appid: String,
+    apiv3_key: String,
+    merchant_serial: String,
+    public_key_id: String,
+}
+
+fn sandbox_text(wechat: &WechatNames, sms_key: &str) -> String {
+    let WechatNames {
+        appid,
+        apiv3_key,
+        merchant_serial,
+        public_key_id,
+    } = wechat;
+    format!(
+        r#"# The sandbox's side of the demo's payment channels. Made by the demo; not real.
+[wechat]
+mchid = "{MCHID}"
+appid = "{appid}"
+apiv3_key = "{apiv3_key}"
+merchant_serial = "{merchant_serial}"
+merchant_cert = "wechat_merchant_cert.pem"
+platform_key = "wechat_platform_key.pem"
+platform_cert = "wechat_platform_cert.pem"
+public_key_id = "{public_key_id}"
+
+[alipay]
+app_id = "{APP_ID}"
+seller_id = "{SELLER_ID}"
+app_public_key = "alipay_app_public_key.pem"
+alipay_private_key = "alipay_private_key.pem"
+app_cert = "alipay_app_cert.pem"
+alipay_cert = "alipay_cert.pem"
+alipay_root_cert = "alipay_root_cert.pem"
+
+[sms]
+key = "{sms_key}"
+"#
+    )
+}
+
+fn channels_text(wechat: &WechatNames, sms_key: &str) -> String {
+    let WechatNames {
+        appid,
+        apiv3_key,
+        merchant_serial,
+        public_key_id,
+    } = wechat;
+    let app_secret = random_hex(32);
+    format!(
+        r#"# The merchant's side of the demo's payment channels. Made by the demo; not real.
+[wechat]
+mchid = "{MCHID}"
+appid = "{appid}"
+app_secret = "{app_secret}"
+apiv3_key = "{apiv3_key}"
+merchant_serial = "{merchant_serial}"
+merchant_key = "wechat_merchant_key.pem"
+public_key_id = "{public_key_id}"
+public_key = "wechat_public_key.pem"
+platform_cert = "wechat_platform_cert.pem"
+
+[alipay]
+app_id = "{APP_ID}"
+seller_id = "{SELLER_ID}"
+app_private_key = "alipay_app_private_key.pem"
+alipay_public_key = "alipay_public_key.pem"
+app_cert = "alipay_app_cert.pem"
+alipay_cert = "alipay_cert.pem"
+alipay_root_cert = "alipay_root_cert.pem"
+
+[sms]
+key = "{sms_key}"
+"#
+    )
+}
+
+struct Maker<'a> {
+    dir: &'a Path,
+    year: i32,
+}
+
+impl Maker<'_> {
+    fn wechat(&self) -> Result<WechatNames, SandboxError> {
+        let root = rsa_key("the demo's WeChat root key")?;
+        let root_name = [
+            ("C", "CN"),
+            ("O", "Jiaoyi Sandbox"),
+            ("CN", "Jiaoyi Sandbox WeChat Root"),
+        ];
+        let root_params = self.params(&root_name, true);
+        let issuer = Issuer::from_params(&root_params, root);
+
+        let merchant = rsa_key("the demo's merchant key")?;
+        let serial = self.leaf("wechat_merchant_cert.pem", MCHID, &merchant, &issuer)?;
+        self.write("wechat_merchant_key.pem", &merchant.serialize_pem())?;
+
+        let platform = rsa_key("the demo's platform key")?;
+        self.leaf(
+            "wechat_platform_cert.pem",
+            "Jiaoyi Sandbox WeChat Pay",
+            &platform,
+            &issuer,
+        )?;
+        self.write("wechat_platform_key.pem", &platform.serialize_pem())?;
+        self.write("wechat_public_key.pem", &platform.public_key_pem())?;
+        Ok(WechatNames {
+            appid: format!("wx{}", random_hex(16)),
+            apiv3_key: random_hex(32),
+            merchant_serial: serial,
+            public_key_id: format!("PUB_KEY_ID_01{MCHID}{}00{}", self.year, random_hex(16)),
+        })
+    }
+
+    fn alipay(&self) -> Result<(), SandboxError> {
+        let root = rsa_key("the demo's Alipay root key")?;
+        let root_name = |cn| {
+            [
+                ("C", "CN"),
+                ("O", "Jiaoyi Sandbox"),
+                ("OU", "CA"),
+                ("CN", cn),
+            ]
+        };
+        let root_params = self.params(&root_name("Jiaoyi Sandbox Alipay Root R1"), true);
+        let mut bundle = self_signed(&root_params, &root)?;
+        // Like the real bundle: a second RSA root, and one whose signature is not RSA.
+        let second = self.params(&root_name("Jiaoyi Sandbox Alipay Root R2"), true);
+        let other = self.params(&root_name("Jiaoyi Sandbox Alipay Root E1"), true);
+        let other_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
+            .map_err(|error| identity("an elliptic root key", &error))?;
+        bundle += &self_signed(&other, &other_key)?;
+        bundle += &self_signed(&second, &root)?;
+        self.write("alipay_root_cert.pem", &bundle)?;
+        let issuer = Issuer::from_params(&root_params, root);
+
+        let app = rsa_key("the demo's app key")?;
+        self.leaf("alipay_app_cert.pem", APP_ID, &app, &issuer)?;
+        self.write("alipay_app_private_key.pem", &app.serialize_pem())?;
+        self.write("alipay_app_public_key.pem", &app.public_key_pem())?;
+
+        let alipay = rsa_key("the demo's Alipay key")?;
+        self.leaf("alipay_cert.pem", "Jiaoyi Sandbox Alipay", &alipay, &issuer)?;
+        self.write("alipay_private_key.pem", &alipay.serialize_pem())?;
+        self.write("alipay_public_key.pem", &alipay.public_key_pem())?;
+        Ok(())
+    }
+
+    fn params(&self, name: &[(&str, &str)], authority: bool) -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        for (kind, value) in name {
+            let kind = match *kind {
+                "C" => DnType::CountryName,
+                "O" => DnType::OrganizationName,
+                "OU" => DnType::OrganizationalUnitName,
+                _ => DnType::CommonName,
+            };
+            params.distinguished_name.push(kind, *value);
+        }
+        params.serial_number = Some(SerialNumber::from_slice(&serial_bytes()));
+        // Whole years around "now", so that a clock shifted within the year stays inside.
+        params.not_before = date_time_ymd(self.year - 1, 1, 1);
+        params.not_after = date_time_ymd(self.year + 10, 1, 1);
+        if authority {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        }
+        params
+    }
+
+    /// Writes a certificate and returns its serial in upper-case hex.
+    fn leaf(
+        &self,
+        file: &str,
+        common_name: &str,
+        key: &KeyPair,
+        issuer: &Issuer<'_, KeyPair>,
+    ) -> Result<String, SandboxError> {
+        let params = self.params(
+            &[("C", "CN"), ("O", "Jiaoyi Sandbox"), ("CN", common_name)],
+            false,
+        );
+        let serial = params
+            .serial_number
+            .clone()
+            .map(|serial| serial.to_bytes())
+            .unwrap_or_default();
+        let certificate = params
+            .signed_by(key, issuer)
+            .map_err(|error| identity("a certificate", &error))?;
+        self.write(file, &certificate.pem())?;
+        Ok(serial.iter().map(|byte| format!("{byte:02X}")).collect())
+    }
+
+    fn write(&self, file: &str, text: &str) -> Result<PathBuf, SandboxError> {
+        let path = self.dir.join(file);
+        std::fs::write(&path, text).map_err(|source| SandboxError::Write {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(path)
+    }
+}
+
+/// A platform certificate made while the sandbox runs, to play a change of keys: (key, certificate).
+pub(crate) fn second_platform(now_ms: i64) -> Result<(String, String), SandboxError> {
+    let maker = Maker {
+        dir: Path::new("."),
+        year: i32::from(day(now_ms).year()),
+    };
+    let key = rsa_key("a second platform key")?;
+    let params = maker.params(
+        &[("C", "CN"), ("O", "Jiaoyi Sandbox"), ("CN", "second")],
+        false,
+    );
+    Ok((key.serialize_pem(), self_signed(&params, &key)?))
+}
+
+fn self_signed(params: &CertificateParams, key: &KeyPair) -> Result<String, SandboxError> {
+    let certificate = params
+        .self_signed(key)
+        .map_err(|error| identity("a root certificate", &error))?;
+    Ok(certificate.pem())
+}
+
+fn rsa_key(what: &'static str) -> Result<KeyPair, SandboxError> {
+    KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)
+        .map_err(|error| identity(what, &error))
+}
+
+fn identity(what: &'static str, error: &rcgen::Error) -> SandboxError {
+    SandboxError::Identity {
+        what,
+        message: error.to_string(),
+    }
+}
+
+/// 20 bytes, positive and without a leading zero, so that the hex form has 40 characters.
+fn serial_bytes() -> Vec<u8> {
+    let hex = format!("5{}", random_hex(39));
+    data_encoding::HEXLOWER
+        .decode(hex.as_bytes())
+        .unwrap_or_default()
+}
