@@ -50,6 +50,8 @@ pub struct PersonForm {
     pub problems: Vec<FieldProblem>,
     /// The look-up found nothing.
     pub miss: bool,
+    /// The payer came back to change something; the document number is not kept for that.
+    pub changing: bool,
     pub form_key: String,
 }
 
@@ -73,6 +75,7 @@ pub fn person(look: &Look, form: &PersonForm) -> Page {
         (error_summary(look, &errors))
         @if form.miss { (missed(look)) }
         h1 { (title) }
+        @if form.changing { (note(Tone::Plain, "", look.t("person.retype"))) }
         form action="/pay/person" method="post" novalidate {
             (hidden("relation", &form.relation))
             (hidden("form_key", &form.form_key))
@@ -169,7 +172,9 @@ fn hits_of(look: &Look, hits: &[RegionView]) -> Markup {
         div role="group" aria-labelledby="hits" {
             h2 #hits tabindex="-1" autofocus { (look.t("person.pick")) }
             @for hit in hits {
-                button.choice name="pick" value=(hit.code) { (look.pick(&hit.path_zh, &hit.path_en)) }
+                button.choice name=(if hit.selectable { "pick" } else { "browse" }) value=(hit.code) {
+                    (look.pick(&hit.path_zh, &hit.path_en))
+                }
             }
         }
     }
@@ -246,10 +251,4 @@ pub fn message(look: &Look, problem: FieldProblem) -> (&'static str, String) {
         FieldProblem::RegionUnknown => ("region", "person.region_no_hit"),
     };
     (id, look.lang.text(key).to_owned())
-}
-
-/// Said above the form when somebody comes back to change something.
-#[must_use]
-pub fn changing(look: &Look) -> Markup {
-    note(Tone::Plain, "", look.t("person.retype"))
 }

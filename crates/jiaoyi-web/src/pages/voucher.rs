@@ -66,9 +66,11 @@ fn face(look: &Look, view: &VoucherView) -> Markup {
         Row::text(look.t("word.benefit"), &look.period(view.period_first, view.period_last)),
         Row::markup(look.t("word.amount"), html! { b { (look.money(view.amount)) } }),
         Row::markup(look.t("word.amount_capital"), chinese(look, &view.amount_capital)),
-        Row::text(look.t("word.payer"), look.lang.text(relation_key(&view.relation))),
         Row::text(look.t("word.paid_at"), &look.moment(view.paid_at)),
     ];
+    if let Some(key) = relation_key(&view.relation) {
+        list.push(Row::text(look.t("word.payer"), look.lang.text(key)));
+    }
     if let Some(channel) = view.channel {
         list.push(Row::text(look.t("word.channel"), look.channel(channel)));
     }
@@ -78,10 +80,12 @@ fn face(look: &Look, view: &VoucherView) -> Markup {
     rows(look, list)
 }
 
-fn relation_key(relation: &str) -> &'static str {
+/// A notice link does not ask who pays; then the voucher does not say it.
+fn relation_key(relation: &str) -> Option<&'static str> {
     match relation {
-        "self" => "voucher.by_self",
-        _ => "voucher.by_other",
+        "self" => Some("voucher.by_self"),
+        "other" => Some("voucher.by_other"),
+        _ => None,
     }
 }
 
