@@ -101,7 +101,8 @@ record! {
         row {
             previous: [u8; 32] = Public,
             hash: [u8; 32] = Public,
-            events: u32 = Public,
+            /// Hashes of the commit's events, 32 bytes each, by `seq`.
+            event_hashes: Vec<u8> = Public,
             book_day: Date = Public,
             at: Instant = Public,
         }
@@ -140,7 +141,7 @@ pub fn link_hash(
     previous: &[u8; 32],
     book_day: Date,
     at: Instant,
-    events: &[[u8; 32]],
+    event_hashes: &[u8],
 ) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(b"jiaoyi-link-1");
@@ -149,9 +150,7 @@ pub fn link_hash(
     hash.update(previous);
     hash.update(book_day.to_string());
     hash.update(at.0.to_be_bytes());
-    for event in events {
-        hash.update(event);
-    }
+    hash.update(event_hashes);
     hash.finalize().into()
 }
 

@@ -1,0 +1,136 @@
+-- Queries that are not loads of a record: pages, discovery of work, staging, verification.
+-- Nothing here decides about money.
+
+-- name: attempts_to_ask
+SELECT attempt_no
+FROM attempt
+WHERE ask_at <= ?1
+ORDER BY ask_at
+LIMIT ?2
+
+-- name: refunds_to_act
+SELECT refund_no
+FROM refund
+WHERE ask_at <= ?1
+ORDER BY ask_at
+LIMIT ?2
+
+-- name: outbox_due
+SELECT bucket, outbox_id, topic, subject
+FROM outbox
+WHERE state = 'waiting' AND next_at <= ?1
+ORDER BY next_at
+LIMIT ?2
+
+-- name: outbox_of_subject
+SELECT bucket, outbox_id
+FROM outbox
+WHERE state = 'waiting' AND bucket = ?1 AND subject = ?2 AND topic = ?3
+
+-- name: vouchers_unsigned
+SELECT v.bucket, v.voucher_no
+FROM voucher v
+LEFT JOIN voucher_signature s ON s.bucket = v.bucket AND s.voucher_no = v.voucher_no
+WHERE v.issued_at > ?1 AND s.voucher_no IS NULL
+ORDER BY v.issued_at
+LIMIT ?2
+
+-- name: open_locks_of_holder
+SELECT count(*)
+FROM pay_order
+WHERE holder = ?1 AND state = 'placed'
+
+-- name: any_person
+SELECT bucket, person_id
+FROM person
+LIMIT 1
+
+-- name: unpaid_dues
+SELECT d.bucket, d.due_id, d.generation
+FROM due d
+WHERE d.state IN ('draft', 'open') AND d.bucket >= ?1
+ORDER BY d.bucket, d.due_id
+LIMIT ?2
+
+-- name: chain_heads
+SELECT l.chain_id, l.link_no, l.hash
+FROM link l
+WHERE l.link_no = (SELECT max(m.link_no) FROM link m WHERE m.chain_id = l.chain_id)
+ORDER BY l.chain_id
+
+-- name: last_book_day
+SELECT max(book_day)
+FROM link
+
+-- name: last_checkpoint
+SELECT checkpoint_id
+FROM checkpoint
+ORDER BY at DESC
+LIMIT 1
+
+-- name: events_of_bucket
+SELECT bucket, chain_id, link_no, seq, command, actor, at, touched
+FROM event
+WHERE bucket >= ?1 AND bucket < ?2
+ORDER BY bucket, chain_id, link_no, seq
+
+-- name: events_of_chain
+SELECT bucket, chain_id, link_no, seq, command, actor, at, touched
+FROM event
+WHERE chain_id = ?1 AND link_no >= ?2 AND link_no < ?3
+ORDER BY chain_id, link_no, seq
+
+-- name: barrier
+INSERT INTO barrier (writer, number, at)
+VALUES (?1, 1, ?2)
+ON CONFLICT (writer) DO UPDATE SET number = barrier.number + 1, at = excluded.at
+
+-- name: stage_row
+INSERT INTO staged_row (roster_id, bucket, doc_hmac, benefit_year, row_no, row_data)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT DO NOTHING
+
+-- name: staged_row_no
+SELECT row_no
+FROM staged_row
+WHERE roster_id = ?1 AND bucket = ?2 AND doc_hmac = ?3 AND benefit_year = ?4
+
+-- name: staged_after
+SELECT bucket, doc_hmac, benefit_year, row_data
+FROM staged_row
+WHERE roster_id = ?1 AND (bucket, doc_hmac, benefit_year) > (?2, ?3, ?4)
+ORDER BY bucket, doc_hmac, benefit_year
+LIMIT ?5
+
+-- name: unstage
+DELETE FROM staged_row
+WHERE roster_id = ?1 AND bucket >= ?2 AND bucket < ?3
+
+-- name: rosters_in_state
+SELECT roster_id
+FROM roster
+WHERE state = ?1
+ORDER BY created_at
+
+-- name: roster_of_file
+SELECT roster_id
+FROM roster
+WHERE file_hash = ?1 AND source = ?2 AND serial = ?3
+
+-- name: migrated
+INSERT INTO schema_version (version, applied_at)
+VALUES (?1, ?2)
+
+-- name: count_open_cases
+SELECT count(*)
+FROM exception_case
+WHERE state = 'open'
+
+-- name: has_schema
+SELECT count(*)
+FROM sqlite_schema
+WHERE type = 'table' AND name = 'schema_version'
+
+-- name: schema_version
+SELECT coalesce(max(version), 0)
+FROM schema_version

@@ -1,0 +1,156 @@
+//! The embedded engine: opening a file, settings, migrations, binding and reading of values.
+
+use crate::error::StoreError;
+use crate::statements::sql;
+use jiaoyi_domain::record::Value;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql};
+use std::path::Path;
+
+/// The migrations, in order; forward only.
+const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../migrations/0001_core.sql"))];
+
+/// A value on its way into a statement.
+pub(crate) struct Bound<'a>(pub &'a Value);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Int(number) => ValueRef::Integer(*number),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+/// Opens the file for writing (`writer`) or reading, with the settings that durability rests on.
+pub(crate) fn open(path: &Path, writer: bool) -> Result<Connection, StoreError> {
+    let flags = if writer {
+        OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+    } else {
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
+    };
+    let fail = |why: String| StoreError::Open {
+        path: path.display().to_string(),
+        why,
+    };
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| fail(e.to_string()))?;
+    connection.set_prepared_statement_cache_capacity(256);
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    if writer {
+        connection.pragma_update(None, "page_size", 4096)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+    } else {
+        connection.pragma_update(None, "query_only", true)?;
+    }
+    connection.pragma_update(None, "cache_size", -32_768)?;
+    connection.pragma_update(None, "mmap_size", 268_435_456_i64)?;
+    Ok(connection)
+}
+
+/// Refuses to run with settings under which an acknowledged commit could be lost.
+pub(crate) fn assert_settings(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    if journal == "wal" && synchronous == 2 {
+        return Ok(());
+    }
+    Err(StoreError::Open {
+        path: path.display().to_string(),
+        why: format!("journal_mode is {journal}, synchronous is {synchronous}; needed: wal, 2"),
+    })
+}
+
+/// Brings the schema up to date.
+pub(crate) fn migrate(connection: &mut Connection, now_ms: i64) -> Result<(), StoreError> {
+    let known: i64 = connection
+        .query_row(sql("queries", "has_schema"), [], |row| row.get(0))
+        .and_then(|tables: i64| {
+            if tables == 0 {
+                Ok(0)
+            } else {
+                connection.query_row(sql("queries", "schema_version"), [], |row| row.get(0))
+            }
+        })?;
+    let newest = MIGRATIONS.last().map_or(0, |(version, _)| *version);
+    if known > newest {
+        return Err(StoreError::Open {
+            path: connection.path().unwrap_or_default().to_owned(),
+            why: format!("its schema has version {known}; this program knows up to {newest}"),
+        });
+    }
+    for (version, text) in MIGRATIONS.iter().filter(|(version, _)| *version > known) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(&words_of_sqlite(text))?;
+        transaction.execute(sql("queries", "migrated"), [*version, now_ms])?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// The migration text in this engine's words.
+fn words_of_sqlite(text: &str) -> String {
+    text.lines()
+        .map(|line| {
+            let line = line
+                .replace(" bigint", " integer")
+                .replace(" bytes", " blob");
+            let line = line.replace(") clustered;", ") strict, without rowid;");
+            if line == ");" {
+                ") strict;\n".to_owned()
+            } else {
+                format!("{line}\n")
+            }
+        })
+        .collect()
+}
+
+/// Runs a statement that reads rows.
+pub(crate) fn query(
+    connection: &Connection,
+    text: &'static str,
+    given: &[Value],
+) -> Result<Vec<Vec<Value>>, StoreError> {
+    let mut statement = connection.prepare_cached(text)?;
+    let width = statement.column_count();
+    let bound: Vec<Bound<'_>> = given.iter().map(Bound).collect();
+    let mut rows = statement.query(rusqlite::params_from_iter(bound))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read_row(row, width)?);
+    }
+    Ok(found)
+}
+
+/// Reads the columns of one row.
+pub(crate) fn read_row(row: &rusqlite::Row<'_>, width: usize) -> Result<Vec<Value>, StoreError> {
+    let mut values = Vec::with_capacity(width);
+    for place in 0..width {
+        values.push(match row.get_ref(place)? {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(number) => Value::Int(number),
+            ValueRef::Text(bytes) => Value::Text(String::from_utf8_lossy(bytes).into_owned()),
+            ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
+            // No column of ours is a float; a damaged file shows as a value of no type.
+            ValueRef::Real(_) => Value::Null,
+        });
+    }
+    Ok(values)
+}
+
+/// Runs a statement that writes; how many rows it changed.
+pub(crate) fn execute(
+    connection: &Connection,
+    text: &'static str,
+    given: &[Value],
+) -> Result<usize, StoreError> {
+    let mut statement = connection.prepare_cached(text)?;
+    let bound: Vec<Bound<'_>> = given.iter().map(Bound).collect();
+    Ok(statement.execute(rusqlite::params_from_iter(bound))?)
+}

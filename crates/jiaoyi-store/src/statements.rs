@@ -1,0 +1,86 @@
+//! The SQL texts of `sql/`, by name: `table.load`, `queries.outbox_due`.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../sql/", $name, ".sql")))),*]
+    };
+}
+
+const FILES: &[(&str, &str)] = files![
+    "attempt",
+    "checkpoint",
+    "command_key",
+    "device_order",
+    "document",
+    "due",
+    "event",
+    "exception_case",
+    "fact",
+    "inbox",
+    "link",
+    "notice_link",
+    "order_line",
+    "outbox",
+    "pay_order",
+    "person",
+    "policy_pack",
+    "queries",
+    "refund",
+    "revision",
+    "roster",
+    "slot",
+    "transfer",
+    "turned_away",
+    "voucher",
+    "voucher_signature",
+];
+
+static STATEMENTS: LazyLock<BTreeMap<&'static str, BTreeMap<&'static str, &'static str>>> =
+    LazyLock::new(|| {
+        FILES
+            .iter()
+            .map(|(file, text)| (*file, parse(text)))
+            .collect()
+    });
+
+fn parse(text: &'static str) -> BTreeMap<&'static str, &'static str> {
+    text.split("-- name: ")
+        .skip(1)
+        .filter_map(|part| part.split_once('\n'))
+        .map(|(name, sql)| (name.trim(), sql.trim()))
+        .collect()
+}
+
+/// The text of a statement.
+///
+/// # Panics
+///
+/// When there is none of that name: a mistake of ours that the first test meets.
+#[must_use]
+pub fn sql(file: &str, name: &str) -> &'static str {
+    STATEMENTS
+        .get(file)
+        .and_then(|statements| statements.get(name))
+        .unwrap_or_else(|| panic!("sql/{file}.sql has no statement {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_texts_are_up_to_date() {
+        for spec in crate::schema::all_tables() {
+            let file = FILES.iter().find(|(name, _)| *name == spec.name);
+            let (_, text) = file.unwrap_or_else(|| panic!("{} is not in FILES", spec.name));
+            assert_eq!(
+                *text,
+                crate::generate::table_sql(spec),
+                "run `cargo xtask gen sql`"
+            );
+        }
+    }
+}
