@@ -244,7 +244,8 @@ fn simple(command: &mut std::process::Command, log: &Log) -> Result<Count> {
 }
 
 fn print_failure(said: &str, log: &Log, part: &str) {
-    println!("{}", tools::last_lines(said, 120));
+    let telling: Vec<&str> = said.lines().filter(|line| !is_routine(line)).collect();
+    println!("{}", tools::last_lines(&telling.join("\n"), 120));
     println!("the whole output: {}", log.file(part).display());
 }
 
@@ -280,6 +281,20 @@ fn witness(log: &Log) -> Result<Count> {
 
 fn browser(log: &Log) -> Result<Count> {
     outside::scripts("crates/jiaoyi-tests/browser", log)
+}
+
+/// Lines that only say that something went as expected.
+fn is_routine(line: &str) -> bool {
+    let starts = [
+        "Compiling ",
+        "Checking ",
+        "Blocking ",
+        "Running ",
+        "Doc-tests ",
+        "running ",
+    ];
+    let text = line.trim_start();
+    text.is_empty() || text.ends_with("... ok") || starts.iter().any(|word| text.starts_with(word))
 }
 
 /// Sums the `test result:` lines of `cargo test`.

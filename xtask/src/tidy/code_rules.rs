@@ -411,7 +411,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 
 pub fn function_length(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (file, source) in tree.rust() {
+    for (file, source) in tree.rust().filter(|(file, _)| !file.test) {
         let mut open: Vec<(usize, usize)> = Vec::new();
         let mut depth = 0_usize;
         let mut started: Option<usize> = None;
