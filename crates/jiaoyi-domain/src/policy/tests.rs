@@ -1,10 +1,709 @@
+//! Tables and properties over packs, prices and days.
+
 use super::*;
+use crate::region::RegionTable;
+use crate::time::{Instant, MINUTE_MS};
+use jiff::ToSpan;
+use proptest::prelude::*;
+
+const TODAY: Date = Date::constant(2026, 11, 22);
+
+/// A complete pack: one category, two payers, two windows.
+const GOOD: &str = r#"region = "990101"
+benefit_year = 2026
+notice_year = 2025
+scheme = "resident_medical"
+status = "in_force"
+grade = "A"
+source = "a document"
+grace_minutes = 10
+after_close = "surplus"
+difference = "keep"
+[benefit]
+first = 2026-01-01
+last = 2026-12-31
+[late]
+price = "own_and_fiscal"
+aid = true
+[[category]]
+code = "resident"
+name_zh = "居民"
+name_en = "Resident"
+[[price]]
+category = "resident"
+medical = 400
+fiscal = 700
+[[aid]]
+code = "half"
+name_zh = "半价"
+name_en = "Half"
+payers = [{ payer = "medical_aid", amount = 150 }, { payer = "county", amount = "50.00" }]
+[[window]]
+phase = "in_window"
+first = 2025-09-01
+last = 2025-12-31
+start = "year_start"
+[[window]]
+phase = "late"
+first = 2026-01-01
+last = 2026-03-31
+start = "payment_day"
+wait_months = 3
+"#;
+
+fn in_force(text: &str) -> InForce {
+    let pack = Pack::parse("t.toml", text).unwrap_or_else(|p| panic!("{p:#?}"));
+    InForce::try_new(pack).unwrap_or_else(|p| panic!("{p:#?}"))
+}
+
+fn problems(text: &str) -> Vec<Problem> {
+    match Pack::parse("t.toml", text) {
+        Ok(pack) => InForce::try_new(pack).map_or_else(|found| found, |_| Vec::new()),
+        Err(found) => found,
+    }
+}
+
+fn demo(region: &str, today: Date) -> InForce {
+    let packs = demo_packs(today);
+    let (_, text) = packs
+        .iter()
+        .find(|(file, _)| file.contains(region))
+        .unwrap();
+    in_force(text)
+}
 
 #[test]
-fn demo_packs_are_in_force() {
-    let today = Date::constant(2026, 11, 22);
-    for (file, text) in demo_packs(today) {
-        let pack = Pack::parse(&file, &text).unwrap_or_else(|p| panic!("{p:#?}"));
-        InForce::try_new(pack).unwrap_or_else(|p| panic!("{p:#?}"));
+fn every_published_row_is_in_an_example() {
+    let packs: Vec<Pack> = EXAMPLES
+        .iter()
+        .map(|(file, text)| Pack::parse(file, text).unwrap_or_else(|p| panic!("{p:#?}")))
+        .collect();
+    let mut table = csv::Reader::from_path("data/premium_standards.csv").unwrap();
+    let (mut rows, mut regions) = (0, std::collections::BTreeSet::new());
+    for row in table.records() {
+        let row = row.unwrap();
+        let cell = |place: usize| row.get(place).unwrap();
+        let code = cell(0).split(' ').next().unwrap();
+        let of_row = |pack: &&Pack| {
+            let region = pack.region.as_deref().unwrap_or("unnamed") == code;
+            region && pack.benefit_year.to_string() == cell(1)
+        };
+        let pack = packs
+            .iter()
+            .find(of_row)
+            .unwrap_or_else(|| panic!("{row:?}"));
+        let money = |place: usize| Fen::parse_yuan(cell(place));
+        let aid = pack.aid(cell(2));
+        let (own, fiscal, origin) = match aid {
+            Some(aid) => (aid.own, None, &aid.origin),
+            None => {
+                let of = |price: &&PriceRow| match (&price.tier, &*price.category) {
+                    (Some(tier), "resident") => tier == cell(2),
+                    (Some(tier), category) => format!("{category}_{tier}") == cell(2),
+                    (None, category) => category == cell(2),
+                };
+                let price = pack
+                    .prices
+                    .iter()
+                    .find(of)
+                    .unwrap_or_else(|| panic!("{row:?}"));
+                let medical = price.items.iter().find(|part| part.item == Item::Medical);
+                (medical.map(|part| part.amount), price.fiscal, &price.origin)
+            }
+        };
+        assert_eq!((own, fiscal), (money(3), money(4)), "{row:?}");
+        assert_eq!(
+            origin.grade.or(pack.grade).unwrap().code(),
+            cell(7),
+            "{row:?}"
+        );
+        if cell(8) != "same" {
+            let source = origin.source.as_ref().or(pack.source.as_ref());
+            assert_eq!(source.unwrap(), cell(8));
+        }
+        assert_eq!(origin.note.as_deref().unwrap_or(""), cell(9));
+        let day = |place: usize| cell(place).parse::<Date>().ok();
+        if day(5).is_some() || day(6).is_some() {
+            let fits = |w: &Window| (w.first, w.last) == (day(5), day(6));
+            assert!(pack.windows.iter().any(fits), "{row:?}");
+        }
+        rows += 1;
+        regions.insert(cell(0).to_owned());
     }
+    assert_eq!((rows, regions.len()), (106, 22));
+    let held: usize = packs.iter().map(|p| p.prices.len() + p.aids.len()).sum();
+    assert_eq!(held, 106, "nothing is in a pack that is not in the table");
+}
+
+#[test]
+fn examples_are_shown_and_never_payable() {
+    let set = PolicySet::load(EXAMPLES.iter().copied()).unwrap_or_else(|p| panic!("{p:#?}"));
+    assert!(set.in_force().is_empty());
+    assert_eq!(set.shown().len(), EXAMPLES.len());
+    for pack in set.shown() {
+        let refused = InForce::try_new(pack.clone()).unwrap_err();
+        assert_eq!(refused[0].code(), "policy.status", "{}", pack.file);
+        let text = show(pack);
+        assert!(
+            text.contains("未查到") && text.contains("not payable"),
+            "{text}"
+        );
+        for price in &pack.prices {
+            for part in &price.items {
+                assert!(text.contains(&part.amount.to_string()), "{text}");
+            }
+        }
+    }
+    let danyang = set
+        .shown()
+        .iter()
+        .find(|p| p.file.starts_with("321181"))
+        .unwrap();
+    assert!(show(danyang).contains("450.00 + 长期护理保险费 30.00 + 补缴往期 15.00"));
+    assert!(show(danyang).contains("[A] dy001.cn 223796"));
+}
+
+#[test]
+fn demo_packs_stand_where_they_promise_on_any_day() {
+    let regions = RegionTable::with_demo();
+    let mut today = Date::constant(2026, 1, 1);
+    while today.year() < 2029 {
+        let packs = demo_packs(today);
+        let files = packs.iter().map(|(file, text)| (&**file, &**text));
+        let set = PolicySet::load(files).unwrap_or_else(|p| panic!("{today}: {p:#?}"));
+        let year = today.year() + 1;
+        let phase = |region: &str| {
+            let pack = set.holding(&regions, region, year).unwrap();
+            assert!(pack.pack().notes.contains(&"演示".to_owned()));
+            pack.phase_on(today, None)
+        };
+        assert!(
+            matches!(phase(DEMO_COUNTY), Phase::InWindow { .. }),
+            "{today}"
+        );
+        assert!(matches!(phase("990202"), Phase::Late { .. }), "{today}");
+        assert!(matches!(phase("990301"), Phase::Closed { .. }), "{today}");
+        assert!(matches!(phase("990401"), Phase::InWindow { .. }), "{today}");
+        assert!(matches!(phase("990501"), Phase::InWindow { .. }), "{today}");
+        assert!(matches!(phase("990601"), Phase::NotYet { .. }), "{today}");
+        assert!(set.holding(&regions, "330127", year).is_none());
+        assert!(set.holding(&regions, DEMO_COUNTY, year + 1).is_none());
+        today = today.saturating_add(13.days());
+    }
+}
+
+#[test]
+fn prices_are_what_the_pack_says() {
+    use PhaseKind::{InWindow, Late};
+    let flat = demo("990100", TODAY);
+    let tiers = demo("990400", TODAY);
+    let aided = demo("990500", TODAY);
+    let cases: [(&InForce, &str, Option<&str>, &[&str], PhaseKind, &str); 16] = [
+        (&flat, "resident", None, &[], InWindow, "400.00 = 400.00"),
+        (
+            &flat,
+            "resident",
+            Some("tier1"),
+            &[],
+            InWindow,
+            "400.00 = 400.00",
+        ),
+        (&flat, "resident", None, &[], Late, "1100.00 = 1100.00"),
+        (
+            &flat,
+            "resident",
+            None,
+            &["tekun"],
+            InWindow,
+            "400.00 = 0.00 medical_aid 320.00 county 80.00",
+        ),
+        (
+            &flat,
+            "resident",
+            None,
+            &["tekun"],
+            Late,
+            "1100.00 = 700.00 medical_aid 320.00 county 80.00",
+        ),
+        (
+            &flat,
+            "resident",
+            None,
+            &["dibao"],
+            InWindow,
+            "400.00 = 40.00 medical_aid 320.00 city 40.00",
+        ),
+        (
+            &flat,
+            "resident",
+            None,
+            &["collective", "monitored"],
+            InWindow,
+            "400.00 = 200.00 medical_aid 200.00",
+        ),
+        (
+            &flat,
+            "resident",
+            None,
+            &["monitored", "dibao", "tekun"],
+            InWindow,
+            "400.00 = 0.00 medical_aid 320.00 county 80.00",
+        ),
+        (
+            &tiers,
+            "resident",
+            Some("tier2"),
+            &[],
+            InWindow,
+            "805.00 = 805.00",
+        ),
+        (
+            &tiers,
+            "student_child",
+            Some("tier1"),
+            &["monitored"],
+            InWindow,
+            "430.00 = 230.00 medical_aid 200.00",
+        ),
+        (
+            &aided,
+            "resident",
+            None,
+            &["full"],
+            InWindow,
+            "445.00 = 0.00 medical_aid 200.00 county 245.00",
+        ),
+        (
+            &aided,
+            "student_child",
+            None,
+            &["tekun", "full"],
+            InWindow,
+            "410.00 = 0.00 medical_aid 200.00 county 210.00",
+        ),
+        (
+            &tiers,
+            "resident",
+            None,
+            &[],
+            InWindow,
+            "price.unknown_tier",
+        ),
+        (
+            &tiers,
+            "student_child",
+            Some("tier2"),
+            &[],
+            InWindow,
+            "price.unknown_tier",
+        ),
+        (
+            &flat,
+            "worker",
+            None,
+            &[],
+            InWindow,
+            "price.unknown_category",
+        ),
+        (
+            &flat,
+            "resident",
+            None,
+            &["tekun", "rich"],
+            InWindow,
+            "price.unknown_aid",
+        ),
+    ];
+    for (pack, category, tier, aids, phase, want) in cases {
+        let got = match pack.price(category, tier, aids, phase) {
+            Ok(price) => {
+                let payers = price.subsidies.iter();
+                payers.fold(format!("{} = {}", price.gross, price.own), |text, s| {
+                    format!("{text} {} {}", s.payer.code(), s.amount)
+                })
+            }
+            Err(error) => error.code().to_owned(),
+        };
+        assert_eq!(got, want, "{category} {tier:?} {aids:?} {phase:?}");
+    }
+}
+
+#[test]
+fn days_fall_into_phases_and_benefits_start() {
+    let pack = in_force(GOOD);
+    let at = |text: &str| Instant::parse(text).unwrap();
+    for (paid, phase, start) in [
+        (
+            "2025-09-01 00:00:00",
+            Some(PhaseKind::InWindow),
+            "2026-01-01",
+        ),
+        (
+            "2025-12-31 23:59:59",
+            Some(PhaseKind::InWindow),
+            "2026-01-01",
+        ),
+        // Begun before midnight, paid within the grace of ten minutes.
+        (
+            "2026-01-01 00:09:59",
+            Some(PhaseKind::InWindow),
+            "2026-01-01",
+        ),
+        ("2026-01-01 00:10:00", Some(PhaseKind::Late), "2026-04-01"),
+        ("2026-03-15 12:00:00", Some(PhaseKind::Late), "2026-06-15"),
+        ("2026-04-01 00:05:00", Some(PhaseKind::Late), "2026-07-01"),
+        ("2026-04-01 00:10:00", None, "2026-07-01"),
+        ("2025-08-31 23:59:59", None, "2026-01-01"),
+    ] {
+        assert_eq!(
+            pack.phase_of_payment(at(paid), None).kind(),
+            phase,
+            "{paid}"
+        );
+        if phase.is_some() {
+            assert_eq!(
+                pack.start_of_benefit(at(paid), None).to_string(),
+                start,
+                "{paid}"
+            );
+        }
+    }
+    let phase = pack.phase(at("2026-01-01 00:05:00"), None);
+    assert_eq!(
+        phase.kind(),
+        Some(PhaseKind::Late),
+        "an attempt begun now is late"
+    );
+    let end = pack.attempts_end(Phase::InWindow {
+        last: Date::constant(2025, 12, 31),
+    });
+    assert_eq!(end, Some(at("2026-01-01 00:10:00")));
+    for (rule, paid, start) in [
+        ("next_day", "2026-03-15", "2026-03-16"),
+        ("next_day", "2026-02-28", "2026-03-01"),
+        ("next_month", "2026-03-01", "2026-04-01"),
+        ("year_start", "2026-03-15", "2026-01-01"),
+        ("payment_day", "2026-01-31", "2026-01-31"),
+    ] {
+        let text = GOOD.replace(
+            "start = \"payment_day\"\nwait_months = 3",
+            &format!("start = \"{rule}\""),
+        );
+        let paid = at(&format!("{paid} 12:00:00"));
+        assert_eq!(
+            in_force(&text).start_of_benefit(paid, None).to_string(),
+            start,
+            "{rule}"
+        );
+    }
+}
+
+#[test]
+fn a_channel_may_have_its_own_calendar() {
+    let own = "[[window]]\nphase = \"in_window\"\nchannel = \"bank\"\nfirst = 2025-10-05\n\
+               last = 2025-12-20\nstart = \"year_start\"\n";
+    let pack = in_force(&format!("{GOOD}{own}"));
+    let phase = |day: &str, channel| pack.phase_on(day.parse().unwrap(), channel).kind();
+    assert_eq!(phase("2025-09-10", None), Some(PhaseKind::InWindow));
+    assert_eq!(
+        phase("2025-09-10", Some("wechat")),
+        Some(PhaseKind::InWindow)
+    );
+    assert_eq!(phase("2025-09-10", Some("bank")), None);
+    assert_eq!(phase("2025-12-20", Some("bank")), Some(PhaseKind::InWindow));
+    assert_eq!(phase("2026-01-05", Some("bank")), None);
+}
+
+#[test]
+fn a_wrong_pack_is_refused_with_line_and_field() {
+    assert_eq!(problems(GOOD), []);
+    for (from, to, code, line, field) in [
+        (
+            "first = 2026-01-01\nlast = 2026-03-31",
+            "first = 2026-01-03\nlast = 2026-03-31",
+            "policy.gap",
+            37,
+            "window[2].first",
+        ),
+        (
+            "first = 2026-01-01\nlast = 2026-03-31",
+            "first = 2025-12-31\nlast = 2026-03-31",
+            "policy.overlap",
+            37,
+            "window[2].first",
+        ),
+        (
+            "amount = 150",
+            "amount = 351",
+            "policy.aid_above_price",
+            29,
+            "aid[1].payers",
+        ),
+        (
+            "amount = 150 }",
+            "rest = true }",
+            "policy.contradiction",
+            29,
+            "aid[1].payers",
+        ),
+        (
+            "code = \"half\"",
+            "code = \"half\"\nown = 100",
+            "policy.contradiction",
+            27,
+            "aid[1].own",
+        ),
+        (
+            "medical = 400\n",
+            "",
+            "policy.missing",
+            21,
+            "price[1].medical",
+        ),
+        (
+            "fiscal = 700\n",
+            "",
+            "policy.missing",
+            21,
+            "price[1].fiscal",
+        ),
+        (
+            "category = \"resident\"\n",
+            "category = \"worker\"\n",
+            "policy.unknown_code",
+            22,
+            "price[1].category",
+        ),
+        (
+            "medical = 400",
+            "medical = 40000000",
+            "policy.value",
+            23,
+            "price[1].medical",
+        ),
+        (
+            "medical = 400",
+            "medical = 400.0",
+            "policy.value",
+            23,
+            "price[1].medical",
+        ),
+        (
+            "medical = 400",
+            "medical = \"400.005\"",
+            "policy.value",
+            23,
+            "price[1].medical",
+        ),
+        (
+            "medical = 400",
+            "medcal = 400",
+            "policy.unknown_field",
+            23,
+            "price[1].medcal",
+        ),
+        (
+            "grace_minutes = 10",
+            "grace_minutes = 31",
+            "policy.value",
+            8,
+            "grace_minutes",
+        ),
+        (
+            "difference = \"keep\"\n",
+            "",
+            "policy.missing",
+            1,
+            "difference",
+        ),
+        (
+            "status = \"in_force\"",
+            "status = \"example\"",
+            "policy.status",
+            5,
+            "status",
+        ),
+        ("status = \"in_force\"\n", "", "policy.missing", 1, "status"),
+        (
+            "region = \"990101\"",
+            "region = \"9901\"",
+            "policy.value",
+            1,
+            "region",
+        ),
+        (
+            "first = 2026-01-01\nlast = 2026-12-31",
+            "first = 2026-12-31\nlast = 2026-01-01",
+            "policy.order",
+            12,
+            "benefit.first",
+        ),
+        (
+            "first = 2025-09-01",
+            "first = 2026-09-01",
+            "policy.order",
+            32,
+            "window[1].first",
+        ),
+        (
+            "first = 2025-09-01",
+            "first = 2025-09-31",
+            "policy.syntax",
+            32,
+            "",
+        ),
+        (
+            "first = 2025-09-01\n",
+            "",
+            "policy.missing",
+            30,
+            "window[1].first",
+        ),
+        (
+            "last = 2026-03-31",
+            "last = 2026-10-31",
+            "policy.contradiction",
+            38,
+            "window[2].last",
+        ),
+        (
+            "[late]\nprice = \"own_and_fiscal\"\naid = true\n",
+            "",
+            "policy.missing",
+            1,
+            "late",
+        ),
+        (
+            "name_en = \"Half\"\n",
+            "",
+            "policy.missing",
+            25,
+            "aid[1].name_en",
+        ),
+        (
+            "amount = 150",
+            "amount = 150, percent = 3",
+            "policy.value",
+            29,
+            "aid[1].payers[1]",
+        ),
+        ("region = ", "region == ", "policy.syntax", 1, ""),
+        (
+            "[[aid]]",
+            "[[price]]\ncategory = \"resident\"\nmedical = 1\nfiscal = 1\n[[aid]]",
+            "policy.duplicate",
+            25,
+            "price[2]",
+        ),
+    ] {
+        assert!(GOOD.contains(from), "{from}");
+        let found = problems(&GOOD.replacen(from, to, 1));
+        let got: Vec<_> = found
+            .iter()
+            .map(|p| (p.code(), p.line, &*p.field))
+            .collect();
+        assert!(got.contains(&(code, line, field)), "{to}: {found:#?}");
+        for problem in &found {
+            assert!(!problem.fix.is_empty() && problem.to_string().starts_with("t.toml:"));
+        }
+    }
+    let misspelt = problems(&GOOD.replace("medical = 400", "medcal = 400"));
+    assert!(misspelt[0].fix.contains("medical"), "{misspelt:?}");
+    let twice = PolicySet::load([("a.toml", GOOD), ("b.toml", GOOD)]).unwrap_err();
+    assert_eq!(
+        (twice[0].code(), &*twice[0].file),
+        ("policy.duplicate", "b.toml")
+    );
+}
+
+proptest! {
+    #[test]
+    fn own_and_subsidies_make_the_price(
+        medical in 1u64..100_000, care in 0u64..10_000, percents in (1u8..=100, 1u8..=100),
+        fixed in 0u64..100_000, rest: bool, late: bool, covers_care: bool,
+    ) {
+        let yuan = |fen: u64| Fen::new(fen).to_string();
+        let tail = if rest { ", { payer = \"collective\", rest = true }" } else { "" };
+        let covers = if covers_care { "covers = [\"medical\", \"long_term_care\"]\n" } else { "" };
+        let aid = |code: &str, payers: String| format!(
+            "[[aid]]\ncode = \"{code}\"\nname_zh = \"{code}\"\nname_en = \"{code}\"\n{covers}\
+             payers = [{payers}]\n"
+        );
+        let (p, q) = percents;
+        let text = GOOD.replace("amount = 150", "amount = 0").replace("\"50.00\"", "0")
+            .replace("medical = 400", &format!(
+                "medical = \"{}\"\nlong_term_care = \"{}\"", yuan(medical), yuan(care)))
+            + &aid("share", format!("{{ payer = \"medical_aid\", percent = {p} }}, \
+                {{ payer = \"city\", percent = {q} }}{tail}"))
+            + &aid("sum", format!("{{ payer = \"county\", amount = \"{}\" }}{tail}", yuan(fixed)));
+        let pack = Pack::parse("p.toml", &text).unwrap();
+        let covered = medical + if covers_care { care } else { 0 };
+        let asked = |percent: u8| (covered * u64::from(percent) + 50) / 100;
+        let fits = asked(p) + asked(q) <= covered && fixed <= covered;
+        let checked = InForce::try_new(pack);
+        prop_assert_eq!(checked.is_ok(), fits, "aid above price is refused, nothing else: {:?}", checked);
+        let Ok(pack) = checked else { return Ok(()) };
+        let phase = if late { PhaseKind::Late } else { PhaseKind::InWindow };
+        let price = |aids: &[&str]| pack.price("resident", None, aids, phase).unwrap();
+        let sets: [&[&str]; 4] = [&[], &["share"], &["sum"], &["sum", "share", "half"]];
+        for aids in sets {
+            let got = price(aids);
+            let items = sum_of(got.items.iter().map(|part| part.amount));
+            let given = sum_of(got.subsidies.iter().map(|s| s.amount));
+            prop_assert_eq!(items, got.gross);
+            prop_assert_eq!(given.checked_add(got.own), Some(got.gross));
+            prop_assert!(given <= Fen::new(covered));
+            prop_assert_eq!(got.aid.is_some(), !given.is_zero());
+        }
+        let best = price(&["share"]).own.min(price(&["sum"]).own);
+        prop_assert_eq!(price(&["sum", "share"]).own, best, "the best status wins, none is added");
+        let gross = Fen::new(medical + care + if late { 70_000 } else { 0 });
+        prop_assert_eq!(price(&[]).own, gross);
+    }
+
+    #[test]
+    fn every_day_is_in_exactly_one_phase(offset in 0i32..1_500, day in -600i32..900) {
+        let today = Date::constant(2026, 1, 1).saturating_add(offset.days());
+        let day = today.saturating_add(day.days());
+        for (_, text) in demo_packs(today) {
+            let pack = in_force(&text);
+            let holding: Vec<&Window> = pack.pack().windows.iter()
+                .filter(|w| w.first <= Some(day) && Some(day) <= w.last)
+                .collect();
+            prop_assert!(holding.len() <= 1);
+            let first = pack.pack().windows.iter().filter_map(|w| w.first).min();
+            let phase = pack.phase_on(day, None);
+            prop_assert_eq!(phase.kind(), holding.first().map(|w| w.phase));
+            prop_assert_eq!(matches!(phase, Phase::NotYet { .. }), Some(day) < first);
+            if let Phase::InWindow { last } | Phase::Late { last } = phase {
+                prop_assert!(day <= last);
+                prop_assert_eq!(pack.phase_on(last, None), phase);
+                let next = pack.phase_on(last.saturating_add(1.day()), None);
+                prop_assert_ne!(next.kind(), phase.kind());
+                let end = pack.attempts_end(phase).unwrap();
+                let begun = pack.phase_of_payment(end.plus_ms(-1), None);
+                prop_assert_eq!(begun, phase, "whoever pays before the attempt ends is in time");
+                prop_assert!(end.since_ms(Instant::end_of(last)) == 10 * MINUTE_MS);
+            }
+            let (first, last) = pack.benefit();
+            if phase.kind().is_some() {
+                let start = pack.start_of_benefit(Instant::start_of(day), None);
+                prop_assert!(first <= start && start <= last, "{} {}", day, start);
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(cut in 0usize..900, noise in "\\PC{0,8}") {
+        let mut text: String = GOOD.chars().take(cut).collect();
+        text.push_str(&noise);
+        text.extend(GOOD.chars().skip(cut));
+        for problem in problems(&text) {
+            prop_assert!(problem.line >= 1 && problem.line <= text.lines().count() + 1);
+        }
+    }
+}
+
+fn sum_of(amounts: impl IntoIterator<Item = Fen>) -> Fen {
+    Fen::checked_sum(amounts).unwrap()
 }
