@@ -52,9 +52,23 @@ const GENERATORS: &[Generator] = &[
     Generator {
         name: "regions",
         makes: "the dated table of region codes",
+        // `python` is the one of `.tools/venv`, with packages; `python3` the system's, without.
         command: &["python", "crates/jiaoyi-domain/data/gen_regions.py"],
         outputs: &["crates/jiaoyi-domain/data/regions.csv"],
         checked: false,
+    },
+    Generator {
+        name: "policy",
+        makes: "the example policy packs, from the table of published figures",
+        command: &[
+            "python3",
+            "crates/jiaoyi-domain/data/gen_policy_examples.py",
+        ],
+        outputs: &[
+            "crates/jiaoyi-domain/data/policy",
+            "crates/jiaoyi-domain/src/policy/examples.rs",
+        ],
+        checked: true,
     },
     Generator {
         name: "picture",

@@ -76,6 +76,12 @@ const STEPS: &[Step] = &[
         run: rules,
     },
     Step {
+        name: "tools",
+        checks: "outside programs are there",
+        outside: true,
+        run: outside_tools,
+    },
+    Step {
         name: "generated",
         checks: "generated files are current",
         outside: false,
@@ -86,12 +92,6 @@ const STEPS: &[Step] = &[
         checks: "cargo test of all crates",
         outside: false,
         run: rust_tests,
-    },
-    Step {
-        name: "tools",
-        checks: "outside programs are there",
-        outside: true,
-        run: outside_tools,
     },
     Step {
         name: "binary",

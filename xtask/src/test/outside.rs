@@ -8,6 +8,7 @@
 //! | `JIAOYI_DEMO` | the demo's ready line, one JSON object |
 //! | `JIAOYI_PORTAL`, `JIAOYI_SANDBOX`, `JIAOYI_SMS`, `JIAOYI_KEYS` | addresses from that line |
 //! | `JIAOYI_DATA` | the demo's data folder, with the identities of both sides |
+//! | `JIAOYI_GALLERY` | a server of every page in every state, from sample views |
 //! | `JIAOYI_BIN` | the binary under test |
 //! | `JIAOYI_TMP` | a folder for the script's own files |
 //! | `JIAOYI_TOOLS` | the folder whose `node_modules` holds the npm packages |
@@ -17,6 +18,7 @@
 //! these numbers are counted, otherwise the script counts as one check.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -79,6 +81,31 @@ impl Demo {
             }
         }
     }
+}
+
+/// Builds and starts the web crate's gallery; its address has no path.
+fn start_gallery(folder: &Path) -> Result<(Server, String)> {
+    let mut build = limited(2400, &process::cargo());
+    build.args([
+        "build",
+        "--quiet",
+        "--locked",
+        "--package",
+        "jiaoyi-web",
+        "--example",
+        "gallery",
+    ]);
+    process::output_of(&mut build)?;
+    // The gallery wants a number; a port that was free a moment ago is as good as any.
+    let port = TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port()
+        .to_string();
+    let program = process::target_dir().join("debug/examples/gallery");
+    let log = folder.join("gallery.log");
+    let (server, line) = Server::start(&program, &[&port], &log, READY_LIMIT_S)?;
+    let address = line.trim_end_matches("/gallery.json").to_owned();
+    Ok((server, address))
 }
 
 /// Runs every script of `folder`, which is named from the repository's root.
@@ -161,6 +188,14 @@ pub fn run_script(script: &Path, log: &Log) -> Result<Count> {
     }
     if let Some(demo) = &demo {
         demo.tell(&mut command);
+    }
+    let gallery = if text.contains("JIAOYI_GALLERY") {
+        Some(start_gallery(&folder)?)
+    } else {
+        None
+    };
+    if let Some((_, address)) = &gallery {
+        command.env("JIAOYI_GALLERY", address);
     }
     let part = format!("-{stem}");
     let (status, said) = logged(&mut command, &log.file(&part))?;
