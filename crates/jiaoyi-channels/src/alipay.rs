@@ -222,6 +222,13 @@ impl AlipayGateway {
         CreateOutcome::Ready(Handover::Redirect(url))
     }
 
+    async fn query_order(&self, no: &AttemptNo, now: Instant) -> QueryOutcome {
+        let content = serde_json::json!({ "out_trade_no": no.as_str() }).to_string();
+        let request = Request::new("alipay.trade.query", &content);
+        let answer = self.call(&request, now).await;
+        meaning::query(&self.config, no, answer, now)
+    }
+
     async fn create_order(
         &self,
         method: Method,
@@ -288,12 +295,7 @@ impl Gateway for AlipayGateway {
         now: Instant,
         _nonce: String,
     ) -> Call<'a, QueryOutcome> {
-        Box::pin(async move {
-            let content = serde_json::json!({ "out_trade_no": no.as_str() }).to_string();
-            let request = Request::new("alipay.trade.query", &content);
-            let answer = self.call(&request, now).await;
-            meaning::query(&self.config, no, answer, now)
-        })
+        Box::pin(self.query_order(no, now))
     }
 
     fn close<'a>(
@@ -305,7 +307,10 @@ impl Gateway for AlipayGateway {
         Box::pin(async move {
             let content = serde_json::json!({ "out_trade_no": no.as_str() }).to_string();
             let request = Request::new("alipay.trade.close", &content);
-            meaning::close(no, self.call(&request, now).await)
+            match meaning::close(no, self.call(&request, now).await) {
+                Some(outcome) => outcome,
+                None => meaning::refused_close(self.query_order(no, now).await),
+            }
         })
     }
 

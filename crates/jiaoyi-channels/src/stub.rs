@@ -37,7 +37,8 @@ pub(crate) struct Stub {
 
 #[derive(Default)]
 struct Shared {
-    play: Mutex<Play>,
+    /// The answers to come; the last one stays.
+    plays: Mutex<Vec<Play>>,
     asked: Mutex<Vec<Asked>>,
 }
 
@@ -55,7 +56,12 @@ impl Stub {
 
     /// Sets what is answered from now on.
     pub(crate) fn play(&self, play: Play) {
-        *self.shared.play.lock().unwrap() = play;
+        self.play_in_turn(vec![play]);
+    }
+
+    /// Sets what is answered to the next calls, one after another.
+    pub(crate) fn play_in_turn(&self, plays: Vec<Play>) {
+        *self.shared.plays.lock().unwrap() = plays;
     }
 
     /// What was asked last.
@@ -76,7 +82,14 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let play = shared.play.lock().unwrap().clone();
+    let play = {
+        let mut plays = shared.plays.lock().unwrap();
+        if plays.len() > 1 {
+            plays.remove(0)
+        } else {
+            plays[0].clone()
+        }
+    };
     shared.asked.lock().unwrap().push(Asked {
         method,
         target: uri.path_and_query().unwrap().to_string(),

@@ -110,7 +110,7 @@ pub(super) fn query(
     let status = fields.text("trade_status").unwrap_or_default();
     match status.as_str() {
         "WAIT_BUYER_PAY" => QueryOutcome::NotPaid,
-        "TRADE_CLOSED" if !was_paid(&fields) => QueryOutcome::Closed,
+        "TRADE_CLOSED" if fields.text("send_pay_date").is_none() => never_paid(&fields),
         "TRADE_SUCCESS" | "TRADE_FINISHED" | "TRADE_CLOSED" => {
             let refunded = status == "TRADE_CLOSED";
             payment(config, no, &fields, refunded, now).map_or_else(
@@ -122,18 +122,22 @@ pub(super) fn query(
     }
 }
 
-/// Whether a closed trade was paid and then refunded in full, not just left unpaid.
+/// A closed trade without `send_pay_date`, the time the money moved, was left unpaid.
 ///
-/// `send_pay_date` is the time the money moved and exists only after a payment; the amounts the
-/// payer paid and the seller received are 0.00 or absent without one.
-fn was_paid(fields: &Fields) -> bool {
+/// With that time it was paid and then refunded in full. The amounts prove neither: 0.00 also
+/// stands in answers about paid trades. Without the time but with an amount it contradicts itself.
+fn never_paid(fields: &Fields) -> QueryOutcome {
     let some_money = |name: &str| {
-        let amount = fields.text(name).and_then(|text| Fen::parse_yuan(&text));
-        amount.is_some_and(|amount| !amount.is_zero())
+        let amount = fields.text(name);
+        amount.is_some_and(|text| Fen::parse_yuan(&text) != Some(Fen::ZERO))
     };
-    fields.text("send_pay_date").is_some()
-        || some_money("buyer_pay_amount")
-        || some_money("receipt_amount")
+    if some_money("buyer_pay_amount") || some_money("receipt_amount") {
+        QueryOutcome::Unknown {
+            why: "a closed trade with an amount paid, without the time".to_owned(),
+        }
+    } else {
+        QueryOutcome::Closed
+    }
 }
 
 fn payment(
@@ -162,28 +166,39 @@ pub(super) fn time(text: &str) -> Option<Instant> {
     Instant::parse(text.split('.').next()?)
 }
 
-/// The answer to `alipay.trade.close`.
-pub(super) fn close(no: &AttemptNo, answer: Answer) -> CloseOutcome {
+/// The answer to `alipay.trade.close`; `None` when only a query can tell: the trade does not wait
+/// for its buyer, so it was paid or closed before.
+pub(super) fn close(no: &AttemptNo, answer: Answer) -> Option<CloseOutcome> {
+    let unknown = |why: String| Some(CloseOutcome::Unknown { why });
     let (fields, signed) = match answer {
-        Answer::Nothing { why } => return CloseOutcome::Unknown { why },
+        Answer::Nothing { why } => return unknown(why),
         Answer::Told { fields, signed } => (fields, signed),
     };
     let other_number = |told: String| told != no.as_str();
     match (fields.code().as_str(), fields.reason().as_str()) {
         ("10000", _) if signed => {
             if fields.text("out_trade_no").is_some_and(other_number) {
-                CloseOutcome::Unknown {
-                    why: "the answer is about another number".to_owned(),
-                }
+                unknown("the answer is about another number".to_owned())
             } else {
-                CloseOutcome::Closed
+                Some(CloseOutcome::Closed)
             }
         }
-        (_, "ACQ.TRADE_NOT_EXIST") if signed => CloseOutcome::NotFound,
-        // Among them TRADE_STATUS_ERROR: paid or closed before, only a query can tell.
-        _ => CloseOutcome::Unknown {
-            why: why(&fields, signed),
+        (_, "ACQ.TRADE_NOT_EXIST") if signed => Some(CloseOutcome::NotFound),
+        (_, "ACQ.TRADE_STATUS_ERROR") => None,
+        _ => unknown(why(&fields, signed)),
+    }
+}
+
+/// What a query, asked because a close was refused, says about the close.
+pub(super) fn refused_close(told: QueryOutcome) -> CloseOutcome {
+    match told {
+        QueryOutcome::Paid(_) => CloseOutcome::Paid,
+        QueryOutcome::Closed => CloseOutcome::Closed,
+        // It existed a moment ago, and "not found" proves nothing.
+        QueryOutcome::NotPaid | QueryOutcome::NotFound => CloseOutcome::Unknown {
+            why: "the close was refused, the trade is open".to_owned(),
         },
+        QueryOutcome::Unknown { why } => CloseOutcome::Unknown { why },
     }
 }
 

@@ -322,7 +322,7 @@ async fn a_query_tells_paid_only_when_signed_and_closed_only_when_never_paid() {
         (refunded, "Paid"),
         (
             with(trade("TRADE_CLOSED"), "receipt_amount", json!("400.50")),
-            "Paid",
+            "Unknown",
         ),
         (trade("TRADE_CLOSED"), "Closed"),
         (trade("WAIT_BUYER_PAY"), "NotPaid"),
@@ -397,6 +397,34 @@ async fn a_close_never_guesses() {
             format!("{outcome:?}").starts_with(name),
             "{response}: {outcome:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_refused_close_is_settled_by_a_query() {
+    let refused = failure("ACQ.TRADE_STATUS_ERROR");
+    let no = terms(Method::AlipayWap).no;
+    let sent = json!("2026-11-22 09:59:50");
+    let paid = with(trade("TRADE_SUCCESS"), "send_pay_date", sent);
+    for (told, name) in [
+        (paid, "Paid"),
+        (trade("TRADE_CLOSED"), "Closed"),
+        (trade("WAIT_BUYER_PAY"), "Unknown"),
+        (failure("ACQ.TRADE_NOT_EXIST"), "Unknown"),
+    ] {
+        let stub = Stub::start().await;
+        stub.play_in_turn(vec![
+            good("close", refused.clone()).await,
+            good("query", told.clone()).await,
+        ]);
+        let outcome = gateway(&stub.base_url)
+            .close(&no, now(), String::new())
+            .await;
+        assert!(
+            format!("{outcome:?}").starts_with(name),
+            "{told}: {outcome:?}"
+        );
+        assert_eq!(stub.count(), 2);
     }
 }
 

@@ -48,10 +48,11 @@ pub(super) fn create(method: Method, answer: Answer, return_url: &str) -> Create
     match answer {
         Answer::Nothing { why } => unknown(why),
         Answer::Refusal(refusal) => {
+            let code = refusal.plain_code();
             // A 5xx may follow done work whatever its code says; only a foreign openid comes so.
             let refused = match refusal.status {
-                400..=499 => ORDER_REFUSED.contains(&refusal.code.as_str()),
-                _ => refusal.code == "OPENIDMISMATCH",
+                400..=499 => ORDER_REFUSED.contains(&code.as_str()),
+                _ => code == "OPENIDMISMATCH",
             };
             if refused && !refusal.re_entry {
                 CreateOutcome::Refused {
@@ -137,7 +138,7 @@ pub(super) fn query(no: &AttemptNo, answer: Answer, now: Instant) -> QueryOutcom
         Answer::Nothing { why } => return unknown(why),
         Answer::Refusal(refusal) => {
             let absent = ["ORDERNOTEXIST", "RESOURCENOTEXISTS", "NOTFOUND"];
-            return if refusal.status == 404 && absent.contains(&refusal.code.as_str()) {
+            return if refusal.status == 404 && absent.contains(&refusal.plain_code().as_str()) {
                 QueryOutcome::NotFound
             } else {
                 unknown(unknown_why(&refusal))
@@ -166,7 +167,7 @@ pub(super) fn close(answer: Answer) -> CloseOutcome {
     match answer {
         Answer::Good(_) => CloseOutcome::Closed,
         Answer::Nothing { why } => CloseOutcome::Unknown { why },
-        Answer::Refusal(refusal) => match refusal.code.as_str() {
+        Answer::Refusal(refusal) => match refusal.plain_code().as_str() {
             "ORDERPAID" => CloseOutcome::Paid,
             "ORDERNOTEXIST" | "RESOURCENOTEXISTS" if refusal.status == 404 => {
                 CloseOutcome::NotFound
@@ -232,7 +233,7 @@ pub(super) fn refund(refund_no: &str, answer: Answer, now: Instant) -> RefundOut
     };
     // The same number with other figures: what was asked first may still be paid out.
     let other_figures = refusal.re_entry || refusal.message.contains("不一致");
-    match refusal.code.as_str() {
+    match refusal.plain_code().as_str() {
         "NOTENOUGH" => RefundOutcome::ShortOfBalance,
         _ if other_figures || !refusal.signed || refusal.status >= 500 => RefundOutcome::Unknown {
             why: unknown_why(&refusal),
@@ -248,7 +249,7 @@ pub(super) fn refund(refund_no: &str, answer: Answer, now: Instant) -> RefundOut
 /// The answer to a query of a refund.
 pub(super) fn query_refund(refund_no: &str, answer: Answer, now: Instant) -> RefundOutcome {
     match answer {
-        Answer::Refusal(refusal) if refusal.status == 404 => match refusal.code.as_str() {
+        Answer::Refusal(refusal) if refusal.status == 404 => match refusal.plain_code().as_str() {
             "RESOURCENOTEXISTS" | "REFUNDNOTEXISTS" | "NOTFOUND" => RefundOutcome::NotFound,
             _ => RefundOutcome::Unknown {
                 why: unknown_why(&refusal),

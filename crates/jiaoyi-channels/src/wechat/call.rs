@@ -43,13 +43,20 @@ pub(super) enum Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub status: u16,
-    /// The code in capitals without `_`: older spellings have none.
+    /// The code as WeChat spells it.
     pub code: String,
     pub message: String,
     /// Whether the answer carried a good signature.
     pub signed: bool,
     /// Whether WeChat says that the number was used before with another content.
     pub re_entry: bool,
+}
+
+impl Refusal {
+    /// The code in capitals without `_`, as it is compared: older spellings have none.
+    pub fn plain_code(&self) -> String {
+        self.code.replace('_', "").to_ascii_uppercase()
+    }
 }
 
 /// The code of "on re-entry the parameters differ", the last part of the `Request-ID` header.
@@ -69,7 +76,7 @@ impl WechatGateway {
             Ok(reply) => reply,
             Err(why) => return Answer::Nothing { why },
         };
-        let verified = verify_reply(&reply, |serial| self.keys.get(serial), now);
+        let verified = verify_reply(&reply, |serial| self.keys.find(serial), now);
         if reply.is_success() && reply.status != 202 {
             return match verified {
                 Ok(()) => Answer::Good(reply.body),
@@ -196,7 +203,7 @@ fn refusal(reply: &Reply, signed: bool) -> Answer {
     Answer::Refusal(Refusal {
         status: reply.status,
         re_entry: id.rsplit('-').next() == Some(RE_ENTRY_ID) || failure.message.contains("重入"),
-        code: failure.code.replace('_', "").to_ascii_uppercase(),
+        code: failure.code,
         message: failure.message,
         signed,
     })

@@ -9,6 +9,7 @@ use jiaoyi_domain::time::Instant;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Serial or public-key id → key.
@@ -22,8 +23,8 @@ pub(super) struct Keys {
     fetched: RwLock<Fetched>,
     /// The key that the configuration prefers for answers.
     preferred: Option<String>,
-    /// Whether platform certificates are to be fetched.
-    fetching: bool,
+    /// Whether certificates should be fetched soon: none were yet, or an unknown one was named.
+    due: AtomicBool,
 }
 
 #[derive(Default)]
@@ -74,7 +75,7 @@ impl Keys {
             configured,
             fetched: RwLock::default(),
             preferred,
-            fetching: config.fetch_certificates,
+            due: AtomicBool::new(config.fetch_certificates),
         })
     }
 
@@ -85,6 +86,15 @@ impl Keys {
         }
         let fetched = self.fetched.read().unwrap_or_else(PoisonError::into_inner);
         fetched.keys.get(serial).cloned()
+    }
+
+    /// Like [`Keys::get`]; remembers that a certificate was named that we do not know.
+    pub(super) fn find(&self, serial: &str) -> Option<Arc<Verifier>> {
+        let key = self.get(serial);
+        if key.is_none() && !serial.starts_with("PUB_KEY_ID_") {
+            self.due.store(true, Ordering::Relaxed);
+        }
+        key
     }
 
     /// The key with which answers should be signed.
@@ -141,10 +151,19 @@ struct Sealed {
 }
 
 impl WechatGateway {
-    /// Whether platform certificates are to be fetched at start and at least every 12 hours.
+    /// Whether the platform certificates should be fetched soon.
+    ///
+    /// A job asks once a minute, so that forged serials cannot cause more than that; where
+    /// certificates are used it also fetches them at least every 12 hours.
+    #[must_use]
+    pub fn certificates_due(&self) -> bool {
+        self.keys.due.load(Ordering::Relaxed)
+    }
+
+    /// Whether the configuration asks for platform certificates to be fetched.
     #[must_use]
     pub fn fetches_certificates(&self) -> bool {
-        self.keys.fetching
+        self.config.fetch_certificates
     }
 
     /// Fetches the platform certificates and replaces those of the last time; returns how many.
@@ -195,6 +214,7 @@ impl WechatGateway {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         *slot = fetched;
+        self.keys.due.store(false, Ordering::Relaxed);
         Ok(count)
     }
 

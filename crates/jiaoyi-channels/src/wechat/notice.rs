@@ -87,7 +87,7 @@ fn verify(
     if !is_fresh(time, now) {
         return Err(NoticeRefusal::StaleTime);
     }
-    let key = keys.get(serial).ok_or(NoticeRefusal::UnknownKey)?;
+    let key = keys.find(serial).ok_or(NoticeRefusal::UnknownKey)?;
     if key.verify(&signed_message(time, nonce, body), signature) {
         Ok(())
     } else {

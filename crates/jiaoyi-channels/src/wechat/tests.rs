@@ -422,7 +422,7 @@ async fn an_order_is_refused_only_when_nothing_payable_can_exist() {
         assert_eq!(
             create(&stub, Method::WechatNative).await,
             CreateOutcome::Refused {
-                code: code.replace('_', ""),
+                code: code.to_owned(),
                 message: message.to_owned()
             }
         );
@@ -686,6 +686,7 @@ async fn certificates_are_fetched_on_the_proof_of_the_shared_key() {
         gateway.refresh_certificates(now(), NONCE.to_owned()).await
     };
     assert!(gateway.keys.get(serial).is_none());
+    assert!(gateway.certificates_due(), "none have been fetched");
     assert!(refresh(good(200, listing("00")).await).await.is_err());
     assert!(
         refresh(bare(200, &listing(serial).to_string()))
@@ -714,6 +715,14 @@ async fn certificates_are_fetched_on_the_proof_of_the_shared_key() {
     };
     assert_eq!(refresh(play).await, Ok(1));
     assert!(gateway.keys.get(serial).is_some());
+    assert!(!gateway.certificates_due());
+    gateway.keys.find("PUB_KEY_ID_of_somebody");
+    assert!(
+        !gateway.certificates_due(),
+        "a public key cannot be fetched"
+    );
+    gateway.keys.find("77");
+    assert!(gateway.certificates_due());
     assert!(
         gateway.keys.get(CERTIFICATE_SERIAL).is_some(),
         "the configured one stays"
