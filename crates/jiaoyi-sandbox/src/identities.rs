@@ -216,15 +216,18 @@ impl Maker<'_> {
             ]
         };
         let root_params = self.params(&root_name("Jiaoyi Sandbox Alipay Root R1"), true);
-        let mut bundle = self_signed(&root_params, &root)?;
-        // Like the real bundle: a second RSA root, and one whose signature is not RSA.
+        // Like the real bundle: a second RSA root, one whose signature is not RSA, and blank lines
+        // between them, by which python-alipay-sdk tells them apart.
         let second = self.params(&root_name("Jiaoyi Sandbox Alipay Root R2"), true);
         let other = self.params(&root_name("Jiaoyi Sandbox Alipay Root E1"), true);
         let other_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
             .map_err(|error| identity("an elliptic root key", &error))?;
-        bundle += &self_signed(&other, &other_key)?;
-        bundle += &self_signed(&second, &root)?;
-        self.write("alipay_root_cert.pem", &bundle)?;
+        let bundle = [
+            self_signed(&root_params, &root)?,
+            self_signed(&other, &other_key)?,
+            self_signed(&second, &root)?,
+        ];
+        self.write("alipay_root_cert.pem", &bundle.join("\n"))?;
         let issuer = Issuer::from_params(&root_params, root);
 
         let app = rsa_key("the demo's app key")?;

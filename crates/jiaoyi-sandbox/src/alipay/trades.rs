@@ -56,11 +56,12 @@ pub(super) fn amount(biz: &Value, name: &str) -> Result<u64, Refusal> {
 
 /// `wap.pay` and `page.pay`: registers the trade and says where the cashier is (`location`).
 pub(super) fn open_page(sandbox: &Sandbox, call: &Call, contradict: bool) -> Reply {
-    let (product, code) = match call.method.as_str() {
-        "alipay.trade.wap.pay" => (Product::Wap, "QUICK_WAP_WAY"),
-        _ => (Product::Page, "FAST_INSTANT_TRADE_PAY"),
+    // QUICK_WAP_PAY is the older spelling, which python-alipay-sdk still sends.
+    let (product, codes): (Product, &[&str]) = match call.method.as_str() {
+        "alipay.trade.wap.pay" => (Product::Wap, &["QUICK_WAP_WAY", "QUICK_WAP_PAY"]),
+        _ => (Product::Page, &["FAST_INSTANT_TRADE_PAY"]),
     };
-    if required(&call.biz, "product_code", 64)? != code {
+    if !codes.contains(&required(&call.biz, "product_code", 64)?) {
         return Err(invalid("product_code与接口不符"));
     }
     let key = register(sandbox, call, product, contradict)?;

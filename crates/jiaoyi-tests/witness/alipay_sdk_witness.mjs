@@ -1,0 +1,99 @@
+// npm alipay-sdk (its v2 part) against the sandbox, in key and certificate mode. Only the gateway
+// address is changed.
+
+// The library writes local time into its requests; Alipay reads it as Beijing's.
+process.env.TZ = 'Asia/Shanghai';
+
+const {
+  control, file, load, main, merchant, need, number, ok, pem, receiver, sandbox,
+} = await import('./witness.mjs');
+const { AlipaySdk } = load('alipay-sdk');
+const app = merchant.alipay;
+
+async function run(mode) {
+  const keys = mode === 'key'
+    ? { alipayPublicKey: pem('alipay', 'alipay_public_key').trim() }
+    : {
+      appCertPath: file('alipay', 'app_cert'),
+      alipayPublicCertPath: file('alipay', 'alipay_cert'),
+      alipayRootCertPath: file('alipay', 'alipay_root_cert'),
+    };
+  const pay = new AlipaySdk({
+    appId: app.app_id,
+    privateKey: pem('alipay', 'app_private_key').trim(),
+    keyType: 'PKCS8',
+    gateway: `${sandbox}/gateway.do`,
+    ...keys,
+  });
+  const call = (method, bizContent, more = {}) => pay.exec(method, { bizContent, ...more }, { validateSign: true });
+
+  const check = (_, body) => {
+    const told = Object.fromEntries(new URLSearchParams(body));
+    return pay.checkNotifySignV2({ ...told }) ? told : null;
+  };
+  const door = await receiver(check, [200, 'success'], [200, 'failure']);
+
+  const [closing, paying, scanned] = [number('NA'), number('NB'), number('NC')];
+  const goods = { subject: '居民医保 (演示)', total_amount: '400.00' };
+  let told = await call('alipay.trade.query', { out_trade_no: closing });
+  need(told.subCode === 'ACQ.TRADE_NOT_EXIST', 'query unknown');
+  ok(`alipay-sdk ${mode} query unknown`);
+
+  const page = pay.pageExecute('alipay.trade.page.pay', 'GET', {
+    bizContent: { ...goods, out_trade_no: paying, product_code: 'FAST_INSTANT_TRADE_PAY' },
+    returnUrl: 'http://127.0.0.1/back', notifyUrl: door.url,
+  });
+  const form = pay.pageExecute('alipay.trade.wap.pay', 'POST', {
+    bizContent: { ...goods, out_trade_no: closing, product_code: 'QUICK_WAP_WAY' },
+    returnUrl: 'http://127.0.0.1/back', notifyUrl: door.url,
+  });
+  const hidden = [...form.matchAll(/name="(\w+)" value="([^"]*)"/g)]
+    .map(([, name, value]) => [name, value.replaceAll('&quot;', '"')]);
+  const action = /action="([^"]*)"/.exec(form)[1];
+  const cashiers = [await fetch(page), await fetch(action, { method: 'POST', body: new URLSearchParams(hidden) })];
+  for (const cashier of cashiers) need((await cashier.text()).includes('400.00'), 'cashier');
+  told = await call('alipay.trade.precreate', { ...goods, out_trade_no: scanned }, { notifyUrl: door.url });
+  need(told.code === '10000' && told.qrCode.startsWith(sandbox), 'precreate');
+  ok(`alipay-sdk ${mode} place wap, page, precreate`);
+
+  told = await call('alipay.trade.query', { out_trade_no: closing });
+  need(told.tradeStatus === 'WAIT_BUYER_PAY', 'query unpaid');
+  ok(`alipay-sdk ${mode} query unpaid`);
+
+  told = await call('alipay.trade.close', { out_trade_no: closing });
+  need(told.code === '10000', 'close');
+  told = await call('alipay.trade.query', { out_trade_no: closing });
+  need(told.tradeStatus === 'TRADE_CLOSED', 'closed');
+  ok(`alipay-sdk ${mode} close`);
+
+  await control('fault', { channel: 'alipay', out_trade_no: paying, at: 'notify', do: 'forge' });
+  const played = await control('pay', { channel: 'alipay', out_trade_no: paying });
+  need(await door.next('forged') === null && !played.delivered, 'forged notice believed');
+  ok(`alipay-sdk ${mode} forged notice refused`);
+
+  told = await door.next('notice');
+  need(told?.trade_no === played.transaction_id && told.total_amount === '400.00', 'notice');
+  ok(`alipay-sdk ${mode} notice of payment verified`);
+
+  told = await call('alipay.trade.query', { out_trade_no: paying });
+  need(told.tradeStatus === 'TRADE_SUCCESS' && told.totalAmount === '400.00', 'query paid');
+  ok(`alipay-sdk ${mode} query paid`);
+
+  const refund = { out_trade_no: paying, out_request_no: number('ND') };
+  told = await call('alipay.trade.refund', { ...refund, refund_amount: '1.00' });
+  need(told.fundChange === 'Y' && told.refundFee === '1.00', 'refund');
+  told = await call('alipay.trade.refund', { ...refund, refund_amount: '1.00' });
+  need(told.fundChange === 'N' && told.refundFee === '1.00', 'refund again');
+  ok(`alipay-sdk ${mode} refund once, however often asked`);
+
+  told = await door.next('notice of refund');
+  need(told?.out_biz_no === refund.out_request_no, 'notice of refund');
+  ok(`alipay-sdk ${mode} notice of refund verified`);
+
+  told = await call('alipay.trade.fastpay.refund.query', refund);
+  need(told.refundStatus === 'REFUND_SUCCESS', 'refund query');
+  ok(`alipay-sdk ${mode} refund query`);
+  door.end();
+}
+
+await main(run, ['key', 'certificate']);
