@@ -8,6 +8,7 @@
     reason = "a command-line tool speaks on its standard output"
 )]
 
+mod bench;
 mod clean_clone;
 mod generate;
 mod process;
@@ -41,6 +42,8 @@ enum Command {
     },
     /// Make the generated files again
     Gen(generate::Options),
+    /// Measure release builds and print figures
+    Bench(bench::Options),
     /// Clone, build and pay once, as a stranger would, and print how long each part took
     CleanClone(clean_clone::Options),
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         }
         Command::Tidy { list: false } => tidy::run(),
         Command::Gen(options) => generate::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::CleanClone(options) => clean_clone::run(&options),
     };
     match outcome {

@@ -9,6 +9,7 @@ mod file_rules;
 #[cfg(test)]
 mod samples;
 mod source;
+mod sql_rules;
 mod tree;
 
 use anyhow::Result;
@@ -80,6 +81,11 @@ const RULES: &[Rule] = &[
         "sql-only-in-store",
         "SQL stands only in jiaoyi-store",
         code_rules::sql_only_in_store,
+    ),
+    rule(
+        "portable-sql",
+        "SQL holds nothing that a distributed PostgreSQL refuses or that engines do differently",
+        sql_rules::portable_sql,
     ),
     rule(
         "outbound-only-in-channels",

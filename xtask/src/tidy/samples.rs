@@ -43,6 +43,7 @@ pub fn all() -> Vec<Sample> {
     let mut samples = crates();
     samples.extend(places());
     samples.extend(code());
+    samples.extend(sql());
     samples.extend(documents());
     samples.extend(files());
     samples
@@ -260,6 +261,33 @@ fn code() -> Vec<Sample> {
             "no-ignored-tests",
             GOOD,
             &[(app, "// #[ignore]\n#[test]\nfn f() {}")],
+        ),
+    ]
+}
+
+fn sql() -> Vec<Sample> {
+    let one = |bad, text: &str| {
+        sample(
+            "portable-sql",
+            bad,
+            &[("crates/jiaoyi-store/sql/a.sql", text)],
+        )
+    };
+    vec![
+        one(BAD, "create trigger t after insert on due begin select 1; end;"),
+        one(BAD, "select *\nfrom due\nfor update"),
+        one(BAD, "update due set state = 1;"),
+        one(BAD, "insert into due (at) values (now());"),
+        one(BAD, "insert or ignore into due (id) values (?1);"),
+        one(BAD, "insert into due (id) values (select 1);"),
+        one(BAD, "create table due (\n bucket bigint,\n id bytes, primary key (id, bucket));"),
+        one(BAD, "create table due (bucket bigint, id bytes, primary key (bucket, id), unique (id));"),
+        one(
+            GOOD,
+            "-- no trigger, no now()\ncreate table due (\n  bucket bigint not null,\n  serial bigint,
+             constraint due_pk primary key (bucket, id),\n constraint u unique (bucket, no));\n
+             create table roster (roster_id bytes, constraint r primary key (roster_id));\n
+             -- name: update\nupdate due set state = ?2 where bucket = ?1 and version = ?3",
         ),
     ]
 }
