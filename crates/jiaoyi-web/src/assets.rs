@@ -21,7 +21,12 @@ pub struct Asset {
 
 /// The style sheet.
 pub static CSS: LazyLock<Asset> = LazyLock::new(|| {
-    asset("app", "css", "text/css; charset=utf-8", &squeeze(include_str!("../assets/app.css")))
+    asset(
+        "app",
+        "css",
+        "text/css; charset=utf-8",
+        &squeeze(include_str!("../assets/app.css")),
+    )
 });
 
 /// The script that calls WeChat's bridge; used by one page, which works without it.
@@ -74,14 +79,29 @@ mod tests {
 
     #[test]
     fn the_style_sheet_and_the_script_keep_their_budgets() {
-        assert!(CSS.gzip.len() <= 8 * 1024, "{} bytes of CSS", CSS.gzip.len());
-        assert!(BRIDGE.plain.len() <= 3 * 1024, "{} bytes of script", BRIDGE.plain.len());
-        assert!(std::str::from_utf8(&CSS.plain).unwrap().contains("@media print"));
+        assert!(
+            CSS.gzip.len() <= 8 * 1024,
+            "{} bytes of CSS",
+            CSS.gzip.len()
+        );
+        assert!(
+            BRIDGE.plain.len() <= 3 * 1024,
+            "{} bytes of script",
+            BRIDGE.plain.len()
+        );
+        assert!(
+            std::str::from_utf8(&CSS.plain)
+                .unwrap()
+                .contains("@media print")
+        );
         assert!(find(&CSS.path).is_some() && find("/assets/app.css").is_none());
     }
 
     #[test]
     fn squeezing_leaves_rules_alone() {
-        assert_eq!(squeeze("/* why */\na {\n  b: c d;\n}\n/* x */ e{f:g}"), "a {b: c d;}e{f:g}");
+        assert_eq!(
+            squeeze("/* why */\na {\n  b: c d;\n}\n/* x */ e{f:g}"),
+            "a {b: c d;}e{f:g}"
+        );
     }
 }

@@ -18,7 +18,10 @@ pub fn svg(text: &str, label: &str) -> Option<Markup> {
         let row = &code[y];
         let mut x = 0;
         while x < size {
-            let run = row[x..size].iter().take_while(|module| module.value()).count();
+            let run = row[x..size]
+                .iter()
+                .take_while(|module| module.value())
+                .count();
             if run > 0 {
                 // Writing to a string cannot fail.
                 let _ = write!(path, "M{} {}h{run}v1h-{run}z", x + QUIET, y + QUIET);
@@ -41,7 +44,9 @@ mod tests {
 
     #[test]
     fn a_code_has_its_finder_patterns_and_a_quiet_zone() {
-        let svg = svg("HTTPS://EXAMPLE.ORG/Q/ABC", "code").unwrap().into_string();
+        let svg = svg("HTTPS://EXAMPLE.ORG/Q/ABC", "code")
+            .unwrap()
+            .into_string();
         assert!(svg.contains("M4 4h7v1h-7z"), "{svg}");
         assert!(!svg.contains("M0 ") && !svg.contains("M3 "));
         assert!(super::svg(&"A".repeat(5000), "too long").is_none());

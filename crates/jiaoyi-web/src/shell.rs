@@ -76,7 +76,11 @@ impl<'a> Frame<'a> {
 /// Puts `body` into the frame.
 #[must_use]
 pub fn page(look: &Look, frame: Frame<'_>, body: Markup) -> Page {
-    let prefix = if frame.faulty { look.t("site.error_prefix") } else { "" };
+    let prefix = if frame.faulty {
+        look.t("site.error_prefix")
+    } else {
+        ""
+    };
     let title = format!("{prefix}{} - {}", frame.title, look.t("site.name"));
     let theme = Some(look.theme.code()).filter(|code| *code != "device");
     let size = Some(look.size.code()).filter(|code| *code != "s");

@@ -88,7 +88,10 @@ impl Asker {
 }
 
 fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
-    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
+    let lines = headers
+        .get_all(header::COOKIE)
+        .into_iter()
+        .filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';'));
     pairs
         .filter_map(|pair| pair.trim().split_once('='))
@@ -97,17 +100,25 @@ fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 fn find<'a>(cookies: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    cookies.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    cookies
+        .iter()
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.as_str())
 }
 
 /// 32 lower-case hexadecimal characters, as [`WebState::token`] makes them.
 fn is_token(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == 32
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn look(headers: &HeaderMap, cookies: &[(String, String)], demo: bool) -> Look {
     let setting = |name| find(cookies, name).unwrap_or_default();
-    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok());
     Look {
         lang: Lang::from_tag(setting(cookie::LANG)).unwrap_or_default(),
         size: Size::from_code(setting(cookie::SIZE)).unwrap_or_default(),
@@ -124,7 +135,13 @@ fn address(request: &Request, settings: &WebSettings) -> String {
         // A proxy appends; what stands last was written by ours, the rest by anybody.
         Some(value.rsplit(',').next().unwrap_or(value).trim().to_owned())
     });
-    let connected =
-        || request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string());
-    from_proxy.or_else(connected).unwrap_or_else(|| "0.0.0.0".to_owned())
+    let connected = || {
+        request
+            .extensions()
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|info| info.0.ip().to_string())
+    };
+    from_proxy
+        .or_else(connected)
+        .unwrap_or_else(|| "0.0.0.0".to_owned())
 }

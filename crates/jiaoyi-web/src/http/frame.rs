@@ -25,12 +25,18 @@ const GZIP_BYTES_MIN: usize = 512;
 
 /// Refuses requests whose head is too large, before anything reads it.
 pub async fn limit_head(request: Request, next: Next) -> Response {
-    let uri = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    let uri = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |path| path.as_str().len());
     if uri > URI_BYTES_MAX {
         return StatusCode::URI_TOO_LONG.into_response();
     }
-    let head: usize =
-        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let head: usize = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
     if head > HEAD_BYTES_MAX {
         return StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response();
     }
@@ -54,7 +60,10 @@ pub async fn around(State(state): State<WebState>, mut request: Request, next: N
         .then_some(Stop::Trouble(Trouble::BadRequest)));
     let page = match stop {
         Some(stop) => Some(explain(&asker, &asked, stop)),
-        None => response.extensions_mut().remove::<Rendered>().map(|Rendered(page)| page),
+        None => response
+            .extensions_mut()
+            .remove::<Rendered>()
+            .map(|Rendered(page)| page),
     };
     if let Some(page) = page {
         write_page(&state, &asked, page, &mut response);
@@ -90,8 +99,15 @@ impl Asked {
         let path = request.uri().path();
         let verb = request.method().clone();
         let is_read = matches!(verb, Verb::GET | Verb::HEAD);
-        let whole = request.uri().path_and_query().map_or(path, |whole| whole.as_str());
-        let here = if is_read { whole.to_owned() } else { page_of(path) };
+        let whole = request
+            .uri()
+            .path_and_query()
+            .map_or(path, |whole| whole.as_str());
+        let here = if is_read {
+            whole.to_owned()
+        } else {
+            page_of(path)
+        };
         let pays = path.starts_with("/o/") || matches!(path, "/pay/start" | "/pay/zero");
         let matched = request.extensions().get::<MatchedPath>();
         Asked {
@@ -107,7 +123,9 @@ impl Asked {
 
 /// Whether the browser may be sent gzip.
 pub fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    let accepted = headers
+        .get(header::ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok());
     accepted.is_some_and(|text| {
         text.split(',').any(|part| {
             let part = part.trim();
@@ -117,7 +135,9 @@ pub fn accepts_gzip(headers: &HeaderMap) -> bool {
 }
 
 fn is_foreign(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
+    headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site == "cross-site")
 }
 
 /// The page on which a posted form stood.
@@ -144,7 +164,12 @@ fn explain(asker: &Asker, asked: &Asked, stop: Stop) -> Page {
                 PortalErrorKind::Unavailable => Trouble::Unavailable,
                 PortalErrorKind::Internal => Trouble::Internal,
             };
-            tracing::error!(code = error.code, trace = error.trace, route = asked.route, "page failed");
+            tracing::error!(
+                code = error.code,
+                trace = error.trace,
+                route = asked.route,
+                "page failed"
+            );
             (kind, error.code, error.trace.as_str())
         }
     };
@@ -173,7 +198,10 @@ fn write_page(state: &WebState, asked: &Asked, page: Page, response: &mut Respon
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/html; charset=utf-8"),
     );
-    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding, Cookie"));
+    headers.insert(
+        header::VARY,
+        HeaderValue::from_static("Accept-Encoding, Cookie"),
+    );
     if let Some((after_s, path)) = &page.refresh
         && let Ok(value) = HeaderValue::from_str(&format!("{after_s}; url={path}"))
     {
@@ -191,14 +219,21 @@ fn write_page(state: &WebState, asked: &Asked, page: Page, response: &mut Respon
         bytes
     };
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-    *response.body_mut() =
-        if asked.verb == Verb::HEAD { Body::empty() } else { Body::from(bytes) };
+    *response.body_mut() = if asked.verb == Verb::HEAD {
+        Body::empty()
+    } else {
+        Body::from(bytes)
+    };
 }
 
 /// The headers that keep other sites, caches and scripts out.
 fn secure(state: &WebState, script: bool, names_host: bool, headers: &mut HeaderMap) {
     // WeChat refuses its H5 page without our host as referrer; the path is never told.
-    let referrer = if names_host { "strict-origin" } else { "no-referrer" };
+    let referrer = if names_host {
+        "strict-origin"
+    } else {
+        "no-referrer"
+    };
     headers.insert(header::CONTENT_SECURITY_POLICY, policy(state, script));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static(referrer));
     for (name, value) in [
@@ -206,7 +241,9 @@ fn secure(state: &WebState, script: bool, names_host: bool, headers: &mut Header
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
     ] {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     if state.settings.https {
         headers.insert(
@@ -224,6 +261,7 @@ fn policy(state: &WebState, script: bool) -> HeaderValue {
          {wallets}; frame-ancestors 'none'; base-uri 'none'"
     );
     // Hosts come from the configuration; one that is no header value must not open the policy.
-    HeaderValue::from_str(&text)
-        .unwrap_or(HeaderValue::from_static("default-src 'none'; style-src 'self'"))
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(
+        "default-src 'none'; style-src 'self'",
+    ))
 }

@@ -14,10 +14,7 @@ use serde::Deserialize;
 const SETTING_S: u32 = 365 * 24 * 3600;
 
 /// `GET /`
-pub async fn start(
-    State(state): State<WebState>,
-    Extension(asker): Extension<Asker>,
-) -> Answered {
+pub async fn start(State(state): State<WebState>, Extension(asker): Extension<Asker>) -> Answered {
     let notes = state.portal.window_notes().await?;
     Ok(show(home::start(&asker.look, &notes, state.today())))
 }
@@ -65,11 +62,21 @@ pub async fn prefs(
     Lenient(query): Lenient<Settings>,
 ) -> Answered {
     let settings = query;
-    let back = if is_local(&settings.back) { settings.back.as_str() } else { "/" };
+    let back = if is_local(&settings.back) {
+        settings.back.as_str()
+    } else {
+        "/"
+    };
     let chosen = [
-        (cookie::SIZE, Size::from_code(&settings.size).map(Size::code)),
+        (
+            cookie::SIZE,
+            Size::from_code(&settings.size).map(Size::code),
+        ),
         (cookie::LANG, Lang::from_tag(&settings.lang).map(Lang::tag)),
-        (cookie::THEME, Theme::from_code(&settings.theme).map(Theme::code)),
+        (
+            cookie::THEME,
+            Theme::from_code(&settings.theme).map(Theme::code),
+        ),
     ];
     if chosen.iter().all(|(_, value)| value.is_none()) {
         return Ok(show(info::prefs(&asker.look, back)));

@@ -11,8 +11,14 @@ use jiaoyi_app::portal::LinkAnswer;
 
 fn token(text: &str) -> Result<&str, Trouble> {
     let shaped = (1..=64).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-    if shaped { Ok(text) } else { Err(Trouble::NotFound) }
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    if shaped {
+        Ok(text)
+    } else {
+        Err(Trouble::NotFound)
+    }
 }
 
 /// `GET /k/{token}`
@@ -41,16 +47,27 @@ pub async fn answer(
     let typed = (small(fields.get("month"), 12), small(fields.get("day"), 31));
     let answer = match typed {
         (Some(month), Some(day)) => {
-            state.portal.answer_link(&asker.visitor, token, month, day).await?
+            state
+                .portal
+                .answer_link(&asker.visitor, token, month, day)
+                .await?
         }
         // No month or day at all is a slip of the finger: said again, not counted as a try.
         _ => state.portal.open_link(&asker.visitor, token).await?,
     };
     match answer {
         LinkAnswer::Bill(_) => see_other(&format!("/k/{token}")),
-        LinkAnswer::AskBirthday { name_masked, tries_left, .. } => {
-            Ok(show(birthday(&asker.look, token, &name_masked, true, tries_left)))
-        }
+        LinkAnswer::AskBirthday {
+            name_masked,
+            tries_left,
+            ..
+        } => Ok(show(birthday(
+            &asker.look,
+            token,
+            &name_masked,
+            true,
+            tries_left,
+        ))),
         LinkAnswer::Shut | LinkAnswer::Gone => render(&state, &asker, token, answer),
     }
 }
@@ -58,9 +75,11 @@ pub async fn answer(
 fn render(state: &WebState, asker: &Asker, token: &str, answer: LinkAnswer) -> Answered {
     let here = format!("/k/{token}");
     Ok(show(match answer {
-        LinkAnswer::AskBirthday { name_masked, wrong, tries_left } => {
-            birthday(&asker.look, token, &name_masked, wrong, tries_left)
-        }
+        LinkAnswer::AskBirthday {
+            name_masked,
+            wrong,
+            tries_left,
+        } => birthday(&asker.look, token, &name_masked, wrong, tries_left),
         LinkAnswer::Bill(bill) => check_of(state, asker, &[*bill], "unstated", &here, None),
         LinkAnswer::Shut => shut(&asker.look, &here),
         LinkAnswer::Gone => gone(&asker.look, &here),
@@ -78,7 +97,10 @@ fn small(text: &str, max: u8) -> Option<u8> {
         })
         .collect::<Option<String>>()?;
     let plain = (1..=2).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    digits.parse().ok().filter(|number| plain && (1..=max).contains(number))
+    digits
+        .parse()
+        .ok()
+        .filter(|number| plain && (1..=max).contains(number))
 }
 
 #[cfg(test)]

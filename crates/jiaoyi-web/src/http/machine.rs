@@ -32,14 +32,23 @@ pub async fn notice(
     match state.portal.receive_notice(channel, notice).await {
         Ok(reply) => {
             let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
-            (status, [(header::CONTENT_TYPE, reply.content_type)], reply.body).into_response()
+            (
+                status,
+                [(header::CONTENT_TYPE, reply.content_type)],
+                reply.body,
+            )
+                .into_response()
         }
         Err(error) => unavailable(&error),
     }
 }
 
 fn unavailable(error: &PortalError) -> Response {
-    tracing::error!(code = error.code, trace = error.trace, "machine request failed");
+    tracing::error!(
+        code = error.code,
+        trace = error.trace,
+        "machine request failed"
+    );
     let status = match error.kind {
         PortalErrorKind::Busy { .. } | PortalErrorKind::Unavailable => {
             StatusCode::SERVICE_UNAVAILABLE
@@ -67,9 +76,10 @@ pub async fn keys(State(state): State<WebState>) -> Response {
     match state.portal.keys_json().await {
         Ok(json) => {
             let mut response = json_response(json, "public, max-age=300");
-            response
-                .headers_mut()
-                .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            response.headers_mut().insert(
+                header::ACCESS_CONTROL_ALLOW_ORIGIN,
+                HeaderValue::from_static("*"),
+            );
             response
         }
         Err(error) => unavailable(&error),
@@ -94,9 +104,15 @@ pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
     let body = if gzip { &asset.gzip } else { &asset.plain };
     let mut response = Response::new(Body::from(body.as_slice()));
     let fields = response.headers_mut();
-    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+    fields.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(asset.content_type),
+    );
     fields.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    fields.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     fields.insert(
         header::CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=31536000, immutable"),

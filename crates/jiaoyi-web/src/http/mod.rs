@@ -104,7 +104,10 @@ pub fn router(state: WebState) -> Router {
         .route("/o/{order}/back", get(order::back))
         .route("/o/{order}/refresh", post(order::refresh))
         .route("/o/{order}/cancel", post(order::cancel))
-        .route("/o/{order}/switch", get(order::ask_switch).post(order::switch))
+        .route(
+            "/o/{order}/switch",
+            get(order::ask_switch).post(order::switch),
+        )
         .route("/v/{number}", get(voucher::show).post(voucher::open))
         .route("/v/{number}/png", get(voucher::png))
         .route("/v/{number}/pdf", get(voucher::pdf))
@@ -122,7 +125,10 @@ pub fn router(state: WebState) -> Router {
         .fallback(|| async { Stop::Trouble(Trouble::NotFound) })
         .method_not_allowed_fallback(|| async { Stop::Trouble(Trouble::NotAllowed) })
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
-        .layer(axum::middleware::from_fn_with_state(state.clone(), frame::around));
+        .layer(axum::middleware::from_fn_with_state(
+            state.clone(),
+            frame::around,
+        ));
     let notices = Router::new()
         .route("/notify/{channel}", post(machine::notice))
         .layer(DefaultBodyLimit::max(NOTICE_BYTES_MAX));
@@ -193,7 +199,10 @@ struct Fields(Vec<(String, String)>);
 
 impl Fields {
     fn find(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value.as_str())
     }
 
     fn get(&self, name: &str) -> &str {

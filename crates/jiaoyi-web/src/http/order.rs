@@ -22,7 +22,11 @@ pub struct Loads {
 /// A token of our making: anything else is not looked up and cannot break out of a path.
 fn token(text: &str) -> Result<&str, Trouble> {
     let shaped = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
-    if shaped { Ok(text) } else { Err(Trouble::NotFound) }
+    if shaped {
+        Ok(text)
+    } else {
+        Err(Trouble::NotFound)
+    }
 }
 
 /// `GET /o/{order}`
@@ -95,7 +99,11 @@ pub async fn ask_switch(
         return see_other(&format!("/o/{order}"));
     }
     let key = state.token();
-    Ok(super::show(switch_page(&asker.look, &view, showing(&state, &asker, &key))))
+    Ok(super::show(switch_page(
+        &asker.look,
+        &view,
+        showing(&state, &asker, &key),
+    )))
 }
 
 /// `POST /o/{order}/switch`
@@ -111,7 +119,10 @@ pub async fn switch(
     let openid = asker.openid().map(str::to_owned);
     let key = fields.text("form_key");
     let token = token(&order)?;
-    let answer = state.portal.switch(&asker.visitor, token, method, openid, &key).await?;
+    let answer = state
+        .portal
+        .switch(&asker.visitor, token, method, openid, &key)
+        .await?;
     started(&state, &asker, answer, "self")
 }
 

@@ -156,7 +156,11 @@ async fn find_region(
     text: &str,
 ) -> Result<Result<RegionView, RegionStep>, super::Stop> {
     if let Some(code) = fields.find("pick") {
-        let region = state.portal.region(code).await?.filter(|region| region.selectable);
+        let region = state
+            .portal
+            .region(code)
+            .await?
+            .filter(|region| region.selectable);
         return Ok(region.ok_or(RegionStep::NoHit));
     }
     if text.is_empty() {
@@ -167,7 +171,11 @@ async fn find_region(
         0 => Err(RegionStep::NoHit),
         1 => {
             let only = hits.remove(0);
-            if only.selectable { Ok(only) } else { Err(browse(state, &only.code).await?) }
+            if only.selectable {
+                Ok(only)
+            } else {
+                Err(browse(state, &only.code).await?)
+            }
         }
         _ => Err(RegionStep::Pick(hits)),
     })
@@ -185,8 +193,10 @@ impl Held {
     fn read(asker: &Asker, name: &str) -> Option<Held> {
         let mut parts = asker.cookie(name)?.split('~');
         let head = parts.next()?;
-        let references: Vec<String> =
-            parts.filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        let references: Vec<String> = parts
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect();
         (!references.is_empty()).then(|| Held {
             relation: relation(head.trim_end_matches('!')),
             displace: head.ends_with('!'),
@@ -202,10 +212,7 @@ impl Held {
 }
 
 /// `GET /pay/check`
-pub async fn check(
-    State(state): State<WebState>,
-    Extension(asker): Extension<Asker>,
-) -> Answered {
+pub async fn check(State(state): State<WebState>, Extension(asker): Extension<Asker>) -> Answered {
     let held = Held::read(&asker, cookie::BILLS).ok_or(Trouble::SessionExpired)?;
     if let Some(away) = ask_openid(&state, &asker, "/pay/check") {
         return away;
@@ -218,7 +225,14 @@ pub async fn check(
         return Err(Trouble::SessionExpired.into());
     }
     let change = Some("/pay/person?change=1");
-    Ok(show(check_of(&state, &asker, &bills, held.relation, "/pay/check", change)))
+    Ok(show(check_of(
+        &state,
+        &asker,
+        &bills,
+        held.relation,
+        "/pay/check",
+        change,
+    )))
 }
 
 /// The check page of `bills` as this visitor can use it.
@@ -254,7 +268,12 @@ pub fn ask_openid(state: &WebState, asker: &Asker, path: &str) -> Option<Answere
     let nonce = state.token();
     let url = state.portal.wechat_authorize_url(&nonce)?;
     Some(see_other(&url).map(|mut response| {
-        asker.set_cookie(&mut response, cookie::STATE, &format!("{nonce}~{path}"), STATE_S);
+        asker.set_cookie(
+            &mut response,
+            cookie::STATE,
+            &format!("{nonce}~{path}"),
+            STATE_S,
+        );
         response
     }))
 }
@@ -275,7 +294,9 @@ pub async fn wechat_back(
     Lenient(query): Lenient<WechatBack>,
 ) -> Answered {
     let back = query;
-    let remembered = asker.cookie(cookie::STATE).and_then(|value| value.split_once('~'));
+    let remembered = asker
+        .cookie(cookie::STATE)
+        .and_then(|value| value.split_once('~'));
     let (nonce, path) = remembered.ok_or(Trouble::SessionExpired)?;
     if nonce != back.state || !path.starts_with('/') || path.starts_with("//") {
         return Err(Trouble::BadRequest.into());
@@ -284,7 +305,10 @@ pub async fn wechat_back(
         "" => None,
         code => state.portal.wechat_openid(code).await?,
     };
-    let plain = |text: &String| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    let plain = |text: &String| {
+        text.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
     let (value, seconds) = match openid.filter(plain) {
         Some(openid) => (openid, OPENID_S),
         None => ("-".to_owned(), BILL_S),
@@ -312,22 +336,32 @@ pub async fn choose(Extension(asker): Extension<Asker>, fields: Fields) -> Answe
 }
 
 /// `GET /pay/method`
-pub async fn method(
-    State(state): State<WebState>,
-    Extension(asker): Extension<Asker>,
-) -> Answered {
+pub async fn method(State(state): State<WebState>, Extension(asker): Extension<Asker>) -> Answered {
     let held = Held::read(&asker, cookie::CHOSEN).ok_or(Trouble::SessionExpired)?;
     let reference = held.references.first().ok_or(Trouble::SessionExpired)?;
     let bill = state.portal.bill(&asker.visitor, reference).await?;
     let bill = bill.ok_or(Trouble::SessionExpired)?;
     if !payable(&bill, held.displace) {
-        return Ok(show(check_of(&state, &asker, &[bill], held.relation, "/pay/method", None)));
+        return Ok(show(check_of(
+            &state,
+            &asker,
+            &[bill],
+            held.relation,
+            "/pay/method",
+            None,
+        )));
     }
     let openid = asker.openid().is_some();
     let methods = ways::offered(asker.look.browser, &state.settings.methods, openid);
     let key = state.token();
-    let page =
-        method_page::ask(&asker.look, &bill, &methods, held.relation, &key, held.displace);
+    let page = method_page::ask(
+        &asker.look,
+        &bill,
+        &methods,
+        held.relation,
+        &key,
+        held.displace,
+    );
     Ok(show(page))
 }
 
@@ -372,24 +406,28 @@ pub async fn zero(
 ) -> Answered {
     let (reference, key) = (fields.text("bill_ref"), fields.text("form_key"));
     let relation = fields.relation();
-    let answer = state.portal.confirm_zero(&asker.visitor, &reference, relation, &key).await?;
+    let answer = state
+        .portal
+        .confirm_zero(&asker.visitor, &reference, relation, &key)
+        .await?;
     started(&state, &asker, answer, relation)
 }
 
 /// Sends the payer on, or says why not.
-pub fn started(
-    state: &WebState,
-    asker: &Asker,
-    answer: StartAnswer,
-    relation: &str,
-) -> Answered {
+pub fn started(state: &WebState, asker: &Asker, answer: StartAnswer, relation: &str) -> Answered {
     match answer {
-        StartAnswer::Started { next: Next::Redirect(url), .. } => {
+        StartAnswer::Started {
+            next: Next::Redirect(url),
+            ..
+        } => {
             let mut response = see_other(&url)?;
             response.extensions_mut().insert(ToWallet);
             Ok(response)
         }
-        StartAnswer::Started { order, next: Next::Page }
+        StartAnswer::Started {
+            order,
+            next: Next::Page,
+        }
         | StartAnswer::ChannelDown { order: Some(order) } => see_other(&format!("/o/{order}")),
         StartAnswer::Expired => Err(Trouble::SessionExpired.into()),
         StartAnswer::NotPayable(bill) => {

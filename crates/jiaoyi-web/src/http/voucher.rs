@@ -35,7 +35,10 @@ impl Proof {
         if plain(&self.r) {
             Some((VoucherKey::Order(self.r.clone()), format!("r={}", self.r)))
         } else if plain(&self.c) {
-            Some((VoucherKey::CheckCode(self.c.to_ascii_uppercase()), format!("c={}", self.c)))
+            Some((
+                VoucherKey::CheckCode(self.c.to_ascii_uppercase()),
+                format!("c={}", self.c),
+            ))
         } else {
             None
         }
@@ -61,11 +64,16 @@ pub async fn show(
     match state.portal.voucher(&asker.visitor, &number, &key).await? {
         VoucherAnswer::Shown(view) => {
             let path = format!("/v/{number}");
-            Ok(super::show(voucher_page(&asker.look, &view, &path, &handed_on)))
+            Ok(super::show(voucher_page(
+                &asker.look,
+                &view,
+                &path,
+                &handed_on,
+            )))
         }
-        VoucherAnswer::NotFound => {
-            Ok(super::show(ask_code(&asker.look, &number, true).with_status(404)))
-        }
+        VoucherAnswer::NotFound => Ok(super::show(
+            ask_code(&asker.look, &number, true).with_status(404),
+        )),
         VoucherAnswer::RateLimited { retry_after_s } => {
             Err(Trouble::RateLimited { retry_after_s }.into())
         }
@@ -80,7 +88,10 @@ pub async fn open(
 ) -> Answered {
     let number = number(&text)?;
     let code = code(fields.get("c"));
-    let proof = Proof { r: String::new(), c: code };
+    let proof = Proof {
+        r: String::new(),
+        c: code,
+    };
     match proof.key() {
         Some((_, query)) => see_other(&format!("/v/{number}?{query}")),
         None => Ok(super::show(ask_code(&asker.look, &number, true))),
@@ -89,7 +100,9 @@ pub async fn open(
 
 /// A check code as people type it: spaces and hyphens do not count.
 fn code(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace() && *c != '-').collect()
+    text.chars()
+        .filter(|c| !c.is_whitespace() && *c != '-')
+        .collect()
 }
 
 /// `GET /v/{number}/png`: shown in the page, because phones save a shown picture by a long press.
@@ -101,8 +114,15 @@ pub async fn png(
 ) -> Answered {
     let number = number(&text)?;
     let (key, _) = query.key().ok_or(Trouble::NotFound)?;
-    let answer = state.portal.voucher_png(&asker.visitor, &number, &key).await?;
-    file(answer, "image/png", &format!("inline; filename=\"voucher-{number}.png\""))
+    let answer = state
+        .portal
+        .voucher_png(&asker.visitor, &number, &key)
+        .await?;
+    file(
+        answer,
+        "image/png",
+        &format!("inline; filename=\"voucher-{number}.png\""),
+    )
 }
 
 /// `GET /v/{number}/pdf`
@@ -114,8 +134,15 @@ pub async fn pdf(
 ) -> Answered {
     let number = number(&text)?;
     let (key, _) = query.key().ok_or(Trouble::NotFound)?;
-    let answer = state.portal.voucher_pdf(&asker.visitor, &number, &key).await?;
-    file(answer, "application/pdf", &format!("attachment; filename=\"voucher-{number}.pdf\""))
+    let answer = state
+        .portal
+        .voucher_pdf(&asker.visitor, &number, &key)
+        .await?;
+    file(
+        answer,
+        "application/pdf",
+        &format!("attachment; filename=\"voucher-{number}.pdf\""),
+    )
 }
 
 fn file(answer: VoucherAnswer<Vec<u8>>, kind: &'static str, disposition: &str) -> Answered {
@@ -123,7 +150,9 @@ fn file(answer: VoucherAnswer<Vec<u8>>, kind: &'static str, disposition: &str) -
         VoucherAnswer::Shown(bytes) => {
             let mut response: Response = ([(header::CONTENT_TYPE, kind)], bytes).into_response();
             let value = HeaderValue::from_str(disposition).map_err(|_| Trouble::Internal)?;
-            response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+            response
+                .headers_mut()
+                .insert(header::CONTENT_DISPOSITION, value);
             Ok(response)
         }
         VoucherAnswer::NotFound => Err(Trouble::NotFound.into()),
@@ -157,7 +186,10 @@ pub async fn verify(
         return Ok(super::show(ask_page(&asker.look, &form)));
     };
     let code = code.to_ascii_uppercase();
-    let answer = state.portal.verify_number(&asker.visitor, number.as_str(), &code).await?;
+    let answer = state
+        .portal
+        .verify_number(&asker.visitor, number.as_str(), &code)
+        .await?;
     verified(&asker, &answer, "/verify")
 }
 
@@ -173,15 +205,20 @@ pub async fn scanned(
     let answer = state.portal.verify_text(&asker.visitor, &text).await?;
     // The text is only letters and digits when it is ours; anything else stays out of links.
     let ours = text.bytes().all(|b| b.is_ascii_alphanumeric());
-    let here = if ours { format!("/q/{text}") } else { "/verify".to_owned() };
+    let here = if ours {
+        format!("/q/{text}")
+    } else {
+        "/verify".to_owned()
+    };
     verified(&asker, &answer, &here)
 }
 
 fn verified(asker: &Asker, answer: &VerifyAnswer, here: &str) -> Answered {
     match answer {
-        VerifyAnswer::RateLimited { retry_after_s } => {
-            Err(Trouble::RateLimited { retry_after_s: *retry_after_s }.into())
+        VerifyAnswer::RateLimited { retry_after_s } => Err(Trouble::RateLimited {
+            retry_after_s: *retry_after_s,
         }
+        .into()),
         VerifyAnswer::Known(_) | VerifyAnswer::Forged | VerifyAnswer::NotFound => {
             Ok(super::show(result_page(&asker.look, answer, here)))
         }

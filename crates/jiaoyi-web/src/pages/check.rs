@@ -73,7 +73,11 @@ const fn title_of(state: &BillState) -> &'static str {
 
 fn headline(look: &Look, bill: &BillView, title: &str) -> Markup {
     match &bill.state {
-        BillState::Paid { .. } => panel(Tone::Good, title, html! { p { (look.t("check.paid_lead")) } }),
+        BillState::Paid { .. } => panel(
+            Tone::Good,
+            title,
+            html! { p { (look.t("check.paid_lead")) } },
+        ),
         BillState::Payable { .. }
         | BillState::NothingToPay
         | BillState::Locked { .. }
@@ -110,9 +114,18 @@ fn facts(look: &Look, bill: &BillView, checking: Checking<'_>) -> Markup {
         )),
         Row::markup(look.t("word.document"), number(&bill.document_masked)),
         changeable(Row::text(look.t("word.region"), region)),
-        Row::text(look.t("word.year"), &look.f("unit.year", &[("year", &year)])),
-        Row::text(look.t("word.benefit"), &look.period(bill.benefit_first, bill.benefit_last)),
-        Row::text(look.t("word.category"), look.pick(&bill.category_zh, &bill.category_en)),
+        Row::text(
+            look.t("word.year"),
+            &look.f("unit.year", &[("year", &year)]),
+        ),
+        Row::text(
+            look.t("word.benefit"),
+            &look.period(bill.benefit_first, bill.benefit_last),
+        ),
+        Row::text(
+            look.t("word.category"),
+            look.pick(&bill.category_zh, &bill.category_en),
+        ),
         Row::markup(
             look.t("word.amount_due"),
             html! { span.amount { (look.money(bill.amount)) } },
@@ -175,12 +188,18 @@ fn action(look: &Look, bill: &BillView, checking: Checking<'_>, form_key: &str) 
                 button { (look.t("check.zero_confirm")) }
             }
         },
-        BillState::Locked { mine: Some(order), .. } => html! {
+        BillState::Locked {
+            mine: Some(order), ..
+        } => html! {
             (note(Tone::Wait, "", look.t("check.mine")))
             a.btn href={ "/o/" (order) } { (look.f("check.mine_go", &[("amount", &look.money(bill.amount))])) }
         },
         BillState::Locked { mine: None, .. } => locked(look, bill, checking, form_key),
-        BillState::Paid { at, channel, voucher } => html! {
+        BillState::Paid {
+            at,
+            channel,
+            voucher,
+        } => html! {
             p {
                 (look.f("check.paid_at", &[("at", &look.moment(*at))]))
                 @if let Some(channel) = channel { " " (look.f("check.paid_by", &[("channel", look.channel(*channel))])) }
@@ -204,7 +223,14 @@ fn action(look: &Look, bill: &BillView, checking: Checking<'_>, form_key: &str) 
 }
 
 fn locked(look: &Look, bill: &BillView, checking: Checking<'_>, form_key: &str) -> Markup {
-    let BillState::Locked { channel, since, until, may_displace, .. } = &bill.state else {
+    let BillState::Locked {
+        channel,
+        since,
+        until,
+        may_displace,
+        ..
+    } = &bill.state
+    else {
         return html! {};
     };
     let (since, until_text) = (look.time(*since), look.time(*until));
@@ -241,7 +267,11 @@ fn pay_form(
 ) -> Markup {
     let decided = method::decided(look.browser, checking.methods, checking.openid);
     let amount = look.money(bill.amount);
-    let key = if displace { "check.displace" } else { "check.pay" };
+    let key = if displace {
+        "check.displace"
+    } else {
+        "check.pay"
+    };
     html! {
         form action=(if decided.is_some() { "/pay/start" } else { "/pay/method" }) method="post" {
             (carried(bill, checking.relation, form_key))

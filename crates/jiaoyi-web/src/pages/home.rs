@@ -67,5 +67,9 @@ pub fn who(look: &Look) -> Page {
         }
         p.hint { (look.t("who.link_hint")) }
     };
-    page(look, Frame::new(look.t("who.title"), "/pay").back("/"), body)
+    page(
+        look,
+        Frame::new(look.t("who.title"), "/pay").back("/"),
+        body,
+    )
 }

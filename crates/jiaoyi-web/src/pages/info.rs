@@ -21,7 +21,11 @@ pub fn notices(look: &Look, announcements: &[Announcement]) -> Page {
             }
         }
     };
-    page(look, Frame::new(look.t("site.notices"), "/notices").back("/"), body)
+    page(
+        look,
+        Frame::new(look.t("site.notices"), "/notices").back("/"),
+        body,
+    )
 }
 
 /// A heading with its text; `id` is where links from other pages lead.
@@ -49,7 +53,11 @@ pub fn help(look: &Look) -> Page {
         (topic(look, "voucher", "info.voucher", "info.voucher_text"))
         (topic(look, "cash", "info.cash", "info.cash_text"))
     };
-    page(look, Frame::new(look.t("site.help"), "/help").back("/"), body)
+    page(
+        look,
+        Frame::new(look.t("site.help"), "/help").back("/"),
+        body,
+    )
 }
 
 /// `/a11y`.
@@ -63,7 +71,11 @@ pub fn accessibility(look: &Look) -> Page {
         (topic(look, "tell", "info.a11y_tell", "info.a11y_tell_text"))
         a.btn.second href="/prefs" { (look.t("site.prefs")) }
     };
-    page(look, Frame::new(look.t("site.a11y"), "/a11y").back("/"), body)
+    page(
+        look,
+        Frame::new(look.t("site.a11y"), "/a11y").back("/"),
+        body,
+    )
 }
 
 /// `/privacy`.
@@ -77,7 +89,11 @@ pub fn privacy(look: &Look) -> Page {
         (topic(look, "not", "info.not_done", "info.not_done_text"))
         (topic(look, "ask", "info.ask", "info.ask_text"))
     };
-    page(look, Frame::new(look.t("site.privacy"), "/privacy").back("/"), body)
+    page(
+        look,
+        Frame::new(look.t("site.privacy"), "/privacy").back("/"),
+        body,
+    )
 }
 
 /// `/prefs`: size, theme and language in one form. `back` is where the settings return to.
@@ -112,7 +128,11 @@ pub fn prefs(look: &Look, back: &str) -> Page {
         }
         p.hint { (look.t("info.prefs_hint")) }
     };
-    page(look, Frame::new(look.t("site.prefs"), "/prefs").back(back), body)
+    page(
+        look,
+        Frame::new(look.t("site.prefs"), "/prefs").back(back),
+        body,
+    )
 }
 
 const fn size_key(size: Size) -> &'static str {

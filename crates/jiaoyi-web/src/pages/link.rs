@@ -10,9 +10,16 @@ use maud::html;
 pub fn birthday(look: &Look, token: &str, name_masked: &str, wrong: bool, tries_left: u8) -> Page {
     let path = format!("/k/{token}");
     let left = tries_left.to_string();
-    let error = if wrong { look.f("link.wrong", &[("left", &left)]) } else { String::new() };
-    let errors: Vec<(&str, String)> =
-        if wrong { vec![("month", error.clone())] } else { Vec::new() };
+    let error = if wrong {
+        look.f("link.wrong", &[("left", &left)])
+    } else {
+        String::new()
+    };
+    let errors: Vec<(&str, String)> = if wrong {
+        vec![("month", error.clone())]
+    } else {
+        Vec::new()
+    };
     let body = html! {
         (error_summary(look, &errors))
         h1 { (look.t("link.title")) }

@@ -19,7 +19,11 @@ pub fn offered(browser: Browser, enabled: &[Method], openid: bool) -> Vec<Method
         Browser::Phone => &[WechatH5, AlipayWap, WechatNative, AlipayPrecreate],
         Browser::Desktop => &[WechatNative, AlipayPrecreate, AlipayPage],
     };
-    sensible.iter().copied().filter(|method| enabled.contains(method)).collect()
+    sensible
+        .iter()
+        .copied()
+        .filter(|method| enabled.contains(method))
+        .collect()
 }
 
 /// The way of paying when the webview leaves no choice.

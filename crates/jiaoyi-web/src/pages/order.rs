@@ -161,7 +161,11 @@ fn verdict(look: &Look, view: &OrderView, showing: Showing<'_>) -> Verdict {
             (Tone::Wait, "order.returned_title", "order.returned_lead")
         }
         OrderStatus::ToPay => (Tone::Wait, "order.to_pay_title", "order.to_pay_lead"),
-        OrderStatus::Confirming => (Tone::Wait, "order.confirming_title", "order.confirming_lead"),
+        OrderStatus::Confirming => (
+            Tone::Wait,
+            "order.confirming_title",
+            "order.confirming_lead",
+        ),
         OrderStatus::Paid => (Tone::Good, "order.paid_title", "order.paid_lead"),
         OrderStatus::Cancelled => (Tone::Plain, "order.cancelled_title", "order.cancelled_lead"),
         OrderStatus::Expired => (Tone::Plain, "order.expired_title", "order.expired_lead"),
@@ -171,14 +175,22 @@ fn verdict(look: &Look, view: &OrderView, showing: Showing<'_>) -> Verdict {
         OrderStatus::Failed => (Tone::Bad, "order.failed_title", "order.failed_lead"),
         OrderStatus::ChannelDown => (Tone::Bad, "order.down_title", "order.down_lead"),
         OrderStatus::Abandoned => (Tone::Plain, "order.abandoned_title", "order.abandoned_lead"),
-        OrderStatus::RefundPending => {
-            (Tone::Wait, "order.refund_pending_title", "order.refund_pending_lead")
-        }
+        OrderStatus::RefundPending => (
+            Tone::Wait,
+            "order.refund_pending_title",
+            "order.refund_pending_lead",
+        ),
         OrderStatus::Refunded => (Tone::Good, "order.refunded_title", "order.refunded_lead"),
-        OrderStatus::RefundManual => {
-            (Tone::Wait, "order.refund_manual_title", "order.refund_manual_lead")
-        }
-        OrderStatus::Returned => (Tone::Plain, "order.given_back_title", "order.given_back_lead"),
+        OrderStatus::RefundManual => (
+            Tone::Wait,
+            "order.refund_manual_title",
+            "order.refund_manual_lead",
+        ),
+        OrderStatus::Returned => (
+            Tone::Plain,
+            "order.given_back_title",
+            "order.given_back_lead",
+        ),
         OrderStatus::Disputed => (Tone::Wait, "order.disputed_title", "order.disputed_lead"),
     };
     let values: [(&str, &str); 3] = [
@@ -317,7 +329,9 @@ fn actions(look: &Look, view: &OrderView, showing: Showing<'_>) -> Markup {
             (note(Tone::Plain, "", look.t("order.refund_no_need")))
             (refresh_form(look, view, "order.refresh", false))
         },
-        OrderStatus::Refunded => html! { a.btn.second href="/records" { (look.t("order.records")) } },
+        OrderStatus::Refunded => {
+            html! { a.btn.second href="/records" { (look.t("order.records")) } }
+        }
         OrderStatus::RefundManual => html! {
             (note(Tone::Wait, "", look.t("order.manual_call")))
             (refresh_form(look, view, "order.refresh", true))
@@ -379,21 +393,39 @@ fn facts(look: &Look, view: &OrderView) -> Markup {
     let year = view.benefit_year.to_string();
     let mut list = vec![
         Row::markup(look.t("word.insured"), chinese(look, &view.name_masked)),
-        Row::text(look.t("word.region"), look.pick(&view.region_zh, &view.region_en)),
-        Row::text(look.t("word.year"), &look.f("unit.year", &[("year", &year)])),
-        Row::text(look.t("word.benefit"), &look.period(view.benefit_first, view.benefit_last)),
+        Row::text(
+            look.t("word.region"),
+            look.pick(&view.region_zh, &view.region_en),
+        ),
+        Row::text(
+            look.t("word.year"),
+            &look.f("unit.year", &[("year", &year)]),
+        ),
+        Row::text(
+            look.t("word.benefit"),
+            &look.period(view.benefit_first, view.benefit_last),
+        ),
         Row::text(look.t("word.amount"), &look.money(view.amount)),
     ];
     if !view.amount.is_zero() {
-        list.push(Row::text(look.t("word.channel"), look.channel(view.method.channel())));
+        list.push(Row::text(
+            look.t("word.channel"),
+            look.channel(view.method.channel()),
+        ));
     }
     list.push(match view.paid_at {
         Some(at) => Row::text(look.t("word.paid_at"), &look.moment(at)),
         None => Row::text(look.t("word.created_at"), &look.moment(view.created_at)),
     });
     if let Some(refund) = &view.refund {
-        list.push(Row::text(look.t("word.refund_amount"), &look.money(refund.amount)));
-        list.push(Row::markup(look.t("word.refund_no"), number(&refund.refund_no)));
+        list.push(Row::text(
+            look.t("word.refund_amount"),
+            &look.money(refund.amount),
+        ));
+        list.push(Row::markup(
+            look.t("word.refund_no"),
+            number(&refund.refund_no),
+        ));
         if let Some(at) = refund.done_at {
             list.push(Row::text(look.t("word.refunded_at"), &look.moment(at)));
         }

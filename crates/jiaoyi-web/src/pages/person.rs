@@ -57,7 +57,10 @@ pub struct PersonForm {
 
 impl PersonForm {
     fn asks_region(&self) -> bool {
-        matches!(self.region_step, RegionStep::Pick(_) | RegionStep::Browse { .. })
+        matches!(
+            self.region_step,
+            RegionStep::Pick(_) | RegionStep::Browse { .. }
+        )
     }
 }
 
@@ -70,7 +73,11 @@ pub fn person(look: &Look, form: &PersonForm) -> Page {
         found.map_or("", |(_, text)| text.as_str())
     };
     let other = form.relation == "other";
-    let title = look.t(if other { "person.title_other" } else { "person.title" });
+    let title = look.t(if other {
+        "person.title_other"
+    } else {
+        "person.title"
+    });
     let body = html! {
         (error_summary(look, &errors))
         @if form.miss { (missed(look)) }
@@ -218,8 +225,11 @@ fn browse(
 
 /// Every message with the id of its field.
 fn errors(look: &Look, form: &PersonForm) -> Vec<(&'static str, String)> {
-    let mut errors: Vec<(&'static str, String)> =
-        form.problems.iter().map(|problem| message(look, *problem)).collect();
+    let mut errors: Vec<(&'static str, String)> = form
+        .problems
+        .iter()
+        .map(|problem| message(look, *problem))
+        .collect();
     let region = match form.region_step {
         RegionStep::Missing => Some("person.region_missing"),
         RegionStep::NoHit => Some("person.region_no_hit"),

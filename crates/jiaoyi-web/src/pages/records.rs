@@ -10,9 +10,15 @@ use maud::{Markup, html};
 /// `/records`. `pasted` is the text that was not a receipt of ours, if any.
 #[must_use]
 pub fn records(look: &Look, list: &[RecordView], pasted: Option<&str>) -> Page {
-    let error = if pasted.is_some() { look.t("records.not_found") } else { "" };
-    let errors: Vec<(&str, String)> =
-        pasted.map(|_| ("receipt", error.to_owned())).into_iter().collect();
+    let error = if pasted.is_some() {
+        look.t("records.not_found")
+    } else {
+        ""
+    };
+    let errors: Vec<(&str, String)> = pasted
+        .map(|_| ("receipt", error.to_owned()))
+        .into_iter()
+        .collect();
     let body = html! {
         (error_summary(look, &errors))
         h1 { (look.t("records.title")) }

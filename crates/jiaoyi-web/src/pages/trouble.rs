@@ -51,7 +51,9 @@ impl Trouble {
         Trouble::Internal,
         Trouble::Unavailable,
         Trouble::Busy { retry_after_s: 30 },
-        Trouble::RateLimited { retry_after_s: 1800 },
+        Trouble::RateLimited {
+            retry_after_s: 1800,
+        },
         Trouble::SessionExpired,
         Trouble::TooManyOrders,
         Trouble::ChannelDown,
@@ -93,28 +95,61 @@ impl Trouble {
     /// Keys of title and text, and of the button with the path it leads to.
     const fn words(self) -> (&'static str, &'static str, &'static str, &'static str) {
         match self {
-            Trouble::NotFound => ("trouble.not_found", "trouble.not_found_text", "trouble.home", "/"),
-            Trouble::BadRequest | Trouble::NotAllowed => {
-                ("trouble.bad_request", "trouble.bad_request_text", "trouble.home", "/")
-            }
-            Trouble::TooLarge => ("trouble.too_large", "trouble.too_large_text", "trouble.home", "/"),
-            Trouble::Internal => ("trouble.internal", "trouble.internal_text", "trouble.home", "/"),
-            Trouble::Unavailable => {
-                ("trouble.unavailable", "trouble.unavailable_text", "trouble.home", "/")
-            }
+            Trouble::NotFound => (
+                "trouble.not_found",
+                "trouble.not_found_text",
+                "trouble.home",
+                "/",
+            ),
+            Trouble::BadRequest | Trouble::NotAllowed => (
+                "trouble.bad_request",
+                "trouble.bad_request_text",
+                "trouble.home",
+                "/",
+            ),
+            Trouble::TooLarge => (
+                "trouble.too_large",
+                "trouble.too_large_text",
+                "trouble.home",
+                "/",
+            ),
+            Trouble::Internal => (
+                "trouble.internal",
+                "trouble.internal_text",
+                "trouble.home",
+                "/",
+            ),
+            Trouble::Unavailable => (
+                "trouble.unavailable",
+                "trouble.unavailable_text",
+                "trouble.home",
+                "/",
+            ),
             Trouble::Busy { .. } => ("trouble.busy", "trouble.busy_text", "trouble.home", "/"),
-            Trouble::RateLimited { .. } => {
-                ("trouble.rate_limited", "trouble.rate_limited_text", "trouble.home", "/")
-            }
-            Trouble::SessionExpired => {
-                ("trouble.expired", "trouble.expired_text", "trouble.look_up", "/pay")
-            }
-            Trouble::TooManyOrders => {
-                ("trouble.too_many", "trouble.too_many_text", "trouble.records", "/records")
-            }
-            Trouble::ChannelDown => {
-                ("trouble.channel_down", "trouble.channel_down_text", "trouble.check", "/pay/check")
-            }
+            Trouble::RateLimited { .. } => (
+                "trouble.rate_limited",
+                "trouble.rate_limited_text",
+                "trouble.home",
+                "/",
+            ),
+            Trouble::SessionExpired => (
+                "trouble.expired",
+                "trouble.expired_text",
+                "trouble.look_up",
+                "/pay",
+            ),
+            Trouble::TooManyOrders => (
+                "trouble.too_many",
+                "trouble.too_many_text",
+                "trouble.records",
+                "/records",
+            ),
+            Trouble::ChannelDown => (
+                "trouble.channel_down",
+                "trouble.channel_down_text",
+                "trouble.check",
+                "/pay/check",
+            ),
         }
     }
 }
@@ -133,7 +168,9 @@ pub fn trouble(
     let (title, text, button, path) = trouble.words();
     let title = look.lang.text(title);
     let retry_after_s = match trouble {
-        Trouble::Busy { retry_after_s } | Trouble::RateLimited { retry_after_s } => Some(retry_after_s),
+        Trouble::Busy { retry_after_s } | Trouble::RateLimited { retry_after_s } => {
+            Some(retry_after_s)
+        }
         Trouble::NotFound
         | Trouble::BadRequest
         | Trouble::NotAllowed
@@ -146,7 +183,10 @@ pub fn trouble(
     };
     let wait = look.f(
         "unit.minutes",
-        &[("minutes", &retry_after_s.unwrap_or(60).div_ceil(60).max(1).to_string())],
+        &[(
+            "minutes",
+            &retry_after_s.unwrap_or(60).div_ceil(60).max(1).to_string(),
+        )],
     );
     let retry = !here.is_empty() && !matches!(trouble, Trouble::NotFound | Trouble::SessionExpired);
     let body = html! {
@@ -159,8 +199,12 @@ pub fn trouble(
         p.hint { (look.t("trouble.other_way")) }
         (support(look, if code.is_empty() { trouble.code() } else { code }, trace))
     };
-    let mut page = page(look, Frame::new(title, if here.is_empty() { "/" } else { here }), body)
-        .with_status(trouble.status());
+    let mut page = page(
+        look,
+        Frame::new(title, if here.is_empty() { "/" } else { here }),
+        body,
+    )
+    .with_status(trouble.status());
     page.retry_after_s = retry_after_s;
     page
 }

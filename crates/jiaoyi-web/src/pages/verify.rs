@@ -2,7 +2,9 @@
 
 use crate::look::Look;
 use crate::pages::voucher::status_word;
-use crate::parts::{Field, Row, Tone, chinese, error_summary, field, note, number, panel, rows, tag};
+use crate::parts::{
+    Field, Row, Tone, chinese, error_summary, field, note, number, panel, rows, tag,
+};
 use crate::shell::{Frame, Page, page};
 use jiaoyi_app::portal::{PublicVoucher, VerifyAnswer, VoucherStatus};
 use maud::{Markup, html};
@@ -22,8 +24,16 @@ pub struct VerifyForm {
 #[must_use]
 pub fn ask(look: &Look, form: &VerifyForm) -> Page {
     let mut errors = Vec::new();
-    let number_error = if form.number_wrong { look.t("verify.number_wrong") } else { "" };
-    let code_error = if form.code_missing { look.t("verify.code_missing") } else { "" };
+    let number_error = if form.number_wrong {
+        look.t("verify.number_wrong")
+    } else {
+        ""
+    };
+    let code_error = if form.code_missing {
+        look.t("verify.code_missing")
+    } else {
+        ""
+    };
     for (id, text) in [("number", number_error), ("code", code_error)] {
         if !text.is_empty() {
             errors.push((id, text.to_owned()));
@@ -72,11 +82,25 @@ pub fn result(look: &Look, answer: &VerifyAnswer, here: &str) -> Page {
         VerifyAnswer::Known(voucher) => known(look, voucher),
         VerifyAnswer::Forged => {
             let title = look.t("verify.forged");
-            (title, panel(Tone::Bad, title, html! { p { (look.t("verify.forged_lead")) } }))
+            (
+                title,
+                panel(
+                    Tone::Bad,
+                    title,
+                    html! { p { (look.t("verify.forged_lead")) } },
+                ),
+            )
         }
         VerifyAnswer::NotFound | VerifyAnswer::RateLimited { .. } => {
             let title = look.t("verify.not_found");
-            (title, panel(Tone::Bad, title, html! { p { (look.t("verify.not_found_lead")) } }))
+            (
+                title,
+                panel(
+                    Tone::Bad,
+                    title,
+                    html! { p { (look.t("verify.not_found_lead")) } },
+                ),
+            )
         }
     };
     let body = html! {
@@ -98,14 +122,23 @@ fn known(look: &Look, voucher: &PublicVoucher) -> (&'static str, Markup) {
         Row::markup(look.t("word.voucher_no"), number(&voucher.number)),
         Row::markup(look.t("word.status"), tag(tag_tone, word)),
         Row::markup(look.t("word.insured"), chinese(look, &voucher.name_masked)),
-        Row::text(look.t("word.region"), look.pick(&voucher.region_zh, &voucher.region_en)),
-        Row::text(look.t("word.year"), &look.f("unit.year", &[("year", &year)])),
+        Row::text(
+            look.t("word.region"),
+            look.pick(&voucher.region_zh, &voucher.region_en),
+        ),
+        Row::text(
+            look.t("word.year"),
+            &look.f("unit.year", &[("year", &year)]),
+        ),
         Row::text(look.t("word.amount"), &look.money(voucher.amount)),
         Row::text(look.t("word.paid_on"), &look.date(voucher.paid_on)),
         Row::text(look.t("word.issued_at"), &look.moment(voucher.issued_at)),
-        Row::markup(look.t("word.signature"), html! {
-            (voucher.algorithm) " · " (number(&voucher.key_id))
-        }),
+        Row::markup(
+            look.t("word.signature"),
+            html! {
+                (voucher.algorithm) " · " (number(&voucher.key_id))
+            },
+        ),
     ];
     let title = look.lang.text(title);
     let body = html! {

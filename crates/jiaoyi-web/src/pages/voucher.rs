@@ -52,7 +52,11 @@ pub fn voucher(look: &Look, view: &VoucherView, path: &str, query: &str) -> Page
             p.hint { (look.t("voucher.print")) }
         }
     };
-    page(look, Frame::new(look.t("voucher.title"), &here).back("/records"), body)
+    page(
+        look,
+        Frame::new(look.t("voucher.title"), &here).back("/records"),
+        body,
+    )
 }
 
 fn face(look: &Look, view: &VoucherView) -> Markup {
@@ -61,11 +65,26 @@ fn face(look: &Look, view: &VoucherView) -> Markup {
         Row::markup(look.t("word.voucher_no"), number(&view.number)),
         Row::markup(look.t("word.insured"), chinese(look, &view.name_masked)),
         Row::markup(look.t("word.document"), number(&view.document_masked)),
-        Row::text(look.t("word.region"), look.pick(&view.region_zh, &view.region_en)),
-        Row::text(look.t("word.year"), &look.f("unit.year", &[("year", &year)])),
-        Row::text(look.t("word.benefit"), &look.period(view.period_first, view.period_last)),
-        Row::markup(look.t("word.amount"), html! { b { (look.money(view.amount)) } }),
-        Row::markup(look.t("word.amount_capital"), chinese(look, &view.amount_capital)),
+        Row::text(
+            look.t("word.region"),
+            look.pick(&view.region_zh, &view.region_en),
+        ),
+        Row::text(
+            look.t("word.year"),
+            &look.f("unit.year", &[("year", &year)]),
+        ),
+        Row::text(
+            look.t("word.benefit"),
+            &look.period(view.period_first, view.period_last),
+        ),
+        Row::markup(
+            look.t("word.amount"),
+            html! { b { (look.money(view.amount)) } },
+        ),
+        Row::markup(
+            look.t("word.amount_capital"),
+            chinese(look, &view.amount_capital),
+        ),
         Row::text(look.t("word.paid_at"), &look.moment(view.paid_at)),
     ];
     if let Some(key) = relation_key(&view.relation) {
@@ -75,7 +94,10 @@ fn face(look: &Look, view: &VoucherView) -> Markup {
         list.push(Row::text(look.t("word.channel"), look.channel(channel)));
     }
     if !view.channel_txn.is_empty() {
-        list.push(Row::markup(look.t("word.channel_txn"), number(&view.channel_txn)));
+        list.push(Row::markup(
+            look.t("word.channel_txn"),
+            number(&view.channel_txn),
+        ));
     }
     rows(look, list)
 }
@@ -115,9 +137,16 @@ fn parts(look: &Look, view: &VoucherView) -> Markup {
 #[must_use]
 pub fn ask_code(look: &Look, number_text: &str, wrong: bool) -> Page {
     let path = format!("/v/{number_text}");
-    let error = if wrong { look.t("voucher.code_wrong") } else { "" };
-    let errors: Vec<(&str, String)> =
-        if wrong { vec![("c", error.to_owned())] } else { Vec::new() };
+    let error = if wrong {
+        look.t("voucher.code_wrong")
+    } else {
+        ""
+    };
+    let errors: Vec<(&str, String)> = if wrong {
+        vec![("c", error.to_owned())]
+    } else {
+        Vec::new()
+    };
     let body = html! {
         (crate::parts::error_summary(look, &errors))
         h1 { (look.t("voucher.title")) }
