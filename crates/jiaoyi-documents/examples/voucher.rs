@@ -54,16 +54,38 @@ fn sample(state: FaceState) -> VoucherFace {
     }
 }
 
+/// Long values, to see that nothing is cut.
+fn long() -> VoucherFace {
+    VoucherFace {
+        name_masked: "阿卜杜勒·********************·买买提".to_owned(),
+        region_zh: "内蒙古自治区呼伦贝尔市莫力达瓦达斡尔族自治旗".to_owned(),
+        region_en: "Morin Dawa Daur Autonomous Banner, Hulunbuir, Inner Mongolia".to_owned(),
+        subsidies: vec![
+            line("中央财政补助", "Central government", 480),
+            line("省、市、县三级财政补助", "Province, city and county", 220),
+            line(
+                "特困人员、孤儿、事实无人抚养儿童资助参保",
+                "Medical aid",
+                400,
+            ),
+        ],
+        amount: Fen::new(123_456_789_012),
+        amount_capital: "人民币壹拾贰亿叁仟肆佰伍拾陆万柒仟捌佰玖拾元零壹角贰分".to_owned(),
+        channel_txn: "A".repeat(64),
+        ..sample(FaceState::Superseded)
+    }
+}
+
 fn main() {
     let folder = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
     let start = Clock::now();
     let fonts = Fonts::committed();
     println!("fonts read in {} ms", start.elapsed().as_millis());
-    for (name, state) in [
-        ("valid", FaceState::Valid),
-        ("refunded", FaceState::Refunded),
+    for (name, face) in [
+        ("valid", sample(FaceState::Valid)),
+        ("refunded", sample(FaceState::Refunded)),
+        ("long", long()),
     ] {
-        let face = sample(state);
         let png = voucher_png(&fonts, &face).expect("the sample's picture is drawn");
         let pdf = voucher_pdf(&fonts, &face).expect("the sample's sheet is drawn");
         let svg = qr_svg(&face.qr_text).expect("the sample's code is drawn");

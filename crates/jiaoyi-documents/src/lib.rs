@@ -47,3 +47,6 @@ impl DocumentError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

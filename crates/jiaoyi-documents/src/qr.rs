@@ -134,11 +134,36 @@ mod tests {
             assert!(code.is_dark(column, row));
         }
         assert!(!code.is_dark(7, 7) && !code.is_dark(code.side, 0));
-        let svg = qr_svg("HTTPS://PAY.EXAMPLE/Q/ABC").unwrap();
-        assert_eq!(
-            svg.matches('h').count() - svg.matches("http").count(),
-            2 * code.runs().count() + 1 + 1
-        );
+        assert_eq!(painted(&qr_svg("HTTPS://PAY.EXAMPLE/Q/ABC").unwrap()), code);
+    }
+
+    /// The modules that the second path of our SVG paints, read as a browser would.
+    fn painted(svg: &str) -> QrModules {
+        let number = |text: &str| text.parse::<i64>().unwrap();
+        let side = svg.split("viewBox=\"0 0 ").nth(1).unwrap();
+        let side = usize::try_from(number(side.split(' ').next().unwrap())).unwrap();
+        let inner = side - 2 * QUIET_ZONE;
+        let mut dark = vec![false; inner * inner];
+        let path = svg.split("<path d=\"").nth(1).unwrap();
+        let (mut x, mut y) = (0, 0);
+        for run in path
+            .split('"')
+            .next()
+            .unwrap()
+            .trim_end_matches('z')
+            .split('z')
+        {
+            let (step, rest) = run.split_once('h').unwrap();
+            let (dx, dy) = step[1..].split_once(' ').unwrap();
+            (x, y) = (x + number(dx), y + number(dy));
+            let (length, back) = rest.split_once("v1h-").unwrap();
+            assert_eq!(length, back);
+            for column in x..x + number(length) {
+                let at = |place: i64| usize::try_from(place).unwrap() - QUIET_ZONE;
+                dark[at(y) * inner + at(column)] = true;
+            }
+        }
+        QrModules { side: inner, dark }
     }
 
     #[test]

@@ -125,7 +125,10 @@ fn amount(scene: &mut Scene<'_>, face: &VoucherFace, y: f32) -> f32 {
     let label = Style::regular(10.5, SOFT);
     scene.text("缴费金额 Amount paid", x, y + 25.0, Align::Left, label);
     let figures = format!("¥{}", face.amount);
-    scene.text(&figures, x, y + 59.0, Align::Left, Style::bold(30.0, BLUE));
+    let big = Style::bold(30.0, BLUE);
+    let fits = scene.width_of(&figures, big) <= COLUMN - 10.0;
+    let big = if fits { big } else { Style::bold(20.0, BLUE) };
+    scene.text(&figures, x, y + 59.0, Align::Left, big);
     let middle = MARGIN + COLUMN + GUTTER;
     scene.text("大写 In capitals", middle, y + 25.0, Align::Left, label);
     let width = RIGHT - 16.0 - middle;
