@@ -261,6 +261,48 @@ fn is_id_number(word: &str) -> bool {
     want.is_some_and(|(letter, _)| check[0].to_ascii_uppercase() == *letter)
 }
 
+const GLOSSARY: &str = "docs/GLOSSARY.md";
+
+pub fn glossary_types(tree: &Tree) -> Vec<Finding> {
+    let Some(glossary) = tree.get(GLOSSARY) else {
+        return vec![Finding::new(GLOSSARY, 0, "missing")];
+    };
+    let declared = |name: &str| {
+        tree.rust().any(|(_, source)| {
+            source.code.iter().any(|line| {
+                ["struct", "enum", "trait", "type"].iter().any(|kind| {
+                    line.split_whitespace()
+                        .skip_while(|word| word != kind)
+                        .nth(1)
+                        .is_some_and(|word| leading_name(word) == name)
+                }) || line.trim_end_matches(';').trim() == name
+            })
+        })
+    };
+    let mut findings = Vec::new();
+    for (line, row) in prose(glossary).filter(|(_, row)| row.starts_with('|')) {
+        let cell = row.split('|').nth(3).unwrap_or_default();
+        for name in cell.split('`').skip(1).step_by(2).map(leading_name) {
+            if !declared(name) {
+                findings.push(Finding::new(
+                    GLOSSARY,
+                    line,
+                    format!("no type {name} in the code"),
+                ));
+            }
+        }
+    }
+    findings
+}
+
+/// The letters, digits and underscores that a word starts with.
+fn leading_name(word: &str) -> &str {
+    let end = word
+        .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .unwrap_or(word.len());
+    &word[..end]
+}
+
 pub fn source_ids(tree: &Tree) -> Vec<Finding> {
     let known: Vec<&str> = tree
         .get("docs/SOURCES.md")

@@ -140,6 +140,11 @@ const RULES: &[Rule] = &[
         file_rules::source_ids,
     ),
     rule(
+        "glossary-types",
+        "the types that docs/GLOSSARY.md names are in the code",
+        file_rules::glossary_types,
+    ),
+    rule(
         "markdown-title",
         "a document has one title",
         file_rules::markdown_title,

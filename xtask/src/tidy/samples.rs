@@ -336,6 +336,22 @@ fn documents() -> Vec<Sample> {
             )],
         ),
         sample(
+            "glossary-types",
+            BAD,
+            &[("docs/GLOSSARY.md", "# G\n| 应征 | due | `Due` | owed |\n")],
+        ),
+        sample(
+            "glossary-types",
+            GOOD,
+            &[
+                (
+                    "docs/GLOSSARY.md",
+                    "# G\n| 应征 | due | `Due::Paid` | owed |\n| 分 | fen | | `x` |\n",
+                ),
+                ("crates/a/src/lib.rs", "pub struct Due in 4 \"due\" {"),
+            ],
+        ),
+        sample(
             "source-ids",
             BAD,
             &[("docs/a.md", "see S-014\n"), ("docs/SOURCES.md", "S-013\n")],
