@@ -22,10 +22,13 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// Files that tell of a package without a program.
-const FILES: &[(&str, &str)] = &[(
-    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
-    "fonts-noto-cjk",
-)];
+const FILES: &[(&str, &str)] = &[
+    (
+        "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+        "fonts-noto-cjk",
+    ),
+    ("/usr/share/zoneinfo/Asia/Shanghai", "tzdata"),
+];
 
 const NODE_MAJOR_MIN: u32 = 18;
 

@@ -8,14 +8,16 @@
 //! | `JIAOYI_DEMO` | the demo's ready line, one JSON object |
 //! | `JIAOYI_PORTAL`, `JIAOYI_SANDBOX`, `JIAOYI_SMS`, `JIAOYI_KEYS` | addresses from that line |
 //! | `JIAOYI_DATA` | the demo's data folder, with the identities of both sides |
+//! | `SANDBOX_URL`, `IDENTITY_DIR` | a sandbox alone, and the identities of both its sides |
+//! | `WITNESS_NODE_DIR` | the same as `JIAOYI_TOOLS` |
 //! | `JIAOYI_GALLERY` | a server of every page in every state, from sample views |
 //! | `JIAOYI_BIN` | the binary under test |
 //! | `JIAOYI_TMP` | a folder for the script's own files |
 //! | `JIAOYI_TOOLS` | the folder whose `node_modules` holds the npm packages |
 //! | `CHROMIUM`, `CHROME_PATH` | the browser |
 //!
-//! A script ends with exit code 0 when all is well. When its last line is `N passed, N failed`
-//! these numbers are counted, otherwise the script counts as one check.
+//! A script ends with exit code 0 when all is well. When it says `N passed, N failed` these numbers
+//! are counted, otherwise its lines that begin with `ok `, otherwise the script as one check.
 
 use std::fs;
 use std::net::TcpListener;
@@ -108,6 +110,22 @@ fn start_gallery(folder: &Path) -> Result<(Server, String)> {
     Ok((server, address))
 }
 
+/// Builds and starts a sandbox alone, with fresh identities in `folder`.
+fn start_sandbox(folder: &Path) -> Result<(Server, String)> {
+    let mut build = limited(2400, &process::cargo());
+    build.args(["build", "--quiet", "--locked"]);
+    build.args(["--package", "jiaoyi-sandbox", "--example", "sandbox"]);
+    process::output_of(&mut build)?;
+    let program = process::target_dir().join("debug/examples/sandbox");
+    let place = folder.join("identities").display().to_string();
+    let log = folder.join("sandbox.log");
+    let (server, line) = Server::start(&program, &["0", &place], &log, READY_LIMIT_S)?;
+    let address = line
+        .strip_prefix("listening ")
+        .context("address of the sandbox")?;
+    Ok((server, address.to_owned()))
+}
+
 /// Runs every script of `folder`, which is named from the repository's root.
 pub fn scripts(folder: &str, log: &Log) -> Result<Count> {
     let scripts = scripts_in(&process::root().join(folder))?;
@@ -145,9 +163,10 @@ fn scripts_in(folder: &Path) -> Result<Vec<PathBuf>> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        // What begins with an underscore is a helper of the scripts.
-        let ours = (name.ends_with(".py") || name.ends_with(".mjs")) && !name.starts_with('_');
-        if ours && path.is_file() {
+        let ends = [".py", ".mjs"].iter().any(|end| name.ends_with(end));
+        // What bears the folder's name, or begins with an underscore, is shared by the scripts.
+        let shared = name.starts_with('_') || path.file_stem() == folder.file_name();
+        if ends && !shared && path.is_file() {
             scripts.push(path);
         }
     }
@@ -189,6 +208,19 @@ pub fn run_script(script: &Path, log: &Log) -> Result<Count> {
     if let Some(demo) = &demo {
         demo.tell(&mut command);
     }
+    // The witnesses read these names in the module that they share.
+    let alone = script.parent().and_then(Path::file_name) == Some("witness".as_ref());
+    let sandbox = if alone {
+        Some(start_sandbox(&folder)?)
+    } else {
+        None
+    };
+    if let Some((_, address)) = &sandbox {
+        command
+            .env("SANDBOX_URL", address)
+            .env("IDENTITY_DIR", folder.join("identities"));
+        command.env("WITNESS_NODE_DIR", tools::node_folder());
+    }
     let gallery = if text.contains("JIAOYI_GALLERY") {
         Some(start_gallery(&folder)?)
     } else {
@@ -228,7 +260,15 @@ fn script_count(said: &str, success: bool) -> Count {
             failed: count.failed.max(1),
             ..count
         },
-        None => Count::one(success),
+        None => {
+            let passed = said.lines().filter(|line| line.starts_with("ok ")).count();
+            let failed = usize::from(!success);
+            if passed == 0 {
+                Count::one(success)
+            } else {
+                Count { passed, failed }
+            }
+        }
     }
 }
 
@@ -249,6 +289,8 @@ mod tests {
             ("12 passed, 3 failed\n", false, 12, 3),
             ("12 passed, 0 failed\nTraceback\n", false, 12, 1),
             ("well\n", true, 1, 0),
+            ("ok a\nok b\n", true, 2, 0),
+            ("ok a\nwrong\n", false, 1, 1),
             ("", false, 0, 1),
         ] {
             assert_eq!(
