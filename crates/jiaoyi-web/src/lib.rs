@@ -5,6 +5,9 @@
 //! who may see what and how often somebody may try is decided behind the portal. Pages need no
 //! script; the one script there is opens WeChat's payment sheet, and its page works without it.
 
+#[cfg(test)]
+extern crate self as jiaoyi_web;
+
 pub mod assets;
 mod http;
 pub mod locale;
@@ -15,3 +18,6 @@ pub mod qr;
 pub mod shell;
 
 pub use http::{Clock, Random, WebSettings, WebState, router};
+
+#[cfg(test)]
+mod tests;
