@@ -12,6 +12,7 @@ mod paper;
 mod phone;
 mod picture;
 pub mod qr;
+pub mod roster;
 mod scene;
 mod sheet;
 

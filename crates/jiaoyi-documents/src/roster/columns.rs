@@ -81,7 +81,15 @@ impl Column {
                 "aid status",
                 "aid",
             ],
-            Column::Phone => &["手机号", "手机号码", "手机", "电话", "联系电话", "phone", "mobile"],
+            Column::Phone => &[
+                "手机号",
+                "手机号码",
+                "手机",
+                "电话",
+                "联系电话",
+                "phone",
+                "mobile",
+            ],
             Column::VoidCause => &["停保原因", "减员原因", "void cause"],
         }
     }
@@ -112,15 +120,15 @@ impl Column {
     #[must_use]
     pub const fn hint_zh(self) -> &'static str {
         match self {
-            Column::Name => "必填。与身份证一致,可用“·”",
+            Column::Name => "必填。与身份证一致，可用“·”",
             Column::DocumentKind => "可不填。不填就是居民身份证",
-            Column::Document => "必填。18 位,设为文本格式",
+            Column::Document => "必填。18 位，设为文本格式",
             Column::Region => "必填(导入时已选参保地则可不填)。6 位代码",
             Column::Category => "必填。按当地规定的类别",
             Column::Tier => "当地分档时必填",
             Column::Aids => "可不填。几个身份用“、”隔开",
             Column::Phone => "可不填。11 位手机号",
-            Column::VoidCause => "可不填。填了就不再应缴,例如:死亡",
+            Column::VoidCause => "可不填。填了就不再应缴，例如：死亡",
         }
     }
 
@@ -168,14 +176,14 @@ impl ColumnProblem {
         match self {
             ColumnProblem::Missing(column) => format!("缺少“{}”列。", column.name_zh()),
             ColumnProblem::Duplicate { first, second } if first == second => {
-                format!("“{first}”列有两个,请删掉一个。")
+                format!("“{first}”列有两个，请删掉一个。")
             }
             ColumnProblem::Duplicate { first, second } => {
-                format!("“{first}”列和“{second}”列重复,请删掉一个。")
+                format!("“{first}”列和“{second}”列重复，请删掉一个。")
             }
             ColumnProblem::Unknown { header, nearest } => {
                 let nearest = nearest.name_zh();
-                format!("不认识“{header}”列,请删掉,或改为“{nearest}”。")
+                format!("不认识“{header}”列，请删掉，或改为“{nearest}”。")
             }
         }
     }
@@ -185,7 +193,11 @@ impl ColumnProblem {
     pub fn message_en(&self) -> String {
         match self {
             ColumnProblem::Missing(column) => {
-                format!("The column “{}” ({}) is missing.", column.name_zh(), column.name_en())
+                format!(
+                    "The column “{}” ({}) is missing.",
+                    column.name_zh(),
+                    column.name_en()
+                )
             }
             ColumnProblem::Duplicate { first, second } => {
                 format!("The columns “{first}” and “{second}” mean the same; remove one.")
@@ -224,7 +236,9 @@ impl Columns {
         for header in &row {
             let name = plain(header);
             let column = Column::named(&name);
-            let before = places.iter().position(|place| place.is_some() && *place == column);
+            let before = places
+                .iter()
+                .position(|place| place.is_some() && *place == column);
             if let Some(first) = before {
                 let first = row.get(first).cloned().unwrap_or_default();
                 let second = header.clone();
@@ -298,11 +312,7 @@ fn plain(cell: &str) -> String {
     }
     let latin = text.is_ascii();
     let text = text.trim().replace('_', " ");
-    if latin {
-        text
-    } else {
-        text.replace(' ', "")
-    }
+    if latin { text } else { text.replace(' ', "") }
 }
 
 /// The column of whose names one shares most characters with an unknown header.

@@ -131,14 +131,9 @@ fn check_gbk(source: &mut (impl Read + Seek)) -> Result<(), FileError> {
     loop {
         let count = read_full(source, &mut chunk)?;
         let is_last = count < CHUNK;
-        let (result, _, _) =
+        let (result, read, _) =
             decoder.decode_to_utf8_without_replacement(&chunk[..count], &mut text, is_last);
         if let DecoderResult::Malformed(..) = result {
-            // Where exactly it broke is told by the line; the decoder stops right behind it.
-            let mut again = GB18030.new_decoder_without_bom_handling();
-            let read = again
-                .decode_to_utf8_without_replacement(&chunk[..count], &mut text, is_last)
-                .1;
             return Err(FileError::Encoding {
                 line: line + lines(&chunk[..read]),
             });
@@ -198,14 +193,16 @@ pub(super) struct Utf8Reader<R> {
     ready: Vec<u8>,
     place: usize,
     last: u8,
+    /// The byte before the next one was a carriage return, given out as a line end.
+    after_return: bool,
     ended: bool,
     meter: Meter,
 }
 
 impl<R: Read> Utf8Reader<R> {
     pub(super) fn new(source: R, scan: &Scan, meter: Meter) -> Utf8Reader<R> {
-        let decoder = (scan.encoding == Encoding::Gbk)
-            .then(|| GB18030.new_decoder_without_bom_handling());
+        let decoder =
+            (scan.encoding == Encoding::Gbk).then(|| GB18030.new_decoder_without_bom_handling());
         Utf8Reader {
             source,
             decoder,
@@ -214,9 +211,19 @@ impl<R: Read> Utf8Reader<R> {
             ready: Vec::with_capacity(CHUNK * 4),
             place: 0,
             last: b'\n',
+            after_return: false,
             ended: false,
             meter,
         }
+    }
+
+    /// Gives back what was read first, to be read again.
+    pub(super) fn unread(&mut self, head: &[u8]) {
+        let mut ready = head.to_vec();
+        ready.extend_from_slice(&self.ready[self.place..]);
+        self.ready = ready;
+        self.place = 0;
+        self.meter.row_done();
     }
 
     fn fill(&mut self) -> io::Result<()> {
@@ -232,17 +239,34 @@ impl<R: Read> Utf8Reader<R> {
             Some(decoder) => {
                 self.ready.resize(CHUNK * 4, 0);
                 // The scan found every byte to be good, so nothing is replaced here.
-                let (_, _, written, _) =
-                    decoder.decode_to_utf8(part, &mut self.ready, self.ended);
+                let (_, _, written, _) = decoder.decode_to_utf8(part, &mut self.ready, self.ended);
                 self.ready.truncate(written);
             }
         }
+        self.one_line_end();
         self.last = self.ready.last().copied().unwrap_or(self.last);
         // So that every row ends with its line, and lines can be counted.
         if self.ended && self.last != b'\n' {
             self.ready.push(b'\n');
         }
         Ok(())
+    }
+
+    /// Makes every line end one `\n`, so that lines can be counted in every kind of file.
+    fn one_line_end(&mut self) {
+        if !self.after_return && !self.ready.contains(&b'\r') {
+            return;
+        }
+        let mut after_return = self.after_return;
+        self.ready.retain_mut(|byte| {
+            let is_second = after_return && *byte == b'\n';
+            after_return = *byte == b'\r';
+            if after_return {
+                *byte = b'\n';
+            }
+            !is_second
+        });
+        self.after_return = after_return;
     }
 }
 

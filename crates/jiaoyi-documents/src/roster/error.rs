@@ -79,12 +79,10 @@ impl FileError {
             FileError::Io(_) => "文件读不出来。请换一个位置再试。".to_owned(),
             FileError::Empty => "文件是空的。请下载模板填写。".to_owned(),
             FileError::OldOrLocked => {
-                "这是旧版 .xls 或加了密码的文件。请去掉密码,另存为 .xlsx。".to_owned()
+                "这是旧版 .xls 或加了密码的文件。请去掉密码，另存为 .xlsx。".to_owned()
             }
-            FileError::BrokenZip { .. } => "文件已损坏,打不开。请重新保存后上传。".to_owned(),
-            FileError::NotAWorkbook { .. } => {
-                "这不是表格文件。请上传 .xlsx 或 .csv。".to_owned()
-            }
+            FileError::BrokenZip { .. } => "文件已损坏，打不开。请重新保存后上传。".to_owned(),
+            FileError::NotAWorkbook { .. } => "这不是表格文件。请上传 .xlsx 或 .csv。".to_owned(),
             FileError::TooLarge { max_bytes } => {
                 format!("文件展开后超过 {} MB。请分成几个文件。", max_bytes >> 20)
             }
@@ -96,14 +94,14 @@ impl FileError {
             }
             FileError::Utf16 => "这是 Unicode 文本。请另存为 UTF-8 的 CSV 或 .xlsx。".to_owned(),
             FileError::Nul { line } => {
-                format!("第 {line} 行有空字节,文件可能已损坏。请重新导出。")
+                format!("第 {line} 行有空字节，文件可能已损坏。请重新导出。")
             }
             FileError::RowTooLong { row, .. } => {
                 format!("第 {row} 行之后有一行太长。请检查引号是否成对。")
             }
             FileError::TooManyRows { max } => format!("超过 {max} 行。请分成几个文件。"),
             FileError::Columns { problems, header } => {
-                let now = format!("现在有 {} 列:{}。", header.len(), header.join("、"));
+                let now = format!("现在有 {} 列：{}。", header.len(), header.join("、"));
                 let what: String = problems.iter().map(ColumnProblem::message_zh).collect();
                 format!("{what}{now}")
             }
@@ -124,7 +122,10 @@ impl FileError {
                 "This is no spreadsheet. Send .xlsx or .csv.".to_owned()
             }
             FileError::TooLarge { max_bytes } => {
-                format!("Unpacked the file has more than {} MB. Split it.", max_bytes >> 20)
+                format!(
+                    "Unpacked the file has more than {} MB. Split it.",
+                    max_bytes >> 20
+                )
             }
             FileError::Formula { cell } => {
                 format!("Cell {cell} holds a formula. Paste the values instead.")
@@ -177,7 +178,7 @@ impl CellError {
             column: Some(Column::Document),
             cell: String::new(),
             code: "roster.duplicate",
-            message_zh: format!("与第 {first_row} 行重复,请删掉一行"),
+            message_zh: format!("与第 {first_row} 行重复，请删掉一行"),
             message_en: format!("The same person as in row {first_row}; remove one."),
         }
     }

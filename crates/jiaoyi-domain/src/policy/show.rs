@@ -20,7 +20,7 @@ pub fn show(pack: &Pack) -> String {
         line(&mut text, &["注", note]);
     }
     if pack.status != Status::InForce {
-        let warning = "本文件是示例或草稿,不能据此缴费 (not payable)";
+        let warning = "本文件是示例或草稿，不能据此缴费 (not payable)";
         line(&mut text, &["注意", warning]);
     }
     text
