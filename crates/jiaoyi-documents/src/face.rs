@@ -69,6 +69,8 @@ pub enum PayerRelation {
     Insured,
     /// Somebody else for the insured person.
     Other,
+    /// Nobody was asked, as when a notice link was paid.
+    Unstated,
 }
 
 /// One line of the breakdown.
@@ -167,6 +169,7 @@ impl VoucherFace {
         let relation = match self.relation {
             PayerRelation::Insured => "本人 The insured",
             PayerRelation::Other => "他人代缴 Another person",
+            PayerRelation::Unstated => "未填 Not stated",
         };
         let period = format!("{} — {}", self.period_first, self.period_last);
         vec![
