@@ -1,5 +1,6 @@
 //! Answers for: the control interface of tests and demos. Documented in the crate's header.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::books::{Books, Channel, Key, KeyKind, Phase, Trade};
+use crate::books::{Books, Channel, Event, Key, KeyKind, Phase, Trade};
 use crate::faults::Fault;
 use crate::page::{self, json_error};
 use crate::payer::{self, Played};
@@ -129,6 +130,12 @@ pub(crate) async fn reset(State(sandbox): State<Arc<Sandbox>>) -> Response {
 pub(crate) async fn books(State(sandbox): State<Arc<Sandbox>>) -> Response {
     let now_ms = sandbox.now_ms();
     let books = sandbox.books();
+    let mut next: BTreeMap<u64, i64> = BTreeMap::new();
+    for (at_ms, event) in &books.agenda {
+        if let Event::Deliver(number) = event {
+            next.insert(*number, *at_ms);
+        }
+    }
     let mut notices: Map<String, Value> = Map::new();
     for notice in books.notices.values() {
         let name = format!("{:?} {}", notice.key.channel, notice.key.out_trade_no);
@@ -137,6 +144,7 @@ pub(crate) async fn books(State(sandbox): State<Arc<Sandbox>>) -> Response {
             list.push(json!({
                 "id": notice.id, "out_refund_no": notice.out_refund_no, "tries": notice.tries,
                 "accepted": notice.accepted, "last_status": notice.last_status,
+                "next_at_ms": next.get(&notice.number), "in_flight": notice.in_flight,
             }));
         }
     }

@@ -291,12 +291,26 @@ impl Maker<'_> {
 
     fn write(&self, file: &str, text: &str) -> Result<PathBuf, SandboxError> {
         let path = self.dir.join(file);
-        std::fs::write(&path, text).map_err(|source| SandboxError::Write {
-            path: path.clone(),
-            source,
-        })?;
+        std::fs::write(&path, text)
+            .and_then(|()| restrict(&path))
+            .map_err(|source| SandboxError::Write {
+                path: path.clone(),
+                source,
+            })?;
         Ok(path)
     }
+}
+
+/// Keys are for their owner's eyes, even those of a demo.
+#[cfg(unix)]
+fn restrict(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+fn restrict(_: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// A platform certificate made while the sandbox runs, to play a change of keys: (key, certificate).

@@ -28,7 +28,7 @@ pub(crate) fn page(status: StatusCode, title: &str, english: &str, main: &Markup
                 link rel="stylesheet" href="/_wallet/style.css";
             }
             body {
-                div.banner role="note" {
+                header.banner {
                     strong { "演示环境：不是真的缴费" }
                     " "
                     span lang="en" { "Sandbox: everything is simulated, no money moves." }

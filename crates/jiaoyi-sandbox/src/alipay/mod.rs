@@ -165,11 +165,19 @@ pub(crate) async fn entry(State(sandbox): State<Arc<Sandbox>>, request: Request)
     let call = match check(&sandbox, &method, parameters) {
         Ok(call) => call,
         Err(refusal) if browser => return error_page(&refusal),
-        Err(refusal) => return answer(&sandbox, &method, &refusal.members(), false, None).await,
+        Err(refusal) => return answer(&sandbox, &method, &refusal.members(), false, None),
     };
     let (reply, fault) = work(&sandbox, &call);
     tracing::info!(method, fault = ?fault.as_ref().map(|f| f.deed),
         refused = reply.as_ref().err().map(|r| r.sub_code.as_str()), "alipay call");
+    let deed = fault.as_ref().map(|fault| fault.deed);
+    if deed == Some(Deed::Lose) {
+        return page::broken();
+    }
+    if let (Some(Deed::Delay), Some(fault)) = (deed, &fault) {
+        let seconds = fault.delay_s.unwrap_or(3).min(120);
+        tokio::time::sleep(Duration::from_secs(seconds.into())).await;
+    }
     if browser {
         return match reply {
             Ok(members) => Redirect::to(
@@ -183,7 +191,7 @@ pub(crate) async fn entry(State(sandbox): State<Arc<Sandbox>>, request: Request)
         };
     }
     let members = reply.unwrap_or_else(|refusal| refusal.members());
-    answer(&sandbox, &method, &members, call.certificates, fault).await
+    answer(&sandbox, &method, &members, call.certificates, deed)
 }
 
 /// Checks the public parameters and the signature.
@@ -374,22 +382,13 @@ pub(crate) fn success(members: Value) -> Members {
 }
 
 /// Signs the inner object as it stands on the wire, slashes escaped as the real gateway does.
-async fn answer(
+fn answer(
     sandbox: &Sandbox,
     method: &str,
     members: &Members,
     certificates: bool,
-    fault: Option<Fault>,
+    deed: Option<Deed>,
 ) -> Response {
-    let deed = fault.as_ref().map(|fault| fault.deed);
-    match deed {
-        Some(Deed::Lose) => return page::broken(),
-        Some(Deed::Delay) => {
-            let seconds = fault.and_then(|fault| fault.delay_s).unwrap_or(3).min(120);
-            tokio::time::sleep(Duration::from_secs(seconds.into())).await;
-        }
-        _ => {}
-    }
     let inner = Value::Object(members.clone())
         .to_string()
         .replace('/', "\\/");

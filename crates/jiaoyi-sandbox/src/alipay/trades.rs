@@ -116,6 +116,46 @@ fn register(
     product: Product,
     contradict: bool,
 ) -> Result<Key, Refusal> {
+    let now_ms = sandbox.now_ms();
+    let asked = read_trade(sandbox, call, product, now_ms)?;
+    if contradict {
+        return Err(Refusal::business("ACQ.TRADE_HAS_SUCCESS", "交易已被支付"));
+    }
+    let key = asked.key.clone();
+    let mut books = sandbox.books();
+    let Some(trade) = books.trades.get_mut(&key) else {
+        if asked.expires_at_ms <= now_ms {
+            return Err(invalid("time_expire已过，订单已超时"));
+        }
+        books.trades.insert(key.clone(), asked);
+        return Ok(key);
+    };
+    let identity = |trade: &Trade| (trade.amount_fen, trade.description.clone(), trade.product);
+    if identity(trade) != identity(&asked) {
+        return Err(Refusal::business(
+            "ACQ.CONTEXT_INCONSISTENT",
+            "交易信息被篡改",
+        ));
+    }
+    match trade.phase(now_ms) {
+        Phase::Open => {
+            trade.notify_url = asked.notify_url.or(trade.notify_url.take());
+            Ok(key)
+        }
+        Phase::Closed => Err(Refusal::business("ACQ.TRADE_HAS_CLOSE", "交易已经关闭")),
+        Phase::Paid | Phase::Hidden => {
+            Err(Refusal::business("ACQ.TRADE_HAS_SUCCESS", "交易已被支付"))
+        }
+    }
+}
+
+/// The trade that a call describes, checked but not booked.
+fn read_trade(
+    sandbox: &Sandbox,
+    call: &Call,
+    product: Product,
+    now_ms: i64,
+) -> Result<Trade, Refusal> {
     let biz = &call.biz;
     let out_trade_no = required(biz, "out_trade_no", 64)?;
     if !out_trade_no
@@ -133,64 +173,30 @@ fn register(
     if seller_id.is_some_and(|id| id != sandbox.config.alipay.seller_id) {
         return Err(Refusal::business("ACQ.INVALID_SELLER_ID", "卖家不存在"));
     }
-    let now_ms = sandbox.now_ms();
-    let expires_at_ms = expiry(biz, now_ms)?;
     let passback = optional(biz, "passback_params", 512)?.unwrap_or_default();
-    let quit_url = optional(biz, "quit_url", 400)?.map(str::to_owned);
-    if contradict {
-        return Err(Refusal::business("ACQ.TRADE_HAS_SUCCESS", "交易已被支付"));
-    }
-    let key = Key {
-        channel: Channel::Alipay,
-        out_trade_no: out_trade_no.to_owned(),
-    };
-    let mut books = sandbox.books();
-    if let Some(trade) = books.trades.get_mut(&key) {
-        if trade.amount_fen != amount_fen
-            || trade.description != subject
-            || trade.product != product
-        {
-            return Err(Refusal::business(
-                "ACQ.CONTEXT_INCONSISTENT",
-                "交易信息被篡改",
-            ));
-        }
-        return match trade.phase(now_ms) {
-            Phase::Open => {
-                trade.notify_url = call.parameter("notify_url").or(trade.notify_url.take());
-                Ok(key)
-            }
-            Phase::Closed => Err(Refusal::business("ACQ.TRADE_HAS_CLOSE", "交易已经关闭")),
-            Phase::Paid | Phase::Hidden => {
-                Err(Refusal::business("ACQ.TRADE_HAS_SUCCESS", "交易已被支付"))
-            }
-        };
-    }
-    if expires_at_ms <= now_ms {
-        return Err(invalid("time_expire已过，订单已超时"));
-    }
-    let trade = Trade {
-        key: key.clone(),
+    Ok(Trade {
+        key: Key {
+            channel: Channel::Alipay,
+            out_trade_no: out_trade_no.to_owned(),
+        },
         product,
         amount_fen,
         description: subject.to_owned(),
         attach: passback.to_owned(),
         payer: format!("2088{}", digits(out_trade_no)),
         created_at_ms: now_ms,
-        expires_at_ms,
+        expires_at_ms: expiry(biz, now_ms)?,
         opened_at_ms: None,
         closed_at_ms: None,
         trade_no: None,
         payment: None,
         pays_after_close: false,
         notify_url: call.parameter("notify_url"),
-        quit_url,
+        quit_url: optional(biz, "quit_url", 400)?.map(str::to_owned),
         notice_key: KeyKind::Pub,
         request: biz.clone(),
         refunds: Vec::new(),
-    };
-    books.trades.insert(key.clone(), trade);
-    Ok(key)
+    })
 }
 
 /// Twelve digits that stand for a buyer.
