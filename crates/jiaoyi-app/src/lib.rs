@@ -1,3 +1,19 @@
-//! The use cases: the only place where batches and transactions begin.
+//! The use cases: the only place where batches and transactions begin. Nothing here spawns; the
+//! binary decides what runs when.
 
+mod bills;
+mod calls;
+mod facade;
+pub mod import;
+pub mod jobs;
+pub mod limits;
+pub mod links;
+mod lookup;
+mod notices;
+mod orders;
+mod pay;
+pub mod platform;
 pub mod portal;
+mod pricing;
+pub mod verify;
+mod vouchers;

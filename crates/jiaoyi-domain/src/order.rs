@@ -3,6 +3,7 @@
 use crate::due::{DueId, OrderId};
 use crate::id::{Bucket, OrderNo};
 use crate::money::Fen;
+pub use crate::policy::{AfterClose, Difference};
 use crate::step::Step;
 use crate::time::{Date, Instant};
 use crate::{codes, record};
@@ -110,26 +111,6 @@ codes! {
     }
 }
 
-codes! {
-    /// What to do with a success that comes after the window and its grace (region's rule).
-    pub enum AfterClose {
-        /// Keep the quote.
-        Keep = 1 "keep",
-        /// Give the money back.
-        Surplus = 2 "surplus",
-    }
-}
-
-codes! {
-    /// What to do when the price changed while the payer was at the wallet (region's rule).
-    pub enum DifferenceRule {
-        /// Keep the quoted price.
-        Keep = 1 "keep",
-        /// Give the whole back and let the payer pay again.
-        Refund = 2 "refund",
-    }
-}
-
 record! {
     /// One line: a due with the quote frozen for it. A fact is compared with this, never with
     /// today's price.
@@ -153,7 +134,7 @@ record! {
             /// A success up to this moment (window end and grace) counts as in time.
             window_until: Instant = Public,
             after_close: AfterClose = Public,
-            difference_rule: DifferenceRule = Public,
+            difference_rule: Difference = Public,
             benefit_first: Date = Public,
             benefit_last: Date = Public,
             quoted_at: Instant = Public,

@@ -264,6 +264,17 @@ text_newtype!(
     crate::channel::Method::from_code
 );
 
+text_newtype!(
+    crate::policy::AfterClose,
+    |rule: &crate::policy::AfterClose| rule.code().to_owned(),
+    crate::policy::AfterClose::from_code
+);
+text_newtype!(
+    crate::policy::Difference,
+    |rule: &crate::policy::Difference| rule.code().to_owned(),
+    crate::policy::Difference::from_code
+);
+
 impl Column for Vec<u8> {
     const KIND: Kind = Kind::Bytes;
     fn to_value(&self) -> Value {

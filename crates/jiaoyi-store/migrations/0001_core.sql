@@ -466,6 +466,7 @@ create index attempt_by_order on attempt (bucket, order_id);
 create index fact_by_attempt on fact (bucket, attempt_no);
 create index refund_by_order on refund (bucket, order_id);
 create index refund_by_attempt on refund (bucket, attempt_no);
+create index refund_by_channel_no on refund (bucket, channel_no);
 create index transfer_by_order on transfer (bucket, order_id);
 create index voucher_by_order on voucher (order_bucket, order_id);
 create index exception_case_by_subject on exception_case (bucket, subject);

@@ -134,3 +134,17 @@ WHERE type = 'table' AND name = 'schema_version'
 -- name: schema_version
 SELECT coalesce(max(version), 0)
 FROM schema_version
+
+-- name: link_event_hash
+SELECT substr(event_hashes, ?3 * 32 + 1, 32), book_day
+FROM link
+WHERE chain_id = ?1 AND link_no = ?2
+
+-- name: count_facts
+SELECT count(*)
+FROM fact
+
+-- name: order_of_number
+SELECT order_id
+FROM pay_order
+WHERE bucket = ?1 AND order_no = ?2

@@ -52,6 +52,36 @@ impl Snapshot {
         })
     }
 
+    /// As [`Snapshot::scan_buckets`], with the values as they stand in the file: a value that reads
+    /// as its type but is written otherwise (a number in lower case) shows only here.
+    ///
+    /// # Errors
+    ///
+    /// The engine's trouble.
+    pub fn scan_buckets_raw<R: Record>(
+        &self,
+        from: i64,
+        to: i64,
+        each: impl FnMut(Vec<Value>),
+    ) -> Result<(), StoreError> {
+        let given = [Value::Int(from), Value::Int(to)];
+        self.stream(sql(R::SPEC.name, "scan_buckets"), &given, each)
+    }
+
+    /// The rows of a declared range that read as their type.
+    ///
+    /// # Errors
+    ///
+    /// The engine's trouble.
+    pub fn range<R: Record>(
+        &self,
+        range: &'static str,
+        given: &[Value],
+    ) -> Result<Vec<R>, StoreError> {
+        let rows = sqlite::query(&self.connection, sql(R::SPEC.name, range), given)?;
+        Ok(rows.into_iter().filter_map(R::from_values).collect())
+    }
+
     /// Calls `each` with the raw values of every row of `R`, in key order.
     ///
     /// # Errors

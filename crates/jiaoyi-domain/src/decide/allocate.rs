@@ -11,7 +11,7 @@ use crate::fact::Fact;
 use crate::id::Bucket;
 use crate::messages::Topic;
 use crate::money::Fen;
-use crate::order::{AfterClose, DifferenceRule, Line, LineState, OrderEvent};
+use crate::order::{AfterClose, Difference, Line, LineState, OrderEvent};
 use crate::refund::{Refund, RefundCause, RefundState};
 use crate::time::Instant;
 use crate::voucher::{Voucher, VoucherContent, VoucherState, draw_check_code};
@@ -73,7 +73,7 @@ fn obstacle(
             &subject,
             detail,
         );
-        if line.difference_rule == DifferenceRule::Refund {
+        if line.difference_rule == Difference::Refund {
             return Some(RefundCause::Repriced);
         }
     }

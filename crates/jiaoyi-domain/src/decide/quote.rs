@@ -2,7 +2,7 @@
 
 use super::{DueKey, OrderKey};
 use crate::money::Fen;
-use crate::order::{AfterClose, DifferenceRule, Line, LineState};
+use crate::order::{AfterClose, Difference, Line, LineState};
 use crate::time::{Date, Instant};
 
 /// What one due costs now, and the rules that hold for a payment at this price. Made from the due's
@@ -27,7 +27,7 @@ pub struct Quote {
     /// End of the window and its grace.
     pub window_until: Instant,
     pub after_close: AfterClose,
-    pub difference_rule: DifferenceRule,
+    pub difference_rule: Difference,
     pub benefit_first: Date,
     pub benefit_last: Date,
 }

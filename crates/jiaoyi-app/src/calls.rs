@@ -1,0 +1,284 @@
+//! Calls to channels: placing, asking, closing, refunding. Each is made outside any transaction and
+//! its outcome is recorded by a command of its own.
+
+use crate::platform::{Platform, place};
+use jiaoyi_domain::attempt::{Attempt, AttemptState};
+use jiaoyi_domain::channel::{CloseOutcome, CreateOutcome, Handover, QueryOutcome, RefundOutcome};
+use jiaoyi_domain::decide::{
+    Answer, RecordClose, RecordCreated, RecordPayment, RecordRefund, RecordUnpaid, Unpaid,
+};
+use jiaoyi_domain::fact::FactSource;
+use jiaoyi_domain::messages::{Outbox, OutboxId};
+use jiaoyi_domain::record::{Column, Record, Value};
+use jiaoyi_domain::refund::Refund;
+use jiaoyi_domain::{AttemptNo, Bucket, RefundNo};
+use jiaoyi_store::StoreError;
+
+/// The key of an outbox row.
+pub(crate) type OutboxKey = <Outbox as Record>::Key;
+
+/// Writes a handover as it is stored.
+fn handover_text(handover: &Handover) -> String {
+    match handover {
+        Handover::Qr(text) => format!("qr:{text}"),
+        Handover::Redirect(url) => format!("url:{url}"),
+        Handover::PrepayId(id) => format!("prepay:{id}"),
+    }
+}
+
+fn handover_from_text(text: &str) -> Option<Handover> {
+    let (kind, rest) = text.split_once(':')?;
+    match kind {
+        "qr" => Some(Handover::Qr(rest.to_owned())),
+        "url" => Some(Handover::Redirect(rest.to_owned())),
+        "prepay" => Some(Handover::PrepayId(rest.to_owned())),
+        _ => None,
+    }
+}
+
+impl Platform {
+    /// The waiting outbox row about a subject.
+    async fn outbox_of(
+        &self,
+        bucket: Bucket,
+        subject: &str,
+        topic: &str,
+    ) -> Result<Option<OutboxKey>, StoreError> {
+        let given = [
+            bucket.to_value(),
+            Value::Text(subject.to_owned()),
+            Value::Text(topic.to_owned()),
+        ];
+        let found = self.store.query("outbox_of_subject", &given).await?;
+        Ok(found
+            .into_iter()
+            .next()
+            .and_then(|row| match row.as_slice() {
+                [_, Value::Bytes(id)] => {
+                    Some((bucket, OutboxId(<[u8; 16]>::try_from(id.as_slice()).ok()?)))
+                }
+                _ => None,
+            }))
+    }
+
+    /// Places an attempt at its channel and records the answer; with it the payer is handed the way
+    /// to pay. An unknown outcome is tried once more with the same bytes before it is recorded.
+    pub(crate) async fn place(&self, no: &AttemptNo) -> Result<(), StoreError> {
+        let key = (no.bucket(), no.clone());
+        let Some(attempt): Option<Attempt> = self.store.load(&key).await? else {
+            return Ok(());
+        };
+        if attempt.state != AttemptState::Drafted {
+            return Ok(());
+        }
+        let outbox = self
+            .outbox_of(attempt.bucket, no.as_str(), "create")
+            .await?;
+        let mut outcome = self.create(&attempt).await;
+        if matches!(outcome, CreateOutcome::Unknown { .. }) {
+            outcome = self.create(&attempt).await;
+        }
+        if let CreateOutcome::Unknown { why } | CreateOutcome::Refused { message: why, .. } =
+            &outcome
+        {
+            tracing::warn!(
+                attempt = no.as_str(),
+                why,
+                "a channel did not take an order"
+            );
+        }
+        let handover_sealed = match &outcome {
+            CreateOutcome::Ready(handover) => Some(self.keyring.seal(
+                handover_text(handover).as_bytes(),
+                place::HANDOVER,
+                self.random(),
+            )),
+            CreateOutcome::Refused { .. } | CreateOutcome::Unknown { .. } => None,
+        };
+        let command = RecordCreated {
+            attempt_no: no.clone(),
+            outbox,
+            outcome,
+            handover_sealed,
+        };
+        self.submit(command).await.map(drop)
+    }
+
+    async fn create(&self, attempt: &Attempt) -> CreateOutcome {
+        let Some(gateway) = self.gateway(attempt.channel) else {
+            return CreateOutcome::Unknown {
+                why: "the channel is not configured".to_owned(),
+            };
+        };
+        let Ok(request) = self.keyring.open(&attempt.request_sealed, place::REQUEST) else {
+            return CreateOutcome::Unknown {
+                why: "the stored request cannot be opened".to_owned(),
+            };
+        };
+        let (now, nonce) = (self.now(), self.nonce_text());
+        gateway
+            .create(attempt.method, &attempt.attempt_no, &request, now, nonce)
+            .await
+    }
+
+    /// What the payer of an attempt is given to pay with: stored, or signed now for link methods.
+    pub(crate) async fn handover(&self, attempt: &Attempt) -> Option<Handover> {
+        if !attempt.is_payable() {
+            return None;
+        }
+        if let Some(sealed) = &attempt.handover_sealed {
+            let text = self.keyring.open(sealed, place::HANDOVER).ok()?;
+            return handover_from_text(&String::from_utf8(text).ok()?);
+        }
+        if attempt.method.placed_by_call() {
+            return None;
+        }
+        match self.create(attempt).await {
+            CreateOutcome::Ready(handover) => Some(handover),
+            CreateOutcome::Refused { .. } | CreateOutcome::Unknown { .. } => None,
+        }
+    }
+
+    /// Asks what became of an attempt and records the answer.
+    pub(crate) async fn ask(&self, no: &AttemptNo) -> Result<Option<Answer>, StoreError> {
+        let key = (no.bucket(), no.clone());
+        let Some(attempt): Option<Attempt> = self.store.load(&key).await? else {
+            return Ok(None);
+        };
+        let Some(gateway) = self.gateway(attempt.channel) else {
+            return Ok(None);
+        };
+        let seen = match gateway.query(no, self.now(), self.nonce_text()).await {
+            QueryOutcome::Paid(seen) => {
+                let source = FactSource::Query;
+                let attempt_no = no.clone();
+                let command = RecordPayment {
+                    attempt_no,
+                    seen,
+                    source,
+                    notice: None,
+                };
+                return self.submit(command).await.map(Some);
+            }
+            QueryOutcome::NotPaid => Unpaid::NotPaid,
+            QueryOutcome::Closed => Unpaid::Closed,
+            QueryOutcome::NotFound => Unpaid::NotFound,
+            QueryOutcome::Unknown { why } => {
+                tracing::info!(
+                    attempt = no.as_str(),
+                    why,
+                    "a channel gave no usable answer"
+                );
+                Unpaid::NoAnswer
+            }
+        };
+        self.submit(RecordUnpaid {
+            attempt_no: no.clone(),
+            seen,
+        })
+        .await
+        .map(Some)
+    }
+
+    /// Asks the channel to close an attempt and records the answer; whether it was one.
+    pub(crate) async fn close(
+        &self,
+        no: &AttemptNo,
+        outbox: Option<OutboxKey>,
+    ) -> Result<bool, StoreError> {
+        let key = (no.bucket(), no.clone());
+        let Some(attempt): Option<Attempt> = self.store.load(&key).await? else {
+            return Ok(true);
+        };
+        let outcome = match self.gateway(attempt.channel) {
+            Some(gateway) => gateway.close(no, self.now(), self.nonce_text()).await,
+            None => CloseOutcome::Unknown {
+                why: "the channel is not configured".to_owned(),
+            },
+        };
+        let answered = !matches!(outcome, CloseOutcome::Unknown { .. });
+        let paid = outcome == CloseOutcome::Paid;
+        self.submit(RecordClose {
+            attempt_no: no.clone(),
+            outbox,
+            outcome,
+        })
+        .await?;
+        if paid {
+            self.ask(no).await?;
+        }
+        Ok(answered)
+    }
+
+    /// Closes what an order has asked to be closed, at once, for the payer who waits for it.
+    pub(crate) async fn close_now(&self, attempts: &[Attempt]) -> Result<(), StoreError> {
+        for attempt in attempts
+            .iter()
+            .filter(|row| row.state == AttemptState::Closing)
+        {
+            let no = &attempt.attempt_no;
+            let outbox = self.outbox_of(attempt.bucket, no.as_str(), "close").await?;
+            self.close(no, outbox).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a refund and records the answer.
+    pub(crate) async fn send_refund(
+        &self,
+        no: &RefundNo,
+        outbox: Option<OutboxKey>,
+    ) -> Result<(), StoreError> {
+        let key = (no.bucket(), no.clone());
+        let Some(refund): Option<Refund> = self.store.load(&key).await? else {
+            return Ok(());
+        };
+        let outcome = match (self.gateway(refund.channel), &refund.request) {
+            (Some(gateway), Some(request)) => {
+                gateway.refund(request, self.now(), self.nonce_text()).await
+            }
+            (None, _) | (_, None) => RefundOutcome::Unknown {
+                why: "the channel is not configured".to_owned(),
+            },
+        };
+        self.record_refund(&refund, outcome, outbox).await
+    }
+
+    /// Asks what became of a refund and records the answer; sends it again where it is not known.
+    pub(crate) async fn ask_refund(&self, refund: &Refund) -> Result<(), StoreError> {
+        let Some(gateway) = self.gateway(refund.channel) else {
+            return Ok(());
+        };
+        let (now, nonce) = (self.now(), self.nonce_text());
+        let no = &refund.channel_no;
+        let outcome = gateway
+            .query_refund(&refund.attempt_no, no, now, nonce)
+            .await;
+        if outcome == RefundOutcome::NotFound {
+            // It never arrived, or our account was short: the same number again.
+            return self.send_refund(&refund.refund_no, None).await;
+        }
+        self.record_refund(refund, outcome, None).await
+    }
+
+    async fn record_refund(
+        &self,
+        refund: &Refund,
+        outcome: RefundOutcome,
+        outbox: Option<OutboxKey>,
+    ) -> Result<(), StoreError> {
+        let Some(renderer) = self.renderer(refund.channel) else {
+            return Ok(());
+        };
+        let command = RecordRefund {
+            refund_no: refund.refund_no.clone(),
+            channel_no: Some(refund.channel_no.as_str().to_owned()),
+            outcome,
+            source: FactSource::Query,
+            notice: None,
+            outbox,
+            renderer,
+        };
+        self.submit(command).await.map(drop)
+    }
+}

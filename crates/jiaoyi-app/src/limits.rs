@@ -1,0 +1,236 @@
+//! Budgets against guessing: counters by device, address and number, in memory and of fixed size.
+//!
+//! Time is an input, so tests turn it. A counter that is pushed out by newer ones starts again at
+//! zero; the maps are large enough that an attacker needs more addresses than the budgets assume.
+
+use jiaoyi_domain::Instant;
+use jiaoyi_domain::time::{HOUR_MS, MINUTE_MS};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// How much is allowed. Zero switches a budget off (benchmarks say that they do).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budgets {
+    /// Look-ups without a hit, an hour and device.
+    pub misses_per_device_hour: u32,
+    /// Look-ups a minute and address.
+    pub lookups_per_address_minute: u32,
+    /// Look-ups an hour and address.
+    pub lookups_per_address_hour: u32,
+    /// Public verifications a minute and address.
+    pub verifications_per_address_minute: u32,
+    /// Wrong check codes an hour and voucher number.
+    pub wrong_codes_per_number_hour: u32,
+}
+
+impl Default for Budgets {
+    fn default() -> Budgets {
+        Budgets {
+            misses_per_device_hour: 10,
+            lookups_per_address_minute: 60,
+            lookups_per_address_hour: 600,
+            verifications_per_address_minute: 20,
+            wrong_codes_per_number_hour: 5,
+        }
+    }
+}
+
+/// Most keys that one counter remembers.
+const KEYS_MAX: usize = 200_000;
+
+/// Counts by key in windows of fixed length.
+struct Counter {
+    length_ms: i64,
+    counts: Mutex<BTreeMap<Vec<u8>, (i64, u32)>>,
+}
+
+impl Counter {
+    const fn new(length_ms: i64) -> Counter {
+        Counter {
+            length_ms,
+            counts: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    fn window(&self, now: Instant) -> i64 {
+        now.0.div_euclid(self.length_ms)
+    }
+
+    fn count(&self, key: &[u8], now: Instant) -> u32 {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        match counts.get(key) {
+            Some((window, count)) if *window == self.window(now) => *count,
+            Some(_) | None => 0,
+        }
+    }
+
+    fn add(&self, key: &[u8], now: Instant) {
+        let window = self.window(now);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.len() >= KEYS_MAX && !counts.contains_key(key) {
+            counts.retain(|_, (of, _)| *of == window);
+            if counts.len() >= KEYS_MAX {
+                counts.pop_first();
+            }
+        }
+        let entry = counts.entry(key.to_vec()).or_insert((window, 0));
+        if entry.0 != window {
+            *entry = (window, 0);
+        }
+        entry.1 = entry.1.saturating_add(1);
+    }
+
+    fn retry_after_s(&self, now: Instant) -> u32 {
+        let left = self.length_ms - now.0.rem_euclid(self.length_ms);
+        u32::try_from(left / 1000).unwrap_or(60).saturating_add(1)
+    }
+
+    /// Seconds to wait when `key` has used up `max`; otherwise counts one more.
+    fn take(&self, key: &[u8], max: u32, now: Instant) -> Option<u32> {
+        if max > 0 && self.count(key, now) >= max {
+            return Some(self.retry_after_s(now));
+        }
+        self.add(key, now);
+        None
+    }
+}
+
+/// How many of the last look-ups missed, for the alarm.
+#[derive(Default)]
+struct MissRate {
+    seen: u32,
+    missed: u32,
+}
+
+/// All counters of a process.
+pub(crate) struct Limits {
+    budgets: Budgets,
+    misses: Counter,
+    minute: Counter,
+    hour: Counter,
+    verifications: Counter,
+    wrong_codes: Counter,
+    rate: Mutex<MissRate>,
+    asked: Mutex<BTreeMap<String, Instant>>,
+}
+
+impl Limits {
+    pub(crate) fn new(budgets: Budgets) -> Limits {
+        Limits {
+            budgets,
+            misses: Counter::new(HOUR_MS),
+            minute: Counter::new(MINUTE_MS),
+            hour: Counter::new(HOUR_MS),
+            verifications: Counter::new(MINUTE_MS),
+            wrong_codes: Counter::new(HOUR_MS),
+            rate: Mutex::new(MissRate::default()),
+            asked: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// Whether a page may have the channel asked about this attempt now.
+    pub(crate) fn may_ask(&self, attempt: &str, now: Instant, pause_ms: i64) -> bool {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked
+            .get(attempt)
+            .is_some_and(|last| now.since_ms(*last) < pause_ms)
+        {
+            return false;
+        }
+        if asked.len() >= KEYS_MAX {
+            asked.retain(|_, last| now.since_ms(*last) < pause_ms);
+        }
+        asked.insert(attempt.to_owned(), now);
+        true
+    }
+
+    /// Seconds to wait before another look-up; counts it when there is nothing to wait for.
+    pub(crate) fn lookup(&self, device: &[u8; 32], ip: &str, now: Instant) -> Option<u32> {
+        let misses = self.budgets.misses_per_device_hour;
+        if misses > 0 && self.misses.count(device, now) >= misses {
+            return Some(self.misses.retry_after_s(now));
+        }
+        let ip = ip.as_bytes();
+        self.minute
+            .take(ip, self.budgets.lookups_per_address_minute, now)
+            .or_else(|| {
+                self.hour
+                    .take(ip, self.budgets.lookups_per_address_hour, now)
+            })
+    }
+
+    /// Notes the outcome of a look-up; raises the alarm at 5 % misses over 1,000.
+    pub(crate) fn outcome(&self, device: &[u8; 32], missed: bool, now: Instant) {
+        if missed {
+            self.misses.add(device, now);
+        }
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        rate.seen += 1;
+        rate.missed += u32::from(missed);
+        if rate.seen >= 1000 {
+            if rate.missed * 20 >= rate.seen {
+                let (missed, seen) = (rate.missed, rate.seen);
+                tracing::error!(
+                    missed,
+                    seen,
+                    "look-ups miss unusually often: somebody may guess"
+                );
+            }
+            *rate = MissRate::default();
+        }
+    }
+
+    /// Seconds to wait before another public verification.
+    pub(crate) fn verification(&self, ip: &str, now: Instant) -> Option<u32> {
+        let max = self.budgets.verifications_per_address_minute;
+        self.verifications.take(ip.as_bytes(), max, now)
+    }
+
+    /// Seconds to wait when a voucher number has seen too many wrong codes.
+    pub(crate) fn code_paused(&self, number: &str, now: Instant) -> Option<u32> {
+        let max = self.budgets.wrong_codes_per_number_hour;
+        let used = self.wrong_codes.count(number.as_bytes(), now);
+        (max > 0 && used >= max).then(|| self.wrong_codes.retry_after_s(now))
+    }
+
+    /// Notes a wrong check code.
+    pub(crate) fn wrong_code(&self, number: &str, now: Instant) {
+        self.wrong_codes.add(number.as_bytes(), now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_misses_an_hour_and_then_a_pause() {
+        let limits = Limits::new(Budgets::default());
+        let now = Instant(3_600_000_000);
+        for _ in 0..10 {
+            assert_eq!(limits.lookup(&[1; 32], "192.0.2.1", now), None);
+            limits.outcome(&[1; 32], true, now);
+        }
+        assert!(limits.lookup(&[1; 32], "192.0.2.1", now).is_some());
+        assert_eq!(
+            limits.lookup(&[2; 32], "192.0.2.1", now),
+            None,
+            "another device"
+        );
+        assert_eq!(
+            limits.lookup(&[1; 32], "192.0.2.1", now.plus_ms(HOUR_MS)),
+            None
+        );
+    }
+
+    #[test]
+    fn an_address_has_its_minute() {
+        let limits = Limits::new(Budgets::default());
+        let now = Instant(0);
+        let passed = (0..100)
+            .filter(|_| limits.lookup(&[9; 32], "x", now).is_none())
+            .count();
+        assert_eq!(passed, 60);
+        assert_eq!(limits.lookup(&[9; 32], "x", now.plus_ms(MINUTE_MS)), None);
+    }
+}

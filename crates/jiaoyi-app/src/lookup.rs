@@ -1,0 +1,194 @@
+//! Looking a person up by name, document and region, without telling a guesser anything.
+//!
+//! There is one code path. It always reads a document, a person, that person's dues and prices: for
+//! an unknown document those of a decoy, a real row that is nobody's answer. Only at the end is it
+//! decided whether what was read may be shown.
+
+use crate::bills::BillRef;
+use crate::platform::Platform;
+use crate::portal::{FieldProblem, LookupAnswer, LookupRequest, Visitor};
+use jiaoyi_domain::due::{Due, PersonId};
+use jiaoyi_domain::person::{Document, DocumentError, DocumentKind, NameError, PersonName};
+use jiaoyi_domain::record::{Column, Record, Value};
+use jiaoyi_domain::roster::{Document as DocumentRow, Person};
+use jiaoyi_domain::{Bucket, Date};
+use jiaoyi_store::StoreError;
+use std::collections::BTreeMap;
+
+/// What was typed, in the form in which it is compared.
+struct Typed {
+    name: PersonName,
+    document: Document,
+    region: String,
+}
+
+/// What a document number that cannot be right is told.
+fn document_problem(error: &DocumentError, text: &str) -> FieldProblem {
+    match error {
+        DocumentError::Empty => FieldProblem::DocumentMissing,
+        DocumentError::FirstGeneration => FieldProblem::DocumentLength { typed: 15 },
+        DocumentError::Length { .. } => {
+            let typed = text
+                .chars()
+                .filter(|c| !c.is_whitespace() && *c != '-')
+                .count();
+            FieldProblem::DocumentLength {
+                typed: u8::try_from(typed).unwrap_or(u8::MAX),
+            }
+        }
+        DocumentError::Character { .. } => FieldProblem::DocumentCharacters,
+        DocumentError::Checksum { .. } => FieldProblem::DocumentChecksum,
+        DocumentError::BirthDate { .. } | DocumentError::FutureBirth => {
+            FieldProblem::DocumentBirthDate
+        }
+        DocumentError::OtherKind { .. } | DocumentError::Shape { .. } => {
+            FieldProblem::DocumentShape
+        }
+    }
+}
+
+impl Platform {
+    fn read_lookup(
+        &self,
+        request: &LookupRequest,
+        today: Date,
+    ) -> Result<Typed, Vec<FieldProblem>> {
+        let mut problems = Vec::new();
+        let name = PersonName::parse(&request.name).map_err(|error| match error {
+            NameError::Empty => FieldProblem::NameMissing,
+            _ => FieldProblem::NameShape,
+        });
+        let document = match DocumentKind::from_code(&request.document_kind) {
+            None => Err(FieldProblem::DocumentKind),
+            Some(kind) => Document::parse(kind, &request.document, today)
+                .map_err(|error| document_problem(&error, &request.document)),
+        };
+        let region = match self.regions.get(&request.region) {
+            Some(region) if region.held_on(today) => Ok(region.code().to_owned()),
+            Some(_) | None => Err(FieldProblem::RegionUnknown),
+        };
+        match (name, document, region) {
+            (Ok(name), Ok(document), Ok(region)) => Ok(Typed {
+                name,
+                document,
+                region,
+            }),
+            (name, document, region) => {
+                problems.extend(name.err());
+                problems.extend(document.err());
+                problems.extend(region.err());
+                Err(problems)
+            }
+        }
+    }
+
+    /// A person who stands in for everybody who is not known: the first row of the table.
+    async fn decoy(&self) -> Result<(Bucket, PersonId), StoreError> {
+        let found = self.store.query("any_person", &[]).await?;
+        let nobody = (Bucket::default(), PersonId([0; 16]));
+        let Some([Value::Int(bucket), Value::Bytes(id)]) = found.first().map(Vec::as_slice) else {
+            return Ok(nobody);
+        };
+        let bucket = u16::try_from(*bucket).ok().and_then(Bucket::try_new);
+        let person = <[u8; 16]>::try_from(id.as_slice()).ok().map(PersonId);
+        Ok(bucket.zip(person).unwrap_or(nobody))
+    }
+
+    /// Whether the region a payer chose is the one of the revision, or lies in its pooling region.
+    fn region_fits(&self, chosen: &str, insured: &str) -> bool {
+        chosen == insured
+            || self
+                .regions
+                .ancestors(chosen)
+                .iter()
+                .any(|region| region.code() == insured)
+    }
+
+    /// Looks up; see the module's header for what is the same for everybody.
+    pub(crate) async fn look_up(
+        &self,
+        visitor: &Visitor,
+        request: &LookupRequest,
+    ) -> Result<LookupAnswer, StoreError> {
+        let now = self.now();
+        let typed = match self.read_lookup(request, now.date()) {
+            Ok(typed) => typed,
+            Err(problems) => return Ok(LookupAnswer::Invalid(problems)),
+        };
+        if let Some(wait) = self.limits.lookup(&visitor.device, &visitor.ip, now) {
+            return Ok(LookupAnswer::RateLimited {
+                retry_after_s: wait,
+            });
+        }
+        let kind = typed.document.kind().code();
+        let text = typed.document.index_text();
+        let key = (
+            self.keyring.bucket_of(kind, &text),
+            self.keyring.doc_hmac(kind, &text),
+        );
+        let name_hmac = self.keyring.name_hmac(&typed.name.index_text());
+        let decoy = self.decoy().await?;
+        let document: Option<DocumentRow> = self.store.load(&key).await?;
+        let known = document.is_some();
+        let person_key = document.map_or(decoy, |document| {
+            (document.person_bucket, document.person_id)
+        });
+        let person: Option<Person> = self.store.load(&person_key).await?;
+        let named = person.is_some_and(|person| constant_eq(&person.name_hmac, &name_hmac));
+        let bills = self.bills_of(visitor, person_key, &typed).await?;
+        let shown: Vec<_> = bills.into_iter().filter(|_| known & named).collect();
+        self.limits.outcome(&visitor.device, shown.is_empty(), now);
+        Ok(if shown.is_empty() {
+            LookupAnswer::Miss
+        } else {
+            LookupAnswer::Found(shown)
+        })
+    }
+
+    async fn bills_of(
+        &self,
+        visitor: &Visitor,
+        person: (Bucket, PersonId),
+        typed: &Typed,
+    ) -> Result<Vec<crate::portal::BillView>, StoreError> {
+        let now = self.now();
+        let given = [person.0.to_value(), person.1.to_value()];
+        let dues: Vec<Due> = self.store.range("by_person", &given).await?;
+        let mut newest: BTreeMap<i16, Due> = BTreeMap::new();
+        for due in dues {
+            let entry = newest
+                .entry(due.benefit_year)
+                .or_insert_with(|| due.clone());
+            if due.generation > entry.generation {
+                *entry = due;
+            }
+        }
+        let masked = typed.document.masked();
+        let mut bills = Vec::new();
+        for due in newest.into_values() {
+            let key = due.key();
+            let Some(priced) = self.priced(due, now, None).await? else {
+                continue;
+            };
+            let reference = BillRef::new(
+                &key,
+                now,
+                visitor,
+                typed.name.expose().to_owned(),
+                masked.as_str().to_owned(),
+                typed.region.clone(),
+            );
+            let view = self.bill_view(visitor, &priced, &reference).await?;
+            // Compared last, so that a wrong region costs what a right one does.
+            if self.region_fits(&typed.region, &priced.revision.region) {
+                bills.push(view);
+            }
+        }
+        Ok(bills)
+    }
+}
+
+/// Compares all bytes, whatever the first ones say.
+fn constant_eq(a: &[u8; 32], b: &[u8; 32]) -> bool {
+    a.iter().zip(b).fold(0u8, |sum, (x, y)| sum | (x ^ y)) == 0
+}

@@ -1,0 +1,312 @@
+//! Starting a payment, confirming a bill of 0 yuan, switching the method, giving up.
+
+use crate::bills::BillRef;
+use crate::orders::Loaded;
+use crate::platform::{Platform, hash_parts};
+use crate::portal::{Next, OrderView, StartAnswer, StartRequest, Visitor};
+use crate::pricing::Priced;
+use jiaoyi_domain::attempt::Attempt;
+use jiaoyi_domain::channel::{Handover, Method};
+use jiaoyi_domain::decide::{
+    Answer, ConfirmZero, GiveUp, Refusal, StartPayment, SwitchMethod, order_from_text,
+};
+use jiaoyi_domain::due::OrderId;
+use jiaoyi_domain::record::{Column, Value};
+use jiaoyi_domain::{AttemptNo, Bucket};
+use jiaoyi_store::{CallKey, StoreError};
+
+/// Most open payments of one device.
+const OPEN_LOCKS_MAX: i64 = 10;
+
+impl Platform {
+    fn call_key(&self, bucket: Bucket, visitor: &Visitor, key: &str, body: &[&[u8]]) -> CallKey {
+        CallKey {
+            bucket,
+            key_hash: hash_parts(&[&visitor.device, key.as_bytes()]),
+            body_hash: hash_parts(body),
+        }
+    }
+
+    async fn holds_too_many(&self, visitor: &Visitor) -> Result<bool, StoreError> {
+        let found = self
+            .store
+            .query("open_locks_of_holder", &[visitor.device.to_value()])
+            .await?;
+        let open = match found.first().and_then(|row| row.first()) {
+            Some(Value::Int(count)) => *count,
+            _ => 0,
+        };
+        Ok(open >= OPEN_LOCKS_MAX)
+    }
+
+    async fn not_payable(
+        &self,
+        visitor: &Visitor,
+        reference: &BillRef,
+    ) -> Result<StartAnswer, StoreError> {
+        match self.bill_priced(reference, None).await? {
+            Some(priced) => {
+                let view = self.bill_view(visitor, &priced, reference).await?;
+                Ok(StartAnswer::NotPayable(Box::new(view)))
+            }
+            None => Ok(StartAnswer::Expired),
+        }
+    }
+
+    /// Starts a payment; see [`crate::portal::Portal::start`].
+    pub(crate) async fn start_payment(
+        &self,
+        visitor: &Visitor,
+        request: StartRequest,
+    ) -> Result<StartAnswer, StoreError> {
+        let Some(reference) = self.open_bill(visitor, &request.bill_ref) else {
+            return Ok(StartAnswer::Expired);
+        };
+        let channel = request.method.channel();
+        let Some((renderer, gateway)) = self.renderer(channel).zip(self.gateway(channel)) else {
+            return Ok(StartAnswer::ChannelDown { order: None });
+        };
+        let priced = self.bill_priced(&reference, Some(channel.code())).await?;
+        let Some(quote) = priced.as_ref().and_then(Priced::quote) else {
+            return self.not_payable(visitor, &reference).await;
+        };
+        if self.holds_too_many(visitor).await? {
+            return Ok(StartAnswer::TooMany);
+        }
+        let due = quote.due;
+        let body: [&[u8]; 3] = [
+            &due.0.get().to_be_bytes(),
+            &due.1.0,
+            request.method.code().as_bytes(),
+        ];
+        let key = self.call_key(due.0, visitor, &request.form_key, &body);
+        let command = StartPayment {
+            quotes: vec![quote],
+            method: request.method,
+            merchant: gateway.merchant().to_owned(),
+            app: gateway.app().to_owned(),
+            holder: visitor.device,
+            holder_bucket: self.device_bucket(&visitor.device),
+            relation: request.relation,
+            payer_ip: visitor.ip.clone(),
+            openid: request.openid,
+            displace: request.displace,
+            renderer,
+        };
+        match self.submit_keyed(command, key).await {
+            Ok(Answer::Started {
+                bucket,
+                order,
+                attempt,
+            }) => self.after_start(visitor, bucket, &order, &attempt).await,
+            Ok(_) => self.not_payable(visitor, &reference).await,
+            Err(error) => self.start_refused(visitor, &reference, error).await,
+        }
+    }
+
+    async fn start_refused(
+        &self,
+        visitor: &Visitor,
+        reference: &BillRef,
+        error: StoreError,
+    ) -> Result<StartAnswer, StoreError> {
+        match error {
+            StoreError::Refused(Refusal::TooManyLocks) => Ok(StartAnswer::TooMany),
+            StoreError::Refused(Refusal::KeyReused) => Ok(StartAnswer::Expired),
+            StoreError::Refused(
+                Refusal::AlreadyPaid
+                | Refusal::Changed
+                | Refusal::NotPayable
+                | Refusal::NothingToPay
+                | Refusal::WindowClosed,
+            ) => self.not_payable(visitor, reference).await,
+            StoreError::Busy { retry_after_s } => Ok(StartAnswer::Busy { retry_after_s }),
+            other => Err(other),
+        }
+    }
+
+    /// Sends the new attempt to its channel and the payer on the way.
+    async fn after_start(
+        &self,
+        _visitor: &Visitor,
+        bucket: u16,
+        order: &str,
+        attempt: &str,
+    ) -> Result<StartAnswer, StoreError> {
+        let named = Bucket::try_new(bucket).zip(order_from_text(order));
+        let (Some((bucket, order_id)), Some(no)) = (named, AttemptNo::parse(attempt)) else {
+            return Ok(StartAnswer::Expired);
+        };
+        self.close_now(&self.attempts(bucket, order_id).await?)
+            .await?;
+        self.place(&no).await?;
+        let token = self.order_token(bucket, order_id);
+        let attempt: Option<Attempt> = self.store.load(&(no.bucket(), no)).await?;
+        let handover = match &attempt {
+            Some(attempt) => self.handover(attempt).await,
+            None => None,
+        };
+        Ok(match handover {
+            Some(Handover::Redirect(url)) => StartAnswer::Started {
+                order: token,
+                next: Next::Redirect(url),
+            },
+            Some(Handover::Qr(_) | Handover::PrepayId(_)) => StartAnswer::Started {
+                order: token,
+                next: Next::Page,
+            },
+            // The same form sent again after the payer paid or gave up: the page tells.
+            None if attempt.is_some_and(|row| row.handed_out_at.is_some()) => {
+                StartAnswer::Started {
+                    order: token,
+                    next: Next::Page,
+                }
+            }
+            None => StartAnswer::ChannelDown { order: Some(token) },
+        })
+    }
+
+    pub(crate) async fn attempts(
+        &self,
+        bucket: Bucket,
+        order: OrderId,
+    ) -> Result<Vec<Attempt>, StoreError> {
+        self.store
+            .range("by_order", &[bucket.to_value(), order.to_value()])
+            .await
+    }
+
+    /// Confirms a bill of 0 yuan; see [`crate::portal::Portal::confirm_zero`].
+    pub(crate) async fn confirm_nothing(
+        &self,
+        visitor: &Visitor,
+        bill_ref: &str,
+        relation: &str,
+        form_key: &str,
+    ) -> Result<StartAnswer, StoreError> {
+        let Some(reference) = self.open_bill(visitor, bill_ref) else {
+            return Ok(StartAnswer::Expired);
+        };
+        let priced = self.bill_priced(&reference, None).await?;
+        let Some(quote) = priced.as_ref().and_then(Priced::quote) else {
+            return self.not_payable(visitor, &reference).await;
+        };
+        let due = quote.due;
+        let body: [&[u8]; 3] = [&due.0.get().to_be_bytes(), &due.1.0, b"zero"];
+        let key = self.call_key(due.0, visitor, form_key, &body);
+        let command = ConfirmZero {
+            quote,
+            holder: visitor.device,
+            holder_bucket: self.device_bucket(&visitor.device),
+            relation: relation.to_owned(),
+        };
+        match self.submit_keyed(command, key).await {
+            Ok(Answer::Confirmed { bucket, order }) => {
+                let named = Bucket::try_new(bucket).zip(order_from_text(&order));
+                Ok(
+                    named.map_or(StartAnswer::Expired, |(bucket, id)| StartAnswer::Started {
+                        order: self.order_token(bucket, id),
+                        next: Next::Page,
+                    }),
+                )
+            }
+            Ok(_) => self.not_payable(visitor, &reference).await,
+            Err(error) => self.start_refused(visitor, &reference, error).await,
+        }
+    }
+
+    /// Gives an order up; see [`crate::portal::Portal::cancel`].
+    pub(crate) async fn give_up(
+        &self,
+        visitor: &Visitor,
+        token: &str,
+    ) -> Result<Option<OrderView>, StoreError> {
+        let Some(order) = self.read_order_token(token) else {
+            return Ok(None);
+        };
+        let command = GiveUp {
+            order,
+            holder: visitor.device,
+        };
+        match self.submit(command).await {
+            Ok(_) => {
+                self.close_now(&self.attempts(order.0, order.1).await?)
+                    .await?
+            }
+            Err(StoreError::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+        self.order_view(visitor, token).await
+    }
+
+    /// Pays another way; see [`crate::portal::Portal::switch`].
+    pub(crate) async fn switch_method(
+        &self,
+        visitor: &Visitor,
+        token: &str,
+        method: Method,
+        openid: Option<String>,
+        form_key: &str,
+    ) -> Result<StartAnswer, StoreError> {
+        let Some(order) = self.read_order_token(token) else {
+            return Ok(StartAnswer::Expired);
+        };
+        let channel = method.channel();
+        let Some((renderer, gateway)) = self.renderer(channel).zip(self.gateway(channel)) else {
+            return Ok(StartAnswer::ChannelDown {
+                order: Some(token.to_owned()),
+            });
+        };
+        let body: [&[u8]; 2] = [&order.1.0, method.code().as_bytes()];
+        let key = self.call_key(order.0, visitor, form_key, &body);
+        let command = SwitchMethod {
+            order,
+            holder: visitor.device,
+            method,
+            merchant: gateway.merchant().to_owned(),
+            app: gateway.app().to_owned(),
+            payer_ip: visitor.ip.clone(),
+            openid,
+            renderer,
+        };
+        match self.submit_keyed(command, key).await {
+            Ok(Answer::Started {
+                bucket,
+                order,
+                attempt,
+            }) => self.after_start(visitor, bucket, &order, &attempt).await,
+            Ok(_) => Ok(StartAnswer::Expired),
+            Err(StoreError::Refused(Refusal::TooManyLocks)) => Ok(StartAnswer::TooMany),
+            Err(StoreError::Busy { retry_after_s }) => Ok(StartAnswer::Busy { retry_after_s }),
+            Err(StoreError::Refused(_)) => self.switch_refused(visitor, token).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The order cannot go on: the bill as it stands now says why.
+    async fn switch_refused(
+        &self,
+        visitor: &Visitor,
+        token: &str,
+    ) -> Result<StartAnswer, StoreError> {
+        let Some(loaded) = self.load_order(token).await? else {
+            return Ok(StartAnswer::Expired);
+        };
+        let Loaded { lines, person, .. } = &loaded;
+        let (Some(line), Some(person)) = (lines.first(), person) else {
+            return Ok(StartAnswer::Expired);
+        };
+        if loaded.order.holder != visitor.device {
+            return Ok(StartAnswer::Expired);
+        }
+        let reference = BillRef::new(
+            &(line.due_bucket, line.due_id, line.generation),
+            self.now(),
+            visitor,
+            person.name_masked.clone(),
+            person.document_masked.clone(),
+            line.region.clone(),
+        );
+        self.not_payable(visitor, &reference).await
+    }
+}

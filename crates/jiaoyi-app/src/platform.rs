@@ -1,0 +1,333 @@
+//! Everything a use case works with, put together once at start.
+
+use crate::limits::Limits;
+use crate::portal::{PortalError, PortalErrorKind};
+use jiaoyi_channels::{Channels, Gateway};
+use jiaoyi_crypto::keyring::Keyring;
+use jiaoyi_documents::Fonts;
+use jiaoyi_domain::channel::{AttemptTerms, ChannelCode, RefundTerms};
+use jiaoyi_domain::decide::{Answer, Command, Renderer};
+use jiaoyi_domain::due::OrderId;
+use jiaoyi_domain::policy::{InForce, PolicySet};
+use jiaoyi_domain::region::RegionTable;
+use jiaoyi_domain::roster::PolicyPack;
+use jiaoyi_domain::{Bucket, Date, Instant};
+use jiaoyi_store::{CallKey, Envelope, Store, StoreError};
+use sha2::{Digest, Sha256};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Tells the time, in milliseconds UTC. The demo shifts it for everything at once.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Fills bytes with randomness from the operating system.
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// What an installation says of itself.
+#[derive(Clone, Debug)]
+pub struct PlatformConfig {
+    /// `https://pay.example.gov.cn` without a slash at the end.
+    pub public_url: String,
+    /// Who issues vouchers, as printed on them.
+    pub issuer: String,
+    /// A demo installation: 演示 on every voucher and in every message.
+    pub demo: bool,
+    /// Budgets against guessing names and documents.
+    pub budgets: crate::limits::Budgets,
+}
+
+/// The platform: the store, the keys, the channels, the reference data.
+pub struct Platform {
+    pub store: Store,
+    pub keyring: Arc<Keyring>,
+    pub channels: Channels,
+    pub regions: Arc<RegionTable>,
+    pub config: PlatformConfig,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    pub(crate) limits: Limits,
+    pub(crate) fonts: Fonts,
+    pub(crate) refused: crate::notices::RefusedNotices,
+    policies: RwLock<Arc<PolicySet>>,
+}
+
+/// Why a platform cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a stored policy pack is not valid any more: {0}")]
+    Policy(String),
+}
+
+impl Platform {
+    /// Puts a platform together and reads its policies.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] when the store cannot be read or a stored pack is contradictory.
+    pub async fn open(
+        store: Store,
+        keyring: Keyring,
+        channels: Channels,
+        regions: RegionTable,
+        config: PlatformConfig,
+        (clock, random): (Clock, Random),
+        fonts: Fonts,
+    ) -> Result<Platform, StartError> {
+        let platform = Platform {
+            store,
+            keyring: Arc::new(keyring),
+            channels,
+            regions: Arc::new(regions),
+            limits: Limits::new(config.budgets),
+            config,
+            clock,
+            random,
+            fonts,
+            refused: crate::notices::RefusedNotices::default(),
+            policies: RwLock::new(Arc::new(PolicySet::default())),
+        };
+        platform.reload_policies().await?;
+        Ok(platform)
+    }
+
+    /// Reads the imported policy packs again.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] when the store cannot be read or the packs contradict each other.
+    pub async fn reload_policies(&self) -> Result<(), StartError> {
+        let packs: Vec<PolicyPack> = self.store.all().await?;
+        let files = packs
+            .iter()
+            .map(|pack| (pack.file_name.as_str(), pack.text.as_str()));
+        let set = PolicySet::load(files).map_err(|problems| {
+            let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            StartError::Policy(texts.join("; "))
+        })?;
+        *self
+            .policies
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+        Ok(())
+    }
+
+    /// The policies as they are now.
+    #[must_use]
+    pub fn policies(&self) -> Arc<PolicySet> {
+        Arc::clone(&self.policies.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The pack that holds for a region and year.
+    #[must_use]
+    pub fn pack(&self, region: &str, benefit_year: i16) -> Option<InForce> {
+        self.policies()
+            .holding(&self.regions, region, benefit_year)
+            .cloned()
+    }
+
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        Instant((self.clock)())
+    }
+
+    /// The Beijing date now.
+    #[must_use]
+    pub fn today(&self) -> Date {
+        self.now().date()
+    }
+
+    /// Random bytes.
+    #[must_use]
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        (self.random)(&mut bytes);
+        bytes
+    }
+
+    /// A nonce for a channel: 32 letters and digits.
+    #[must_use]
+    pub fn nonce_text(&self) -> String {
+        self.random::<16>()
+            .iter()
+            .map(|byte| format!("{byte:02X}"))
+            .collect()
+    }
+
+    /// The gateway of a channel.
+    #[must_use]
+    pub fn gateway(&self, channel: ChannelCode) -> Option<Arc<dyn Gateway>> {
+        self.channels.gateway(channel)
+    }
+
+    /// Decides and commits a command that has no key of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn submit(&self, command: impl Command + 'static) -> Result<Answer, StoreError> {
+        self.store.submit(self.envelope(command, None)).await
+    }
+
+    /// Decides and commits a command under the key of a mutating call.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn submit_keyed(
+        &self,
+        command: impl Command + 'static,
+        key: CallKey,
+    ) -> Result<Answer, StoreError> {
+        self.store.submit(self.envelope(command, Some(key))).await
+    }
+
+    pub(crate) fn envelope(
+        &self,
+        command: impl Command + 'static,
+        key: Option<CallKey>,
+    ) -> Envelope {
+        Envelope {
+            command: Box::new(command),
+            at: self.now(),
+            seed: self.random(),
+            key,
+        }
+    }
+
+    /// The bucket of a device's own list.
+    #[must_use]
+    pub fn device_bucket(&self, device: &[u8; 32]) -> Bucket {
+        self.keyring.bucket_of_name(device)
+    }
+
+    /// The token of an order's page, which is also its receipt link.
+    #[must_use]
+    pub fn order_token(&self, bucket: Bucket, order: OrderId) -> String {
+        order_token(&self.keyring, bucket, order)
+    }
+
+    /// The order that a token names; `None` when we did not make it.
+    #[must_use]
+    pub fn read_order_token(&self, token: &str) -> Option<(Bucket, OrderId)> {
+        let payload = self.keyring.read_link(token).ok()?;
+        let (kind, rest) = payload.split_first()?;
+        if *kind != LINK_ORDER || rest.len() != 18 {
+            return None;
+        }
+        let bucket = Bucket::try_new(u16::from_be_bytes(rest[..2].try_into().ok()?))?;
+        Some((bucket, OrderId(rest[2..].try_into().ok()?)))
+    }
+
+    /// Renders requests for one channel, sealed where they are stored.
+    pub(crate) fn renderer(&self, channel: ChannelCode) -> Option<Arc<dyn Renderer>> {
+        Some(Arc::new(ChannelRenderer {
+            gateway: self.gateway(channel)?,
+            keyring: Arc::clone(&self.keyring),
+            public_url: self.config.public_url.clone(),
+            demo: self.config.demo,
+        }))
+    }
+
+    /// A trace for the page and the log of one failed request.
+    pub(crate) fn trace(&self) -> String {
+        self.random::<4>()
+            .iter()
+            .map(|byte| format!("{byte:02X}"))
+            .collect()
+    }
+
+    /// What a page is told when the store could not answer; logged once, here.
+    pub(crate) fn trouble(&self, error: &StoreError) -> PortalError {
+        let trace = self.trace();
+        let kind = match error {
+            StoreError::Busy { retry_after_s } => PortalErrorKind::Busy {
+                retry_after_s: *retry_after_s,
+            },
+            StoreError::Unavailable { .. } | StoreError::Stopped | StoreError::Open { .. } => {
+                PortalErrorKind::Unavailable
+            }
+            StoreError::Refused(_) | StoreError::Damaged(_) | StoreError::Engine(_) => {
+                PortalErrorKind::Internal
+            }
+        };
+        tracing::error!(trace, code = error.code(), %error, "a request could not be answered");
+        PortalError {
+            code: error.code(),
+            trace,
+            kind,
+        }
+    }
+}
+
+/// First byte of a signed link to an order.
+const LINK_ORDER: u8 = 1;
+/// First byte of a signed notice link to a due.
+pub(crate) const LINK_DUE: u8 = 2;
+
+fn order_token(keyring: &Keyring, bucket: Bucket, order: OrderId) -> String {
+    let mut payload = vec![LINK_ORDER];
+    payload.extend_from_slice(&bucket.get().to_be_bytes());
+    payload.extend_from_slice(&order.0);
+    keyring.sign_link(&payload)
+}
+
+/// What sealed values are bound to: the column they stand in.
+pub(crate) mod place {
+    pub const NAME: &[u8] = b"person.name";
+    pub const PHONE: &[u8] = b"person.phone";
+    pub const NUMBER: &[u8] = b"document.number";
+    pub const REQUEST: &[u8] = b"attempt.request";
+    pub const HANDOVER: &[u8] = b"attempt.handover";
+    pub const INBOX: &[u8] = b"inbox.body";
+}
+
+struct ChannelRenderer {
+    gateway: Arc<dyn Gateway>,
+    keyring: Arc<Keyring>,
+    public_url: String,
+    demo: bool,
+}
+
+impl Renderer for ChannelRenderer {
+    fn notify_url(&self) -> String {
+        format!(
+            "{}/notify/{}",
+            self.public_url,
+            self.gateway.channel().code()
+        )
+    }
+
+    fn return_url(&self, bucket: Bucket, order: OrderId) -> String {
+        format!(
+            "{}/o/{}/back",
+            self.public_url,
+            order_token(&self.keyring, bucket, order)
+        )
+    }
+
+    fn description(&self) -> String {
+        let mark = if self.demo { "演示 " } else { "" };
+        format!("{mark}城乡居民医保缴费")
+    }
+
+    fn attempt(&self, terms: &AttemptTerms, nonce: [u8; 12]) -> Vec<u8> {
+        self.keyring
+            .seal(&self.gateway.render(terms), place::REQUEST, nonce)
+    }
+
+    fn refund(&self, terms: &RefundTerms) -> Vec<u8> {
+        self.gateway.render_refund(terms)
+    }
+}
+
+/// SHA-256 over parts, each with its length: the hash of a key or of a request.
+pub(crate) fn hash_parts(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
