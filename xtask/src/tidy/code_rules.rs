@@ -342,7 +342,7 @@ pub fn wording_in_locales(tree: &Tree) -> Vec<Finding> {
         for piece in source
             .strings
             .iter()
-            .filter(|piece| !source.is_test(piece.line))
+            .filter(|piece| !file.is_test(source, piece.line))
         {
             if piece.text.chars().any(is_han) && !OWN_NAMES.contains(&piece.text.as_str()) {
                 let what = format!("wording outside the locale files: {}", piece.text);
@@ -435,7 +435,7 @@ pub fn function_length(tree: &Tree) -> Vec<Finding> {
                         depth = depth.saturating_sub(1);
                         if let Some((first, _)) = open.pop_if(|(_, at)| *at == depth) {
                             let lines = index - first + 1;
-                            if lines > FUNCTION_LINES_MAX && !source.is_test(first + 1) {
+                            if lines > FUNCTION_LINES_MAX && !file.is_test(source, first + 1) {
                                 let what = format!("a function of {lines} lines");
                                 findings.push(Finding::new(&file.path, first + 1, what));
                             }

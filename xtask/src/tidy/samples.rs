@@ -216,6 +216,11 @@ fn code() -> Vec<Sample> {
     let long = format!("fn f() {{\n{}}}\n", "    g();\n".repeat(80));
     let wide = format!("fn f() {{ {} }}\n", "g(); ".repeat(30));
     vec![
+        sample(
+            "wording-in-locales",
+            GOOD,
+            &[("crates/jiaoyi-web/src/tests/journey.rs", "f(\"已缴费\")")],
+        ),
         sample("wording-in-locales", BAD, &[(web, "f(\"已缴费\")")]),
         sample(
             "wording-in-locales",
