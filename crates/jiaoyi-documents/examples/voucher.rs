@@ -1,6 +1,6 @@
 //! Draws sample vouchers into a folder and says how large they are and what they cost.
 //!
-//! `cargo run --release -p jiaoyi-documents --example voucher -- FOLDER`
+//! `cargo run --release -p jiaoyi-documents --example voucher -- FOLDER [QR TEXT]`
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -78,6 +78,7 @@ fn long() -> VoucherFace {
 
 fn main() {
     let folder = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
+    let text = std::env::args().nth(2);
     let start = Clock::now();
     let fonts = Fonts::committed();
     println!("fonts read in {} ms", start.elapsed().as_millis());
@@ -86,6 +87,10 @@ fn main() {
         ("refunded", sample(FaceState::Refunded)),
         ("long", long()),
     ] {
+        let face = VoucherFace {
+            qr_text: text.clone().unwrap_or(face.qr_text),
+            ..face
+        };
         let png = voucher_png(&fonts, &face).expect("the sample's picture is drawn");
         let pdf = voucher_pdf(&fonts, &face).expect("the sample's sheet is drawn");
         let svg = qr_svg(&face.qr_text).expect("the sample's code is drawn");

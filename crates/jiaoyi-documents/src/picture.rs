@@ -22,7 +22,10 @@ pub const PNG_KEYWORD: &str = "jiaoyi-voucher";
 const SIZE_MAX: usize = 60_000;
 
 /// Steps of the soft edges of letters, tried in turn until the file is small enough.
-const EDGE_STEPS: [u16; 4] = [7, 4, 2, 1];
+const EDGE_STEPS: [u16; 3] = [4, 2, 1];
+
+/// Levels 8 and 9 cost three and eight times as much for one part in twenty.
+const DEFLATE_LEVEL: u8 = 7;
 
 /// Pixels a point.
 const SCALE: f32 = 2.0;
@@ -203,7 +206,7 @@ fn encode(canvas: &Canvas, qr_text: &str) -> Option<Vec<u8>> {
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_palette(palette);
-    encoder.set_compression(png::Compression::High);
+    encoder.set_deflate_compression(png::DeflateCompression::Level(DEFLATE_LEVEL));
     encoder.set_filter(png::Filter::NoFilter);
     encoder
         .add_itxt_chunk("Title".to_owned(), TITLE_ZH.to_owned())
