@@ -1,0 +1,227 @@
+//! The audit chain: links follow from each other and hold every event, checkpoints name their heads.
+
+use super::{Report, SignatureKeys, raw_key};
+use jiaoyi_crypto::keyring::verify_checkpoint;
+use jiaoyi_domain::audit::{
+    ChainId, Checkpoint, Event, Link, checkpoint_text, event_hash, link_hash,
+};
+use jiaoyi_domain::decide::order_from_text;
+use jiaoyi_domain::record::{Record, Value};
+use jiaoyi_store::{Snapshot, StoreError};
+use std::collections::BTreeMap;
+
+/// Bytes of one hash in a link.
+const HASH_LEN: usize = 32;
+
+/// What the links promise, and how much of it was found.
+pub(super) struct Chain {
+    expected: u64,
+    matched: u64,
+}
+
+/// Checks every link and checkpoint.
+pub(super) fn check_links(
+    snapshot: &Snapshot,
+    keys: Option<&SignatureKeys<'_>>,
+    report: &mut Report,
+) -> Result<Chain, StoreError> {
+    let mut expected = 0;
+    let mut previous: Option<Link> = None;
+    snapshot.scan_raw::<Link>(|values| {
+        report.count(Link::SPEC.name);
+        let key = raw_key(Link::SPEC, &values);
+        let Some(link) = Link::from_values(values.clone()).filter(|row| row.values() == values)
+        else {
+            report.fail(
+                "row.damaged",
+                Link::SPEC.name,
+                key,
+                "the link does not read as one",
+            );
+            previous = None;
+            return;
+        };
+        check_link(previous.as_ref(), &link, report);
+        expected += u64::try_from(link.event_hashes.len() / HASH_LEN).unwrap_or(0);
+        previous = Some(link);
+    })?;
+    let mut checkpoints = Vec::new();
+    snapshot.scan_raw::<Checkpoint>(|values| checkpoints.push(values))?;
+    for values in checkpoints {
+        check_checkpoint(snapshot, values, keys, report)?;
+    }
+    Ok(Chain {
+        expected,
+        matched: 0,
+    })
+}
+
+fn check_link(previous: Option<&Link>, link: &Link, report: &mut Report) {
+    let before = previous.filter(|before| before.chain_id == link.chain_id);
+    let number = before.map_or(0, |before| before.link_no.saturating_add(1));
+    let hash = before.map_or([0; HASH_LEN], |before| before.hash);
+    report.demand(
+        link.link_no == number,
+        "audit.link",
+        link,
+        "links before it are missing",
+    );
+    report.demand(
+        link.previous == hash,
+        "audit.link",
+        link,
+        "it does not follow the one before",
+    );
+    let chain = ChainId(link.chain_id);
+    let own = link_hash(
+        chain,
+        link.link_no,
+        &link.previous,
+        link.book_day,
+        link.at,
+        &link.event_hashes,
+    );
+    report.demand(
+        own == link.hash,
+        "audit.link",
+        link,
+        "its hash is not the hash of its parts",
+    );
+    let whole = !link.event_hashes.is_empty() && link.event_hashes.len().is_multiple_of(HASH_LEN);
+    report.demand(whole, "audit.link", link, "its list of events is not whole");
+    let forward = before.is_none_or(|before| before.book_day <= link.book_day);
+    report.demand(forward, "audit.book_day", link, "the book day goes back");
+}
+
+fn heads_of(row: &Checkpoint) -> Option<Vec<(ChainId, i64, [u8; HASH_LEN])>> {
+    row.heads
+        .lines()
+        .filter(|line| !line.starts_with("jiaoyi-checkpoint-1 ") && !line.is_empty())
+        .map(|line| {
+            let mut parts = line.split(':');
+            // Both halves of a hash and a chain id are 16 bytes in hex, like an order's id.
+            let chain = order_from_text(parts.next()?)?.0;
+            let number = parts.next()?.parse().ok()?;
+            let text = parts.next()?;
+            let mut hash = [0; HASH_LEN];
+            hash[..16].copy_from_slice(&order_from_text(text.get(..32)?)?.0);
+            hash[16..].copy_from_slice(&order_from_text(text.get(32..)?)?.0);
+            parts
+                .next()
+                .is_none()
+                .then_some((ChainId(chain), number, hash))
+        })
+        .collect()
+}
+
+fn check_checkpoint(
+    snapshot: &Snapshot,
+    values: Vec<Value>,
+    keys: Option<&SignatureKeys<'_>>,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    report.count(Checkpoint::SPEC.name);
+    let key = raw_key(Checkpoint::SPEC, &values);
+    let Some(row) = Checkpoint::from_values(values) else {
+        report.fail(
+            "row.damaged",
+            Checkpoint::SPEC.name,
+            key,
+            "it does not read as one",
+        );
+        return Ok(());
+    };
+    let Some(heads) = heads_of(&row) else {
+        report.fail_row(
+            "audit.checkpoint",
+            &row,
+            "its list of chains cannot be read",
+        );
+        return Ok(());
+    };
+    for (chain, number, hash) in &heads {
+        let link = load_link(snapshot, chain, *number)?;
+        if link.is_none_or(|link| link.hash != *hash) {
+            let what =
+                format!("chain {chain:?} had link {number} with another hash, or has it not");
+            report.fail_row("audit.checkpoint", &row, what);
+        }
+    }
+    if let Some(keys) = keys {
+        let text = checkpoint_text(row.at, &heads);
+        let verified = verify_checkpoint(keys.audit, text.as_bytes(), &row.signature);
+        let what = "the signature does not verify";
+        report.demand(verified.is_ok(), "audit.signature", &row, what);
+    }
+    Ok(())
+}
+
+/// A link that reads as one.
+fn load_link(
+    snapshot: &Snapshot,
+    chain: &ChainId,
+    number: i64,
+) -> Result<Option<Link>, StoreError> {
+    match snapshot.load::<Link>(&(chain.0, number)) {
+        Err(StoreError::Damaged(_)) => Ok(None),
+        other => other,
+    }
+}
+
+impl Chain {
+    /// Compares an event with the place that its link keeps for it.
+    pub(super) fn event(
+        &mut self,
+        snapshot: &Snapshot,
+        event: &Event,
+        report: &mut Report,
+    ) -> Result<(), StoreError> {
+        let given = [
+            Value::Bytes(event.chain_id.0.to_vec()),
+            Value::Int(event.link_no),
+            Value::Int(i64::from(event.seq)),
+        ];
+        let found = snapshot.query("link_event_hash", &given)?;
+        let hash = found.first().and_then(|row| row.first());
+        if hash == Some(&Value::Bytes(event_hash(event).to_vec())) {
+            self.matched += 1;
+        } else {
+            report.fail_row("audit.event", event, "its link does not hold this event");
+        }
+        Ok(())
+    }
+
+    /// Names the links that promise events which are not there.
+    pub(super) fn finish(
+        &self,
+        snapshot: &Snapshot,
+        report: &mut Report,
+    ) -> Result<(), StoreError> {
+        if self.expected == self.matched {
+            return Ok(());
+        }
+        let mut present: BTreeMap<([u8; 16], i64), Vec<u32>> = BTreeMap::new();
+        snapshot.scan_buckets::<Event>(i64::MIN, i64::MAX, |row| {
+            if let Ok(event) = row {
+                present
+                    .entry((event.chain_id.0, event.link_no))
+                    .or_default()
+                    .push(event.seq);
+            }
+        })?;
+        snapshot.scan_raw::<Link>(|values| {
+            let Some(link) = Link::from_values(values) else {
+                return;
+            };
+            let count = u32::try_from(link.event_hashes.len() / HASH_LEN).unwrap_or(u32::MAX);
+            let seen = present
+                .get(&(link.chain_id, link.link_no))
+                .map_or(&[][..], Vec::as_slice);
+            for seq in (0..count).filter(|seq| !seen.contains(seq)) {
+                let key = format!("{}/{}/{seq}", super::hex(&link.chain_id), link.link_no);
+                let what = "its link names it and it is not there (chain, link, place)";
+                report.fail("audit.event_missing", Event::SPEC.name, key, what);
+            }
+        })
+    }
+}

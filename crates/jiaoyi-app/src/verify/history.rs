@@ -1,0 +1,138 @@
+//! What the events of a range of buckets say of its rows: versions, states and last after-images.
+
+use super::{Report, key_text, raw_key, transitions};
+use jiaoyi_domain::audit::{Event, decode_touched};
+use jiaoyi_domain::record::{TableSpec, Value, decode_values, encode_values, image_hash};
+use jiaoyi_domain::working_set::TABLES;
+use std::collections::BTreeMap;
+
+/// One change of one row.
+struct Change {
+    version: u32,
+    state: u8,
+    hash: [u8; 16],
+    at: i64,
+}
+
+#[derive(Default)]
+struct Known {
+    changes: Vec<Change>,
+    row_seen: bool,
+}
+
+/// Every change of every row of a range of buckets.
+#[derive(Default)]
+pub(super) struct History {
+    rows: BTreeMap<(u8, Vec<u8>), Known>,
+}
+
+fn table_of(number: u8) -> Option<&'static TableSpec> {
+    TABLES.iter().find(|spec| spec.number == number).copied()
+}
+
+fn encoded(key: &[Value]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(48);
+    encode_values(key, &mut bytes);
+    bytes
+}
+
+impl History {
+    /// Takes in what an event touched.
+    pub(super) fn event(&mut self, event: &Event, report: &mut Report) {
+        let Some(touched) = decode_touched(&event.touched) else {
+            report.fail_row("audit.event", event, "what it touched cannot be read");
+            return;
+        };
+        for row in touched {
+            let bucket = decode_values(&row.key).and_then(|key| match key.first() {
+                Some(Value::Int(bucket)) => Some(*bucket),
+                Some(Value::Null | Value::Text(_) | Value::Bytes(_)) | None => None,
+            });
+            let known = table_of(row.table);
+            let sharded = known.is_some_and(|spec| spec.columns[0].name == "bucket");
+            if known.is_none() || (sharded && bucket != Some(i64::from(event.bucket.get()))) {
+                let what = "it touches a row of an unknown table or of another bucket";
+                report.fail_row("audit.event", event, what);
+                continue;
+            }
+            self.rows
+                .entry((row.table, row.key))
+                .or_default()
+                .changes
+                .push(Change {
+                    version: row.version,
+                    state: row.state,
+                    hash: row.hash,
+                    at: event.at.0,
+                });
+        }
+    }
+
+    /// Puts the changes of every row in order; before the rows are compared.
+    pub(super) fn sort(&mut self) {
+        for known in self.rows.values_mut() {
+            known.changes.sort_by_key(|change| change.version);
+        }
+    }
+
+    /// Compares a stored row with its last after-image.
+    pub(super) fn row(&mut self, spec: &'static TableSpec, values: &[Value], report: &mut Report) {
+        let key = values.get(..spec.key_len).unwrap_or(values);
+        let Some(known) = self.rows.get_mut(&(spec.number, encoded(key))) else {
+            let what = "no event has made this row";
+            report.fail("audit.no_event", spec.name, raw_key(spec, values), what);
+            return;
+        };
+        known.row_seen = true;
+        let last = known.changes.last();
+        if last.is_none_or(|change| change.hash != image_hash(spec, values)) {
+            let what = "the row is not what its last event says";
+            report.fail("audit.image", spec.name, raw_key(spec, values), what);
+        }
+    }
+
+    /// When a row was changed last, as far as this range knows.
+    pub(super) fn changed_at(&self, spec: &'static TableSpec, key: &[Value]) -> Option<i64> {
+        let known = self.rows.get(&(spec.number, encoded(key)))?;
+        known.changes.last().map(|change| change.at)
+    }
+
+    /// Names rows that are gone, and histories that no path of the tables explains.
+    pub(super) fn finish(&self, report: &mut Report) {
+        for ((number, key), known) in &self.rows {
+            let Some(spec) = table_of(*number) else {
+                continue;
+            };
+            let name = || decode_values(key).map_or_else(|| super::hex(key), |key| key_text(&key));
+            if !known.row_seen {
+                let what = "its events are there and the row is not";
+                report.fail("audit.row_missing", spec.name, name(), what);
+            }
+            if !(1..)
+                .zip(&known.changes)
+                .all(|(number, change)| change.version == number)
+            {
+                let versions: Vec<u32> = known.changes.iter().map(|row| row.version).collect();
+                let what = format!("its events know versions {versions:?}");
+                report.fail("audit.history", spec.name, name(), what);
+                continue;
+            }
+            if !spec.mutable && known.changes.len() > 1 {
+                let what = "a row that never changes was changed";
+                report.fail("audit.history", spec.name, name(), what);
+            }
+            let first = known.changes.first().map_or(0, |change| change.state);
+            if !transitions::may_begin(*number, first) {
+                let what = format!("it began in state {first}");
+                report.fail("audit.transition", spec.name, name(), what);
+            }
+            for pair in known.changes.windows(2) {
+                let (from, to) = (pair[0].state, pair[1].state);
+                if !transitions::allowed(*number, from, to) {
+                    let what = format!("version {} went from {from} to {to}", pair[1].version);
+                    report.fail("audit.transition", spec.name, name(), what);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Answers for: `jiaoyi verify`, the proof that a database is what the rules would have made
+//! (DESIGN.md 8). It reads one snapshot, bucket range by bucket range, decides nothing and changes
+//! nothing. Memory does not grow with the database: it holds the rows of one range of buckets.
+//!
+//! | rule | what is wrong with the row it names |
+//! |---|---|
+//! | `row.damaged` | it does not read as its type, or is written otherwise than we write |
+//! | `audit.image` | it is not what its last event says: it was changed by other hands |
+//! | `audit.no_event` | no event knows it: it was inserted by other hands |
+//! | `audit.row_missing` | an event knows it and it is not there: it was removed |
+//! | `audit.history` | its versions are not 1, 2, 3 … up to its own |
+//! | `audit.transition` | its states are no path of its transition table |
+//! | `audit.event` | the event is not the one that its link names |
+//! | `audit.event_missing` | the link names an event that is not there |
+//! | `audit.link` | a link does not follow from the one before and its events |
+//! | `audit.book_day` | the book day of a chain goes back |
+//! | `audit.checkpoint` | a checkpoint names a chain head that is not there, or another hash |
+//! | `audit.signature` | the signature of a checkpoint does not verify |
+//! | `due.identity`, `due.person`, `due.revisions`, `due.lock` | a due and what belongs to it |
+//! | `due.paid` | PAID, live slot and one valid voucher do not come together |
+//! | `slot.person` | two live slots for one canonical person, scheme and year |
+//! | `slot.fact`, `slot.line`, `slot.price`, `slot.transfers` | a slot against fact, quote, books |
+//! | `slot.window` | accepted after its window without a case |
+//! | `voucher.slot`, `voucher.content`, `voucher.signature` | a voucher against slot, books, keys |
+//! | `order.lines`, `order.attempts`, `order.state` | an order against its parts |
+//! | `line.revision`, `line.policy`, `line.state` | a line against revision, pack and slot |
+//! | `attempt.order`, `attempt.paid` | an attempt against its order and facts |
+//! | `fact.unique` | one channel transaction is two facts |
+//! | `fact.attempt`, `fact.amount`, `fact.returned`, `fact.suspense` | a fact against the books |
+//! | `refund.fact`, `refund.transfers`, `refund.done` | a refund against fact and books |
+//! | `transfer.accounts`, `transfer.refers`, `transfer.transit` | a transfer of the books |
+//! | `outbox.missing`, `outbox.refers`, `outbox.state` | a message that leaves |
+//! | `command_key.answer`, `reference.missing` | an answer, or a reference to a row |
+//! | `personal.plain`, `personal.sealed`, `personal.hmac` | personal data where none may stand |
+//! | `settled.attempt`, `settled.lock`, `settled.order`, `settled.outbox`, `settled.suspense`, `settled.roster`, `settled.refund` | not finished in its time |
+//! | `journal.accepted`, `journal.paid`, `journal.refused` | not what a client was told |
+//! | `channel.payment`, `channel.refund` | our books differ from the channel's |
+//!
+//! **Journal**: newline-delimited JSON of what a client was told, one object a line, in any order:
+//!
+//! ```text
+//! {"kind":"accepted","attempt":"JA…"}                    the attempt was started and answered
+//! {"kind":"paid","attempt":"JA…","voucher":"0AB1…"}      shown as paid; the voucher may be left out
+//! {"kind":"paid","order":"JO…"}                          the same, by the order's number
+//! {"kind":"refused","attempt":"JA…"}                     finally told that nothing was taken
+//! ```
+//!
+//! Further fields are ignored; an unknown kind or an unreadable line is an error of the call.
+//!
+//! **Channel books**: what the sandbox answers to `GET /_sandbox/books`, see [`channel_books`].
+
+mod chain;
+pub mod channel_books;
+mod dues;
+mod history;
+mod journal;
+mod messages;
+mod money;
+mod orders;
+mod part;
+mod personal;
+mod settled;
+mod signatures;
+mod slots;
+#[cfg(test)]
+mod tests;
+mod transitions;
+mod view;
+
+use jiaoyi_crypto::{Keyring, PublicKey, PublicKeys};
+use jiaoyi_domain::Instant;
+use jiaoyi_domain::record::{Record, TableSpec, Value};
+use jiaoyi_store::{Snapshot, StoreError};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Most violations that a report lists; further ones are counted.
+pub const VIOLATIONS_MAX: usize = 1_000;
+
+/// One past the last bucket.
+const BUCKETS_END: i64 = 4_096;
+
+/// Files up to this size are held as one range of buckets.
+const RANGE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What signatures are checked with.
+pub struct SignatureKeys<'a> {
+    /// The published voucher keys.
+    pub vouchers: &'a PublicKeys,
+    /// The public half of the key that signs checkpoints.
+    pub audit: &'a PublicKey,
+    /// The portal's host as it stands in QR texts, with its port if any.
+    pub host: &'a str,
+}
+
+/// What is verified besides safety.
+#[derive(Default)]
+pub struct VerifyOptions<'a> {
+    /// The time now: adds what holds after faults have stopped.
+    pub settled: Option<Instant>,
+    /// Adds every voucher and checkpoint signature.
+    pub signatures: Option<SignatureKeys<'a>>,
+    /// What clients were told; see the module's text.
+    pub journal: Option<PathBuf>,
+    /// What the channel saw.
+    pub channel_books: Option<PathBuf>,
+    /// Adds that every sealed value opens in its place.
+    pub keyring: Option<&'a Keyring>,
+    /// How many buckets are held at once; by the size of the file when not given.
+    pub buckets_at_once: Option<u16>,
+}
+
+/// One row that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Stable dotted code.
+    pub rule: &'static str,
+    pub table: String,
+    /// The primary key: numbers and texts as they are, ids in hex, joined by `/`.
+    pub key: String,
+    pub what: String,
+}
+
+/// What was looked at and what was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Rows by table, and further things by name.
+    pub checked: BTreeMap<String, u64>,
+    /// The first [`VIOLATIONS_MAX`].
+    pub violations: Vec<Violation>,
+    /// All of them.
+    pub violation_count: u64,
+}
+
+impl Report {
+    /// Whether every rule holds.
+    #[must_use]
+    pub const fn ok(&self) -> bool {
+        self.violation_count == 0
+    }
+
+    /// `{"ok","checked","violations":[{"rule","table","key","what"}],"violation_count"}`.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let violations: Vec<serde_json::Value> = self
+            .violations
+            .iter()
+            .map(|row| {
+                serde_json::json!({
+                    "rule": row.rule, "table": row.table, "key": row.key, "what": row.what,
+                })
+            })
+            .collect();
+        serde_json::json!({
+            "ok": self.ok(),
+            "checked": self.checked,
+            "violations": violations,
+            "violation_count": self.violation_count,
+        })
+    }
+
+    fn count(&mut self, what: &str) {
+        match self.checked.get_mut(what) {
+            Some(count) => *count = count.saturating_add(1),
+            None => {
+                self.checked.insert(what.to_owned(), 1);
+            }
+        }
+    }
+
+    fn fail(&mut self, rule: &'static str, table: &str, key: String, what: impl Into<String>) {
+        self.violation_count = self.violation_count.saturating_add(1);
+        if self.violations.len() < VIOLATIONS_MAX {
+            let (table, what) = (table.to_owned(), what.into());
+            self.violations.push(Violation {
+                rule,
+                table,
+                key,
+                what,
+            });
+        }
+    }
+
+    fn fail_row<R: Record>(&mut self, rule: &'static str, row: &R, what: impl Into<String>) {
+        self.fail(
+            rule,
+            R::SPEC.name,
+            key_text(&R::key_values(&row.key())),
+            what,
+        );
+    }
+
+    /// A violation of `row` unless `holds`.
+    fn demand<R: Record>(&mut self, holds: bool, rule: &'static str, row: &R, what: &str) {
+        if !holds {
+            self.fail_row(rule, row, what);
+        }
+    }
+}
+
+/// Why a database could not be verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The database could not be read.
+    #[error("verify: {0}")]
+    Store(#[from] StoreError),
+    /// The journal could not be read.
+    #[error("verify: read the journal {path}, line {line}: {why}")]
+    Journal {
+        path: String,
+        line: usize,
+        why: String,
+    },
+    /// The channel's books could not be read.
+    #[error("verify: read the channel's books {path}: {why}")]
+    ChannelBooks { path: String, why: String },
+}
+
+impl VerifyError {
+    /// Stable across releases.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            VerifyError::Store(error) => error.code(),
+            VerifyError::Journal { .. } => "verify.journal",
+            VerifyError::ChannelBooks { .. } => "verify.channel_books",
+        }
+    }
+}
+
+/// A key as people read it.
+#[must_use]
+pub fn key_text(key: &[Value]) -> String {
+    let parts: Vec<String> = key
+        .iter()
+        .map(|value| match value {
+            Value::Null => "null".to_owned(),
+            Value::Int(number) => number.to_string(),
+            Value::Text(text) => text.clone(),
+            Value::Bytes(bytes) => hex(bytes),
+        })
+        .collect();
+    parts.join("/")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The key of a raw row.
+fn raw_key(spec: &TableSpec, values: &[Value]) -> String {
+    key_text(values.get(..spec.key_len).unwrap_or(values))
+}
+
+/// The ranges of buckets that are held one after another; together they are all numbers, so that a
+/// row under an impossible bucket is found too.
+fn ranges(at_once: i64) -> Vec<(i64, i64)> {
+    let mut ranges = Vec::new();
+    let mut from = 0;
+    while from < BUCKETS_END {
+        let to = from.saturating_add(at_once);
+        let first = if from == 0 { i64::MIN } else { from };
+        let end = if to >= BUCKETS_END { i64::MAX } else { to };
+        ranges.push((first, end));
+        from = to;
+    }
+    ranges
+}
+
+/// How many buckets are held at once for a file of this size.
+fn buckets_for(bytes: u64) -> i64 {
+    let parts = bytes.div_ceil(RANGE_BYTES).clamp(1, 1_024);
+    let parts = i64::try_from(parts).unwrap_or(1_024);
+    (BUCKETS_END / parts).max(1)
+}
+
+/// Verifies the database at `path`. `progress` is called with steps done and steps in all.
+///
+/// # Errors
+///
+/// [`VerifyError`] when the database or a given file cannot be read; a broken rule is no error but
+/// a [`Violation`] of the report.
+pub fn verify(
+    path: &Path,
+    options: &VerifyOptions<'_>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Report, VerifyError> {
+    let snapshot = Snapshot::open(path)?;
+    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+    let at_once = options
+        .buckets_at_once
+        .map_or_else(|| buckets_for(bytes), |count| i64::from(count.max(1)));
+    let ranges = ranges(at_once);
+    let total = u64::try_from(ranges.len()).unwrap_or(0).saturating_add(3);
+    let mut done = 0;
+    let mut step = || {
+        done += 1;
+        progress(done, total);
+    };
+    let mut report = Report::default();
+    let mut books = options
+        .channel_books
+        .as_deref()
+        .map(channel_books::load)
+        .transpose()?;
+    let reference = part::Reference::load(&snapshot, options, &mut report)?;
+    let mut chain = chain::check_links(&snapshot, options.signatures.as_ref(), &mut report)?;
+    step();
+    for (from, to) in ranges {
+        let loaded = part::load(&snapshot, (from, to), options, &mut chain, &mut report)?;
+        let view = view::View::new(&snapshot, &loaded, &reference);
+        dues::check(&view, &mut report);
+        slots::check(&view, &mut report);
+        orders::check(&view, &mut report);
+        money::check(&view, &mut report);
+        messages::check(&view, &mut report);
+        if let Some(keys) = &options.signatures {
+            signatures::check(&view, keys, &mut report);
+        }
+        if let Some(now) = options.settled {
+            settled::check(&view, now, &mut report);
+        }
+        if let Some(books) = &mut books {
+            books.compare(&view, &mut report);
+        }
+        view.finish()?;
+        step();
+    }
+    chain.finish(&snapshot, &mut report)?;
+    money::unique_facts(&snapshot, &mut report)?;
+    step();
+    if let Some(books) = books {
+        books.finish(&mut report);
+    }
+    if let Some(journal) = &options.journal {
+        journal::check(&snapshot, journal, &mut report)?;
+    }
+    step();
+    Ok(report)
+}

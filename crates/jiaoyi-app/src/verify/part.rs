@@ -1,0 +1,306 @@
+//! The rows of one range of buckets, typed and indexed, and the small tables that are held whole.
+
+use super::chain::Chain;
+use super::history::History;
+use super::{Report, VerifyError, VerifyOptions, personal, raw_key};
+use jiaoyi_domain::Bucket;
+use jiaoyi_domain::attempt::Attempt;
+use jiaoyi_domain::audit::Event;
+use jiaoyi_domain::books::Transfer;
+use jiaoyi_domain::channel::ChannelCode;
+use jiaoyi_domain::due::{Due, DueId, OrderId, Revision, Slot, TurnedAway};
+use jiaoyi_domain::fact::Fact;
+use jiaoyi_domain::id::RefundNo;
+use jiaoyi_domain::messages::{Case, CommandKey, Inbox, Outbox, Topic};
+use jiaoyi_domain::order::{DeviceOrder, Line, PayOrder};
+use jiaoyi_domain::policy::Pack;
+use jiaoyi_domain::record::{Record, Value};
+use jiaoyi_domain::refund::Refund;
+use jiaoyi_domain::roster::{Document, NoticeLink, Person, PolicyPack, Roster};
+use jiaoyi_domain::voucher::{Voucher, VoucherSignature};
+use jiaoyi_store::{Snapshot, StoreError};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rows of one table by key.
+pub(super) type Table<R> = BTreeMap<<R as Record>::Key, R>;
+
+/// What a transfer names as the source of its money: bucket, channel, merchant, transaction.
+pub(super) type FactName = (Bucket, ChannelCode, String, String);
+
+/// The small tables, held for the whole run.
+#[derive(Default)]
+pub(super) struct Reference {
+    pub rosters: Table<Roster>,
+    pub packs: Table<PolicyPack>,
+    /// Versions of the stored packs; `None` when there is none, or when older texts were replaced,
+    /// so that not every version can be known.
+    pub pack_versions: Option<BTreeSet<String>>,
+}
+
+impl Reference {
+    pub(super) fn load(
+        snapshot: &Snapshot,
+        options: &VerifyOptions<'_>,
+        report: &mut Report,
+    ) -> Result<Reference, StoreError> {
+        let mut reference = Reference::default();
+        let table = &mut reference.rosters;
+        snapshot.scan_raw::<Roster>(|values| read(values, options, report, table))?;
+        let table = &mut reference.packs;
+        snapshot.scan_raw::<PolicyPack>(|values| read(values, options, report, table))?;
+        let packs = &reference.packs;
+        if !packs.is_empty() && packs.values().all(|pack| pack.version == 1) {
+            let version = |pack: &PolicyPack| Pack::parse(&pack.file_name, &pack.text).ok();
+            let versions = packs
+                .values()
+                .filter_map(version)
+                .map(|pack| pack.version());
+            reference.pack_versions = Some(versions.collect());
+        }
+        Ok(reference)
+    }
+}
+
+/// The rows of one range of buckets.
+#[derive(Default)]
+pub(super) struct Part {
+    pub from: i64,
+    pub to: i64,
+    pub history: History,
+    pub persons: Table<Person>,
+    pub documents: Table<Document>,
+    pub dues: Table<Due>,
+    pub revisions: Table<Revision>,
+    pub slots: Table<Slot>,
+    pub turned_away: Table<TurnedAway>,
+    pub orders: Table<PayOrder>,
+    pub lines: Table<Line>,
+    pub attempts: Table<Attempt>,
+    pub facts: Table<Fact>,
+    pub transfers: Table<Transfer>,
+    pub refunds: Table<Refund>,
+    pub vouchers: Table<Voucher>,
+    pub signatures: Table<VoucherSignature>,
+    pub device_orders: Table<DeviceOrder>,
+    pub notice_links: Table<NoticeLink>,
+    pub outbox: Table<Outbox>,
+    pub cases: Table<Case>,
+    pub command_keys: Table<CommandKey>,
+    pub index: Index,
+}
+
+/// Ways to find rows of the range that are not their keys.
+#[derive(Default)]
+pub(super) struct Index {
+    pub attempts_of_order: BTreeMap<(Bucket, OrderId), Vec<<Attempt as Record>::Key>>,
+    pub facts_of_order: BTreeMap<(Bucket, OrderId), Vec<<Fact as Record>::Key>>,
+    pub refunds_of_fact: BTreeMap<FactName, Vec<<Refund as Record>::Key>>,
+    pub refunds_of_order: BTreeMap<(Bucket, OrderId), Vec<<Refund as Record>::Key>>,
+    pub vouchers_of_due: BTreeMap<(Bucket, DueId, u32), Vec<<Voucher as Record>::Key>>,
+    pub transfers_of_fact: BTreeMap<FactName, Vec<<Transfer as Record>::Key>>,
+    pub transfers_of_due: BTreeMap<(Bucket, DueId, u32), Vec<<Transfer as Record>::Key>>,
+    pub transfers_of_refund: BTreeMap<RefundNo, Vec<<Transfer as Record>::Key>>,
+    pub outbox: BTreeSet<(Bucket, Topic, String)>,
+    pub cases_of_order: BTreeMap<(Bucket, OrderId), Vec<<Case as Record>::Key>>,
+    pub cases_of_subject: BTreeMap<(Bucket, String), Vec<<Case as Record>::Key>>,
+}
+
+/// Reads one raw row into its table; what does not read as its type is named.
+fn read<R: Record>(
+    values: Vec<Value>,
+    options: &VerifyOptions<'_>,
+    report: &mut Report,
+    table: &mut Table<R>,
+) {
+    report.count(R::SPEC.name);
+    personal::check(R::SPEC, &values, options.keyring, report);
+    let key = raw_key(R::SPEC, &values);
+    match R::from_values(values.clone()) {
+        Some(row) if row.values() == values => {
+            table.insert(row.key(), row);
+        }
+        Some(_) => {
+            let what = "a value is written otherwise than we write it";
+            report.fail("row.damaged", R::SPEC.name, key, what);
+        }
+        None => {
+            let what = "a value is not one of its column's type";
+            report.fail("row.damaged", R::SPEC.name, key, what);
+        }
+    }
+}
+
+/// Loads the rows with `from <= bucket < to` and compares them with their events.
+pub(super) fn load(
+    snapshot: &Snapshot,
+    (from, to): (i64, i64),
+    options: &VerifyOptions<'_>,
+    chain: &mut Chain,
+    report: &mut Report,
+) -> Result<Part, VerifyError> {
+    let mut part = Part {
+        from,
+        to,
+        ..Part::default()
+    };
+    part.load_events(snapshot, chain, report)?;
+    macro_rules! load {
+        ($($field:ident: $record:ty,)*) => {$(
+            let (history, table) = (&mut part.history, &mut part.$field);
+            snapshot.scan_buckets_raw::<$record>(from, to, |values| {
+                history.row(<$record>::SPEC, &values, report);
+                read::<$record>(values, options, report, table);
+            })?;
+        )*};
+    }
+    load! {
+        persons: Person, documents: Document, dues: Due, revisions: Revision, slots: Slot,
+        turned_away: TurnedAway, orders: PayOrder, lines: Line, attempts: Attempt, facts: Fact,
+        transfers: Transfer, refunds: Refund, vouchers: Voucher, signatures: VoucherSignature,
+        device_orders: DeviceOrder, notice_links: NoticeLink, outbox: Outbox, cases: Case,
+        command_keys: CommandKey,
+    }
+    // Notices are many and large, and nothing else is compared with them.
+    let (history, mut none) = (&mut part.history, Table::<Inbox>::new());
+    snapshot.scan_buckets_raw::<Inbox>(from, to, |values| {
+        history.row(Inbox::SPEC, &values, report);
+        read::<Inbox>(values, options, report, &mut none);
+        none.clear();
+    })?;
+    if from <= 0 {
+        // Rows without a bucket have their events in bucket 0; they were read already.
+        snapshot.scan_raw::<Roster>(|row| history.row(Roster::SPEC, &row, report))?;
+        snapshot.scan_raw::<PolicyPack>(|row| history.row(PolicyPack::SPEC, &row, report))?;
+    }
+    part.history.finish(report);
+    part.build_index();
+    Ok(part)
+}
+
+impl Part {
+    fn load_events(
+        &mut self,
+        snapshot: &Snapshot,
+        chain: &mut Chain,
+        report: &mut Report,
+    ) -> Result<(), VerifyError> {
+        let mut trouble = Ok(());
+        let history = &mut self.history;
+        snapshot.scan_buckets_raw::<Event>(self.from, self.to, |values| {
+            report.count(Event::SPEC.name);
+            let key = raw_key(Event::SPEC, &values);
+            let Some(event) = Event::from_values(values) else {
+                report.fail(
+                    "row.damaged",
+                    Event::SPEC.name,
+                    key,
+                    "it does not read as one",
+                );
+                return;
+            };
+            if trouble.is_ok() {
+                trouble = chain.event(snapshot, &event, report);
+            }
+            history.event(&event, report);
+        })?;
+        history.sort();
+        Ok(trouble?)
+    }
+
+    fn build_index(&mut self) {
+        let index = &mut self.index;
+        for row in self.attempts.values() {
+            let order = (row.bucket, row.order_id);
+            index
+                .attempts_of_order
+                .entry(order)
+                .or_default()
+                .push(row.key());
+        }
+        for row in self.facts.values() {
+            let order = (row.bucket, row.order_id);
+            index
+                .facts_of_order
+                .entry(order)
+                .or_default()
+                .push(row.key());
+        }
+        for row in self.refunds.values() {
+            let fact = (
+                row.bucket,
+                row.channel,
+                row.merchant.clone(),
+                row.txn_id.clone(),
+            );
+            index
+                .refunds_of_fact
+                .entry(fact)
+                .or_default()
+                .push(row.key());
+            let order = (row.bucket, row.order_id);
+            index
+                .refunds_of_order
+                .entry(order)
+                .or_default()
+                .push(row.key());
+        }
+        for row in self.vouchers.values() {
+            let due = (row.bucket, row.due_id, row.generation);
+            index
+                .vouchers_of_due
+                .entry(due)
+                .or_default()
+                .push(row.key());
+        }
+        for row in self.transfers.values() {
+            index.transfer(row);
+        }
+        for row in self.outbox.values() {
+            index
+                .outbox
+                .insert((row.bucket, row.topic, row.subject.clone()));
+        }
+        for row in self.cases.values() {
+            if let Some(order) = row.order_id {
+                index
+                    .cases_of_order
+                    .entry((row.bucket, order))
+                    .or_default()
+                    .push(row.key());
+            }
+            let subject = (row.bucket, row.subject.clone());
+            index
+                .cases_of_subject
+                .entry(subject)
+                .or_default()
+                .push(row.key());
+        }
+    }
+}
+
+impl Index {
+    fn transfer(&mut self, row: &Transfer) {
+        if let (Some(channel), Some(merchant), Some(txn)) =
+            (row.channel, &row.merchant, &row.txn_id)
+        {
+            let fact = (row.bucket, channel, merchant.clone(), txn.clone());
+            self.transfers_of_fact
+                .entry(fact)
+                .or_default()
+                .push(row.key());
+        }
+        if let (Some(due), Some(generation)) = (row.due_id, row.generation) {
+            let due = (row.bucket, due, generation);
+            self.transfers_of_due
+                .entry(due)
+                .or_default()
+                .push(row.key());
+        }
+        if let Some(refund) = &row.refund_no {
+            self.transfers_of_refund
+                .entry(refund.clone())
+                .or_default()
+                .push(row.key());
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! A true database is found true; every changed, removed, swapped or added row is named.
+
+mod tamper;
+mod world;
+
+use super::{Report, SignatureKeys, VerifyOptions, verify};
+use jiaoyi_domain::time::DAY_MS;
+use std::path::Path;
+use world::{Made, TempFile, World};
+
+/// Builds the database on a file of its own and closes it.
+fn build(name: &str) -> (TempFile, World, Made) {
+    let file = TempFile::new(name);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (world, made) = runtime.block_on(world::build(&file.0));
+    world.store.close();
+    (file, world, made)
+}
+
+fn run(path: &Path, options: &VerifyOptions<'_>) -> Report {
+    verify(path, options, &mut |_, _| {}).unwrap()
+}
+
+fn rules(report: &Report) -> Vec<&'static str> {
+    let mut rules: Vec<&str> = report.violations.iter().map(|row| row.rule).collect();
+    rules.dedup();
+    rules
+}
+
+#[test]
+fn a_true_database_is_found_true() {
+    let (file, world, _) = build("true");
+    for buckets_at_once in [None, Some(64), Some(1000)] {
+        let keys = world.keyring.public_keys();
+        let signatures = SignatureKeys {
+            vouchers: &keys,
+            audit: world.keyring.audit_public(),
+            host: world::HOST,
+        };
+        let options = VerifyOptions {
+            signatures: Some(signatures),
+            keyring: Some(&world.keyring),
+            buckets_at_once,
+            ..VerifyOptions::default()
+        };
+        let mut steps = Vec::new();
+        let report = verify(&file.0, &options, &mut |done, total| {
+            steps.push((done, total))
+        });
+        let report = report.unwrap();
+        assert_eq!(report.violations, [], "{buckets_at_once:?}");
+        assert!(report.ok());
+        assert_eq!(steps.last().map(|(done, total)| done == total), Some(true));
+        assert_eq!(report.checked["voucher signatures"], 2);
+        for table in [
+            "due",
+            "slot",
+            "fact",
+            "transfer",
+            "refund",
+            "event",
+            "link",
+            "checkpoint",
+        ] {
+            assert!(report.checked[table] > 0, "{table}");
+        }
+        assert_eq!(report.to_json()["ok"], true);
+    }
+}
+
+#[test]
+fn what_is_not_finished_in_its_time_is_named() {
+    let (file, world, _) = build("settled");
+    let after = |days: i64| VerifyOptions {
+        settled: Some(world.now.plus_ms(days * DAY_MS)),
+        ..VerifyOptions::default()
+    };
+    let late = run(&file.0, &after(2));
+    let found = rules(&late);
+    for rule in [
+        "settled.attempt",
+        "settled.lock",
+        "settled.outbox",
+        "settled.refund",
+    ] {
+        assert!(found.contains(&rule), "{rule} is not in {found:?}");
+    }
+    let now = run(
+        &file.0,
+        &VerifyOptions {
+            settled: Some(world.now),
+            ..VerifyOptions::default()
+        },
+    );
+    assert!(!rules(&now).contains(&"settled.attempt"));
+}
+
+#[test]
+fn what_clients_were_told_is_compared() {
+    let (file, world, made) = build("journal");
+    let slot = file_query(
+        &file.0,
+        "SELECT voucher_no FROM slot WHERE fact_bucket IS NOT NULL",
+    );
+    let order_no = file_query(
+        &file.0,
+        "SELECT order_no FROM pay_order WHERE state = 'closed'",
+    );
+    let voucher_of_paid = file_query(
+        &file.0,
+        &format!(
+            "SELECT v.voucher_no FROM voucher v JOIN attempt a ON a.order_id = v.order_id \
+             WHERE a.attempt_no = '{}'",
+            made.paid.attempt
+        ),
+    );
+    let journal = TempFile::new("journal.ndjson");
+    let check = |lines: &str| {
+        std::fs::write(&journal.0, lines).unwrap();
+        let path = Some(journal.0.clone());
+        run(
+            &file.0,
+            &VerifyOptions {
+                journal: path,
+                ..VerifyOptions::default()
+            },
+        )
+    };
+    let (paid, refused) = (&made.paid.attempt, &made.refused.attempt);
+    let good = format!(
+        "{{\"kind\":\"accepted\",\"attempt\":\"{paid}\",\"ms\":3}}\n\
+         {{\"kind\":\"paid\",\"attempt\":\"{paid}\",\"voucher\":\"{voucher_of_paid}\"}}\n\n\
+         {{\"kind\":\"refused\",\"attempt\":\"{refused}\"}}\n"
+    );
+    let report = check(&good);
+    assert!(report.ok() && report.checked["journal"] == 3, "{report:?}");
+    let mut ids = jiaoyi_domain::IdSource::new([1; 32], 0);
+    let unknown = jiaoyi_domain::AttemptNo::draw(made.paid.order.0, &mut ids);
+    for (line, rule) in [
+        (
+            format!("{{\"kind\":\"accepted\",\"attempt\":\"{unknown}\"}}"),
+            "journal.accepted",
+        ),
+        (
+            format!("{{\"kind\":\"refused\",\"attempt\":\"{paid}\"}}"),
+            "journal.refused",
+        ),
+        (
+            format!("{{\"kind\":\"paid\",\"attempt\":\"{refused}\"}}"),
+            "journal.paid",
+        ),
+        (
+            format!("{{\"kind\":\"paid\",\"order\":\"{order_no}\"}}"),
+            "journal.paid",
+        ),
+        (
+            format!("{{\"kind\":\"paid\",\"attempt\":\"{refused}\",\"voucher\":\"{slot}\"}}"),
+            "journal.paid",
+        ),
+    ] {
+        let report = check(&line);
+        assert!(
+            report.violations.iter().all(|row| row.rule == rule),
+            "{report:?}"
+        );
+        assert!(!report.ok(), "{line}");
+    }
+    std::fs::write(&journal.0, "{\"kind\":\"lost\"}").unwrap();
+    let options = VerifyOptions {
+        journal: Some(journal.0.clone()),
+        ..VerifyOptions::default()
+    };
+    let error = verify(&file.0, &options, &mut |_, _| {}).unwrap_err();
+    assert_eq!(error.code(), "verify.journal");
+    drop(world);
+}
+
+/// The first text that a query finds.
+fn file_query(path: &Path, sql: &str) -> String {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+/// The channel's books as they must look for this database.
+fn books_of(path: &Path) -> serde_json::Value {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let mut facts = connection
+        .prepare(
+            "SELECT channel, merchant, attempt_no, txn_id, amount FROM fact WHERE kind = 'success'",
+        )
+        .unwrap();
+    let mut refunds = connection
+        .prepare(
+            "SELECT channel_no, amount, state FROM refund WHERE txn_id = ? AND sent_at IS NOT NULL",
+        )
+        .unwrap();
+    let transactions: Vec<serde_json::Value> = facts
+        .query_map([], |row| {
+            let txn: String = row.get(3)?;
+            let back: Vec<serde_json::Value> = refunds
+                .query_map([&txn], |row| {
+                    let state: String = row.get(2)?;
+                    let state = if state == "done" {
+                        "success"
+                    } else {
+                        "processing"
+                    };
+                    Ok(serde_json::json!({
+                        "out_refund_no": row.get::<_, String>(0)?,
+                        "amount_fen": row.get::<_, i64>(1)?,
+                        "state": state,
+                    }))
+                })?
+                .collect::<Result<_, _>>()?;
+            Ok(serde_json::json!({
+                "channel": row.get::<_, String>(0)?, "merchant": row.get::<_, String>(1)?,
+                "out_trade_no": row.get::<_, String>(2)?, "transaction_id": txn,
+                "amount_fen": row.get::<_, i64>(4)?, "refunds": back,
+            }))
+        })
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    serde_json::json!({ "now_ms": 0, "transactions": transactions })
+}
+
+#[test]
+fn the_channels_own_books_are_compared_both_ways() {
+    let (file, _, _) = build("books");
+    let books = TempFile::new("books.json");
+    let check = |told: &serde_json::Value| {
+        std::fs::write(&books.0, told.to_string()).unwrap();
+        let path = Some(books.0.clone());
+        run(
+            &file.0,
+            &VerifyOptions {
+                channel_books: path,
+                ..VerifyOptions::default()
+            },
+        )
+    };
+    let good = books_of(&file.0);
+    let report = check(&good);
+    assert!(report.ok(), "{:?}", report.violations);
+    let with_refund = |told: &serde_json::Value| {
+        let rows = told["transactions"].as_array().unwrap();
+        let done = |row: &serde_json::Value| row["refunds"][0]["state"] == "success";
+        rows.iter().position(done).unwrap()
+    };
+    let place = with_refund(&good);
+    let mut missing = good.clone();
+    let taken = missing["transactions"].as_array_mut().unwrap().remove(0);
+    let mut more = good.clone();
+    let mut extra = taken.clone();
+    extra["transaction_id"] = "4200009999".into();
+    more["transactions"].as_array_mut().unwrap().push(extra);
+    let mut dearer = good.clone();
+    dearer["transactions"][0]["amount_fen"] = 1.into();
+    for told in [missing, more, dearer] {
+        let report = check(&told);
+        assert_eq!(rules(&report), ["channel.payment"]);
+        assert_eq!(report.violations[0].table, "fact");
+    }
+    let mut stuck = good.clone();
+    stuck["transactions"][place]["refunds"][0]["state"] = "processing".into();
+    let mut unknown = good.clone();
+    unknown["transactions"][place]["refunds"] = serde_json::json!([]);
+    let mut foreign = good.clone();
+    foreign["transactions"][place]["refunds"][0]["out_refund_no"] = "console".into();
+    for told in [stuck, unknown, foreign] {
+        assert!(rules(&check(&told)).contains(&"channel.refund"));
+    }
+    std::fs::write(&books.0, "{}").unwrap();
+    let options = VerifyOptions {
+        channel_books: Some(books.0.clone()),
+        ..VerifyOptions::default()
+    };
+    let error = verify(&file.0, &options, &mut |_, _| {}).unwrap_err();
+    assert_eq!(error.code(), "verify.channel_books");
+}

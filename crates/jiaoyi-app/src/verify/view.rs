@@ -1,0 +1,183 @@
+//! Rows as the checks ask for them: from the range that is held, else from the snapshot.
+
+use super::part::{Part, Reference, Table};
+use jiaoyi_domain::attempt::Attempt;
+use jiaoyi_domain::books::Transfer;
+use jiaoyi_domain::decide::{DueKey, OrderKey};
+use jiaoyi_domain::due::{Due, Revision, Slot};
+use jiaoyi_domain::fact::Fact;
+use jiaoyi_domain::messages::{Case, CaseKind, CaseState};
+use jiaoyi_domain::money::Fen;
+use jiaoyi_domain::order::{Line, PayOrder};
+use jiaoyi_domain::record::{Column, Record, Value};
+use jiaoyi_domain::refund::Refund;
+use jiaoyi_domain::roster::Person;
+use jiaoyi_domain::voucher::Voucher;
+use jiaoyi_store::{Snapshot, StoreError};
+use std::cell::RefCell;
+
+/// A record whose rows a range holds.
+pub(super) trait Held: Record {
+    fn table(part: &Part) -> &Table<Self>;
+}
+
+macro_rules! held {
+    ($($record:ty = $field:ident,)*) => {$(
+        impl Held for $record {
+            fn table(part: &Part) -> &Table<Self> {
+                &part.$field
+            }
+        }
+    )*};
+}
+held! {
+    Person = persons, Due = dues, Revision = revisions, Slot = slots, PayOrder = orders,
+    Line = lines, Attempt = attempts, Fact = facts, Refund = refunds, Voucher = vouchers,
+}
+
+/// One range of buckets in the whole snapshot.
+pub(super) struct View<'a> {
+    snapshot: &'a Snapshot,
+    pub part: &'a Part,
+    pub reference: &'a Reference,
+    trouble: RefCell<Option<StoreError>>,
+}
+
+impl<'a> View<'a> {
+    pub(super) const fn new(
+        snapshot: &'a Snapshot,
+        part: &'a Part,
+        reference: &'a Reference,
+    ) -> View<'a> {
+        View {
+            snapshot,
+            part,
+            reference,
+            trouble: RefCell::new(None),
+        }
+    }
+
+    /// The engine's trouble on the way, if there was any: then nothing found counts.
+    pub(super) fn finish(self) -> Result<(), StoreError> {
+        self.trouble.into_inner().map_or(Ok(()), Err)
+    }
+
+    fn holds(&self, key: &[Value]) -> bool {
+        match key.first() {
+            Some(Value::Int(bucket)) => (self.part.from..self.part.to).contains(bucket),
+            Some(Value::Null | Value::Text(_) | Value::Bytes(_)) | None => false,
+        }
+    }
+
+    fn note<T: Default>(&self, found: Result<T, StoreError>) -> T {
+        match found {
+            Ok(found) => found,
+            // The range that the row lies in names it.
+            Err(StoreError::Damaged(_)) => T::default(),
+            Err(error) => {
+                self.trouble.borrow_mut().get_or_insert(error);
+                T::default()
+            }
+        }
+    }
+
+    /// One row by its key, wherever it lies.
+    pub(super) fn get<R: Held>(&self, key: &R::Key) -> Option<R> {
+        if self.holds(&R::key_values(key)) {
+            R::table(self.part).get(key).cloned()
+        } else {
+            self.note(self.snapshot.load::<R>(key))
+        }
+    }
+
+    /// The lines of an order.
+    pub(super) fn lines(&self, order: &OrderKey) -> Vec<Line> {
+        let given = [order.0.to_value(), order.1.to_value()];
+        if self.holds(&given) {
+            let all = (order.0, order.1, 0)..=(order.0, order.1, u32::MAX);
+            self.part
+                .lines
+                .range(all)
+                .map(|(_, line)| line.clone())
+                .collect()
+        } else {
+            self.note(self.snapshot.range("by_order", &given))
+        }
+    }
+
+    /// The transfers of an order that lie in `bucket`. For movements between buckets.
+    pub(super) fn transfers(
+        &self,
+        bucket: jiaoyi_domain::Bucket,
+        order: &OrderKey,
+    ) -> Vec<Transfer> {
+        let given = [bucket.to_value(), order.1.to_value()];
+        self.note(self.snapshot.range("by_order", &given))
+    }
+
+    /// The revisions of a due of this range.
+    pub(super) fn revisions(&self, due: &DueKey) -> impl Iterator<Item = &Revision> {
+        let all = (due.0, due.1, due.2, 0)..=(due.0, due.1, due.2, u32::MAX);
+        self.part.revisions.range(all).map(|(_, revision)| revision)
+    }
+
+    /// Rows of this range by a list of keys out of the index.
+    pub(super) fn list<R: Held>(&self, keys: Option<&'a Vec<R::Key>>) -> Vec<&'a R> {
+        let table = R::table(self.part);
+        keys.into_iter()
+            .flatten()
+            .filter_map(|key| table.get(key))
+            .collect()
+    }
+
+    /// Transfers of this range by a list of keys out of the index.
+    pub(super) fn transfer_list(
+        &self,
+        keys: Option<&'a Vec<<Transfer as Record>::Key>>,
+    ) -> Vec<&'a Transfer> {
+        let table = &self.part.transfers;
+        keys.into_iter()
+            .flatten()
+            .filter_map(|key| table.get(key))
+            .collect()
+    }
+
+    /// Whether an order of this range has a case of this kind, open or closed.
+    pub(super) fn has_case(&self, order: &OrderKey, kind: CaseKind) -> bool {
+        self.cases_of(order).any(|case| case.kind == kind)
+    }
+
+    /// The cases of an order of this range.
+    pub(super) fn cases_of(&self, order: &OrderKey) -> impl Iterator<Item = &'a Case> {
+        let keys = self.part.index.cases_of_order.get(order);
+        keys.into_iter()
+            .flatten()
+            .filter_map(|key| self.part.cases.get(key))
+    }
+
+    /// Whether a number of this range has an open case.
+    pub(super) fn has_open_case(&self, bucket: jiaoyi_domain::Bucket, subject: &str) -> bool {
+        let keys = self
+            .part
+            .index
+            .cases_of_subject
+            .get(&(bucket, subject.to_owned()));
+        keys.into_iter()
+            .flatten()
+            .filter_map(|key| self.part.cases.get(key))
+            .any(|case| case.state == CaseState::Open)
+    }
+}
+
+/// A sum that cannot overflow.
+pub(super) fn sum(amounts: impl IntoIterator<Item = Fen>) -> u128 {
+    amounts
+        .into_iter()
+        .map(|amount| u128::from(amount.get()))
+        .sum()
+}
+
+/// An amount as sums are compared.
+pub(super) fn whole(amount: Fen) -> u128 {
+    u128::from(amount.get())
+}
