@@ -94,3 +94,45 @@ fn reversed_name(name: &X509Name<'_>) -> String {
     parts.reverse();
     parts.join(",")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{SigningKey, VerifyingKey};
+
+    /// Expected values from alipay/alipay-sdk-nodejs-all@e167639, test/antcertutil.test.ts.
+    #[test]
+    fn alipay_serials_are_those_of_the_official_library() {
+        let app = include_str!("../testdata/appCertPublicKey_2021001161683774.crt");
+        let alipay = include_str!("../testdata/alipayCertPublicKey_RSA2.crt");
+        let root = include_str!("../testdata/alipayRootCert.crt");
+        let sn = |pem| Certificate::from_pem(pem).map(|certificate| certificate.alipay_sn);
+        assert_eq!(sn(app).as_deref(), Some("866efef280dec9137a87d047ac446315"));
+        assert_eq!(
+            sn(alipay).as_deref(),
+            Some("7513daaaa48aa3ba2e4018d84402479c")
+        );
+        let expected = "687b59193f3f462dd5336e5abf83c5d8_02941eef3187dddf3d3b83462e1dfcf6";
+        assert_eq!(alipay_root_sn(root).as_deref(), Some(expected));
+        assert_eq!(alipay_root_sn("no certificate"), None);
+    }
+
+    /// From wechatpay-apiv3/wechatpay-java@1dab7be, RSAVerifierTest.
+    #[test]
+    fn a_signature_of_the_official_java_library_is_made_and_verified_alike() {
+        let text = include_str!("../testdata/wx-rsa-java.json");
+        let vector: serde_json::Value = serde_json::from_str(text).unwrap();
+        let field = |name: &str| vector[name].as_str().unwrap();
+        let certificate = Certificate::from_pem(field("certificate")).unwrap();
+        assert_eq!(certificate.serial_hex, field("certificate_serial_hex"));
+        let key = VerifyingKey::from_der(&certificate.public_key_der).unwrap();
+        let (message, signature) = (field("message").as_bytes(), field("signature"));
+        assert!(key.verifies(message, signature));
+        assert!(!key.verifies(b"massage", signature));
+        let pem = format!(
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            field("private_key_der_base64")
+        );
+        assert_eq!(SigningKey::from_pem(&pem).unwrap().sign(message), signature);
+    }
+}

@@ -35,6 +35,8 @@ struct Pay {
     channel: Channel,
     out_trade_no: String,
     serial: Option<KeyKind>,
+    /// The channel takes this amount instead of the order's: a truly wrong amount.
+    amount_fen: Option<u64>,
 }
 
 /// `POST /_sandbox/pay`.
@@ -47,7 +49,7 @@ pub(crate) async fn pay(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Res
         channel: asked.channel,
         out_trade_no: asked.out_trade_no,
     };
-    match payer::play(&sandbox, &key, asked.serial).await {
+    match payer::play(&sandbox, &key, asked.serial, asked.amount_fen).await {
         Played::Unknown => json_error(
             StatusCode::NOT_FOUND,
             "control.unknown",

@@ -31,9 +31,11 @@
 //!
 //! No password: a sandbox belongs on a loopback address.
 //!
-//! - `POST /_sandbox/pay {"channel":"wechat"|"alipay","out_trade_no","serial":"pub"|"cert"?}` plays
-//!   the payer and delivers the signed notice; 200 `{"transaction_id","delivered","notify_status",
-//!   "tries"}`; 404 for a number never seen, 409 when closed. A paid order is notified again.
+//! - `POST /_sandbox/pay {"channel":"wechat"|"alipay","out_trade_no","serial":"pub"|"cert"?,
+//!   "amount_fen"?}` plays the payer and delivers the signed notice; 200 `{"transaction_id",
+//!   "delivered","notify_status","tries"}`; 404 for a number never seen, 409 when closed. A paid
+//!   order is notified again. `amount_fen` is for a channel that truly takes another amount than
+//!   was asked for: notice, query and bill then agree on it.
 //! - `POST /_sandbox/fault {"channel","out_trade_no"|"*","at","do","times"?,"delay_s"?,"code"?,
 //!   "variant"?}` → `{"id"}`; the deeds are in [`faults`]. `DELETE /_sandbox/fault/{id}` removes one.
 //! - `GET /_sandbox/books`: every transaction with its refunds and notices, and the waiting faults.

@@ -192,7 +192,12 @@ pub(crate) enum Played {
 }
 
 /// Plays the payer and waits for the merchant's answer to the notice.
-pub(crate) async fn play(sandbox: &Arc<Sandbox>, key: &Key, serial: Option<KeyKind>) -> Played {
+pub(crate) async fn play(
+    sandbox: &Arc<Sandbox>,
+    key: &Key,
+    serial: Option<KeyKind>,
+    amount_fen: Option<u64>,
+) -> Played {
     let now_ms = sandbox.now_ms();
     let number = {
         let mut books = sandbox.books();
@@ -207,6 +212,7 @@ pub(crate) async fn play(sandbox: &Arc<Sandbox>, key: &Key, serial: Option<KeyKi
         }
         let kind = trade.notice_key;
         if trade.payment.is_none() {
+            trade.amount_fen = amount_fen.unwrap_or(trade.amount_fen);
             books.pay(key, now_ms, 0);
             announce(sandbox, &mut books, key, None, false)
         } else {

@@ -20,6 +20,11 @@ pub(crate) fn payment(sandbox: &Sandbox, trade: &Trade, now_ms: i64) -> Members 
         .payment
         .as_ref()
         .map_or(now_ms, |payment| payment.at_ms);
+    // A notice is only sent of what is known, even while queries do not know it yet.
+    let known_ms = trade
+        .payment
+        .as_ref()
+        .map_or(now_ms, |payment| payment.hidden_until_ms);
     let mut members = Members::new();
     let fund = json!([{ "amount": total, "fundChannel": "ALIPAYACCOUNT" }]).to_string();
     for (name, value) in [
@@ -33,7 +38,7 @@ pub(crate) fn payment(sandbox: &Sandbox, trade: &Trade, now_ms: i64) -> Members 
         ("buyer_id", &trade.payer),
         ("buyer_logon_id", BUYER_LOGON_ID),
         ("seller_id", &identity.seller_id),
-        ("trade_status", status(trade, now_ms.max(paid_at_ms))),
+        ("trade_status", status(trade, now_ms.max(known_ms))),
         ("total_amount", &total),
         ("receipt_amount", &total),
         ("buyer_pay_amount", &total),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{nonce12, orders, refunds, sign};
-use crate::books::{Notice, Payment, Refund, RefundState, Trade};
+use crate::books::{Notice, Refund, RefundState, Trade};
 use crate::crypto::{random_hex, seal_aes_gcm};
 use crate::delivery::Outgoing;
 use crate::faults::{Deed, Fault};
@@ -20,11 +20,12 @@ fn members(value: Value) -> Map<String, Value> {
 
 /// The content of a notice of payment: what a query would answer.
 pub(crate) fn payment(sandbox: &Sandbox, trade: &Trade) -> Map<String, Value> {
-    let now_ms = trade
+    // A notice is only sent of what is known, even while queries do not know it yet.
+    let known_ms = trade
         .payment
         .as_ref()
-        .map_or(0, |Payment { at_ms, .. }| *at_ms);
-    members(orders::transaction(sandbox, trade, now_ms))
+        .map_or(0, |payment| payment.hidden_until_ms);
+    members(orders::transaction(sandbox, trade, known_ms))
 }
 
 /// The content of a notice of refund; its state is called `refund_status` here.

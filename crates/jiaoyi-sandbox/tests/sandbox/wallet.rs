@@ -85,6 +85,16 @@ async fn no_result_hides_the_payment_for_a_minute() {
     assert_eq!(state(&world, &number).await, "SUCCESS");
     world.door.quiet(0).await;
 
+    let (number, page) = h5(&world).await;
+    world.press(&page, "no_result").await;
+    world.play("wechat", &number).await;
+    let told = believe(&world.door.wait(1).await, world.now_ms()).unwrap();
+    assert_eq!(
+        told["trade_state"], "SUCCESS",
+        "the control can tell it earlier"
+    );
+    assert_eq!(state(&world, &number).await, "USERPAYING");
+
     world.shift(0).await;
     let number = unique("AW");
     let page = alipay::open(&world, &number).await;

@@ -637,6 +637,27 @@ async fn notices_use_the_kind_of_key_of_the_order_or_of_the_control() {
 }
 
 #[tokio::test]
+async fn the_channel_may_truly_take_another_amount() {
+    let world = World::start().await;
+    let (number, _) = place(&world, "native").await;
+    let body = json!({ "channel": "wechat", "out_trade_no": number, "amount_fen": 39999 });
+    assert_eq!(
+        world.post("/_sandbox/pay", body).await.json()["delivered"],
+        true
+    );
+    let notice = believe(&world.door.wait(1).await, world.now_ms()).unwrap();
+    assert_eq!(notice["amount"]["total"], 39999);
+    assert_eq!(query(&world, &number).await.json(), notice);
+    let told = post(&world, REFUNDS, &refund(&world, &number, &unique("RF"), 1)).await;
+    assert_eq!(
+        told.code(),
+        "INVALID_REQUEST",
+        "the total is what was taken"
+    );
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_refused_notice_comes_again_on_the_schedule() {
     let world = World::start().await;
     world.door.say(500, "busy");
