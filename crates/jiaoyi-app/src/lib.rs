@@ -17,3 +17,5 @@ pub mod portal;
 mod pricing;
 pub mod verify;
 mod vouchers;
+
+pub use vouchers::voucher_content_hash;

@@ -7,6 +7,7 @@ use crate::portal::{
     VoucherStatus, VoucherView,
 };
 use crate::pricing::{item_names, payer_names};
+use jiaoyi_crypto::Algorithm;
 use jiaoyi_crypto::record::{Field, record_hash};
 use jiaoyi_crypto::voucher::{VERSION, VoucherClaims, qr_text, sign_voucher, verify_voucher};
 use jiaoyi_documents::{FaceLine, FaceState, PayerRelation, VoucherFace};
@@ -39,17 +40,14 @@ const fn status(state: VoucherState) -> VoucherStatus {
 
 /// The hash of everything frozen in a voucher, as its signature states it.
 #[must_use]
-pub fn content_hash(
-    algorithm: jiaoyi_crypto::record::HashAlgorithm,
-    voucher: &Voucher,
-) -> [u8; 32] {
+pub fn voucher_content_hash(algorithm: Algorithm, voucher: &Voucher) -> [u8; 32] {
     let fields = BTreeMap::from([
         ("number", Field::from(voucher.voucher_no.as_str())),
         ("check_code", Field::from(voucher.check_code.as_str())),
         ("issued_at", Field::from(voucher.issued_at.0)),
         ("content", Field::from(voucher.content.as_str())),
     ]);
-    record_hash(algorithm, &fields)
+    record_hash(algorithm.hash(), &fields)
 }
 
 fn date(text: &str) -> Date {
@@ -77,7 +75,7 @@ impl Platform {
             name_masked: content.name_masked.clone(),
             amount: Fen::new(content.own_fen),
             channel: content.channel.clone(),
-            record_hash: content_hash(key.public().algorithm().hash(), voucher),
+            record_hash: voucher_content_hash(key.public().algorithm(), voucher),
         }
     }
 
@@ -349,7 +347,7 @@ impl Platform {
             return Ok(VerifyAnswer::NotFound);
         };
         let (_, key) = self.keyring.voucher_key();
-        if content_hash(key.public().algorithm().hash(), &voucher) != claims.record_hash {
+        if voucher_content_hash(key.public().algorithm(), &voucher) != claims.record_hash {
             return Ok(VerifyAnswer::Forged);
         }
         Ok(match self.signed(voucher).await? {

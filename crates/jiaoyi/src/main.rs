@@ -1,1 +1,93 @@
-fn main() {}
+//! The one executable: a portal, a demo, a sandbox and the operator's commands.
+//!
+//! Data goes to stdout, progress and notes to stderr. Exit codes: 0 done, 1 unexpected, 2 usage,
+//! 3 not found, 4 rows to be changed, 5 conflict, 6 differences found, 7 unavailable.
+
+mod commands;
+mod config;
+mod demo;
+mod edge;
+mod exit;
+mod serving;
+
+use clap::{Parser, Subcommand};
+use exit::Exit;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(
+    name = "jiaoyi",
+    version,
+    about = "Levies, collects, proves and serves resident medical insurance premiums (缴易)",
+    after_help = "Examples:\n  jiaoyi demo\n  jiaoyi demo pay --channel wechat"
+)]
+struct Cli {
+    /// Show more of what happens, on stderr.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything at once, with invented people and simulated channels.
+    Demo(demo::DemoArgs),
+    /// Run the portal of an installation.
+    Serve(commands::serve::ServeArgs),
+    /// Run the other side of the payment channels alone.
+    Sandbox(commands::sandbox::SandboxArgs),
+    /// Take data in.
+    Import(commands::import::ImportArgs),
+    /// Check, show or import region-year policies.
+    Policy(commands::policy::PolicyArgs),
+    /// Prove that the books, the vouchers and the audit chain are right.
+    Verify(commands::verify::VerifyArgs),
+    /// Check a voucher without any database.
+    Voucher(commands::voucher::VoucherArgs),
+    /// Check an installation and say what to mend.
+    Doctor(commands::doctor::DoctorArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return Exit::unexpected(error).report(),
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Demo(args) => demo::run(args).await,
+            Command::Serve(args) => commands::serve::run(args).await,
+            Command::Sandbox(args) => commands::sandbox::run(args).await,
+            Command::Import(args) => commands::import::run(args).await,
+            Command::Policy(args) => commands::policy::run(args).await,
+            Command::Verify(args) => commands::verify::run(args),
+            Command::Voucher(args) => commands::voucher::run(args),
+            Command::Doctor(args) => commands::doctor::run(args).await,
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => exit.report(),
+    }
+}
+
+/// Logs go to stderr; `JIAOYI_LOG` overrides what is shown.
+fn start_log(verbose: u8) {
+    let default = match verbose {
+        0 => "warn,jiaoyi_sandbox=error",
+        1 => "info",
+        _ => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("JIAOYI_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}

@@ -1,0 +1,45 @@
+//! `jiaoyi serve`: the portal of an installation.
+
+use crate::commands::open_platform;
+use crate::config::Config;
+use crate::exit::{Exit, note};
+use crate::serving;
+use clap::Args;
+use jiaoyi_web::WebSettings;
+use std::path::PathBuf;
+use tokio::net::TcpListener;
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  jiaoyi serve --config jiaoyi.toml\n  jiaoyi doctor --config jiaoyi.toml"
+)]
+pub struct ServeArgs {
+    /// The configuration file.
+    #[arg(long, default_value = "jiaoyi.toml")]
+    config: PathBuf,
+}
+
+/// Serves until the process is asked to stop.
+pub async fn run(args: ServeArgs) -> Result<(), Exit> {
+    let config = Config::load(&args.config)?;
+    let platform = open_platform(&config).await?;
+    let listener = TcpListener::bind(&config.listen)
+        .await
+        .map_err(|error| Exit::unavailable(format!("listen on {}: {error}", config.listen)))?;
+    let settings = WebSettings {
+        https: config.public_url.starts_with("https://"),
+        wallet_hosts: config.wallet_hosts.clone(),
+        client_ip_header: config.client_ip_header.clone(),
+        ..WebSettings::default()
+    };
+    let app = serving::portal(&platform, settings, crate::edge::system_clock());
+    note(format!(
+        "serving {} on {}",
+        config.public_url, config.listen
+    ));
+    let jobs = tokio::spawn(serving::run_jobs(platform.clone()));
+    let done = serving::serve(listener, app).await;
+    jobs.abort();
+    platform.store.close();
+    done
+}

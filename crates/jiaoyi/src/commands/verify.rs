@@ -1,0 +1,118 @@
+//! `jiaoyi verify`: proves that the books, the vouchers and the audit chain are right.
+
+use crate::commands::load_keyring;
+use crate::edge;
+use crate::exit::{Exit, note, print};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiaoyi_app::verify::{SignatureKeys, VerifyError, VerifyOptions, verify};
+use jiaoyi_crypto::keyring::Keyring;
+use jiaoyi_crypto::public_keys::PublicKeys;
+use jiaoyi_store::path_of_url;
+use std::path::PathBuf;
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  jiaoyi verify --database sqlite:data/jiaoyi.db\n  jiaoyi verify --database sqlite:data/jiaoyi.db --settled --json"
+)]
+pub struct VerifyArgs {
+    /// The database: sqlite:FILE. Read only; may be in use.
+    #[arg(long, env = "JIAOYI_DATABASE_URL")]
+    database: String,
+    /// Also what holds after faults have stopped.
+    #[arg(long)]
+    settled: bool,
+    /// Also every voucher and checkpoint signature; needs --keys.
+    #[arg(long, requires = "keys")]
+    signatures: bool,
+    /// The installation's key file: also opens every sealed value.
+    #[arg(long)]
+    keys: Option<PathBuf>,
+    /// The portal's host as it stands in QR texts, for --signatures.
+    #[arg(long, default_value = "")]
+    host: String,
+    /// What clients were told (NDJSON).
+    #[arg(long)]
+    journal: Option<PathBuf>,
+    /// What the channel saw (JSON of the sandbox's books).
+    #[arg(long)]
+    channel_books: Option<PathBuf>,
+    /// The moment `--settled` measures against, RFC 3339; now unless given.
+    #[arg(long)]
+    at: Option<String>,
+    /// One line of JSON on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit 0 when everything holds, 1 for a violation, 2 usage, 7 database not reachable.
+pub fn run(args: VerifyArgs) -> Result<(), Exit> {
+    let path = path_of_url(&args.database).map_err(Exit::usage)?;
+    if !path.exists() {
+        return Err(Exit::unavailable(format!(
+            "{}: there is no database",
+            path.display()
+        )));
+    }
+    let at = match &args.at {
+        Some(text) => jiaoyi_domain::Instant::parse(text).ok_or_else(|| {
+            Exit::usage(format!(
+                "--at {text}: not a time like 2026-11-22T10:00:00+08:00"
+            ))
+        })?,
+        None => edge::system_now(),
+    };
+    let keyring = args.keys.as_deref().map(load_keyring).transpose()?;
+    let public: Option<PublicKeys> = keyring.as_ref().map(Keyring::public_keys);
+    let signatures = match (&keyring, &public) {
+        (Some(keyring), Some(vouchers)) if args.signatures => Some(SignatureKeys {
+            vouchers,
+            audit: keyring.audit_public(),
+            host: &args.host,
+        }),
+        _ => None,
+    };
+    let options = VerifyOptions {
+        settled: args.settled.then_some(at),
+        signatures,
+        journal: args.journal.clone(),
+        channel_books: args.channel_books.clone(),
+        keyring: keyring.as_ref(),
+        buckets_at_once: None,
+    };
+    let target = if args.json {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr()
+    };
+    let bar = ProgressBar::with_draw_target(Some(1), target);
+    if let Ok(style) = ProgressStyle::with_template("verify {wide_bar} {percent}% {eta}") {
+        bar.set_style(style);
+    }
+    let done = verify(&path, &options, &mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let report = match done {
+        Ok(report) => report,
+        Err(error @ VerifyError::Store(_)) => return Err(Exit::unavailable(error)),
+        Err(error) => return Err(Exit::usage(error)),
+    };
+    if args.json {
+        print(report.to_json());
+    } else {
+        for row in &report.violations {
+            print(format!(
+                "{}  {} {}  {}",
+                row.rule, row.table, row.key, row.what
+            ));
+        }
+        let rows: u64 = report.checked.values().sum();
+        note(format!(
+            "{rows} rows and facts checked, {} violations",
+            report.violation_count
+        ));
+    }
+    if report.ok() { Ok(()) } else { Err(Exit::no()) }
+}

@@ -1,0 +1,356 @@
+//! `jiaoyi demo`: one process with portal, sandbox, text messages and invented families.
+//!
+//! Everything is real but the people and the channels: the channels are the sandbox, on its own
+//! port, with its own books, speaking the real wire protocol.
+
+mod forms;
+mod pay;
+mod people;
+
+use crate::commands::policy::policy_row;
+use crate::edge;
+use crate::exit::{Exit, note, print};
+use crate::serving;
+use axum::extract::State;
+use axum::routing::get;
+use clap::{Args, Subcommand};
+use jiaoyi_app::import::ImportRequest;
+use jiaoyi_app::limits::Budgets;
+use jiaoyi_app::platform::{Clock, Platform, PlatformConfig};
+use jiaoyi_channels::{Channels, ChannelsConfig};
+use jiaoyi_crypto::keyring::Keyring;
+use jiaoyi_documents::roster::Limits;
+use jiaoyi_domain::Date;
+use jiaoyi_domain::decide::ImportPolicy;
+use jiaoyi_domain::policy::{EXAMPLES, Pack, demo_packs};
+use jiaoyi_domain::region::RegionTable;
+use jiaoyi_sandbox::{SandboxConfig, write_demo_identities};
+use jiaoyi_store::Store;
+use jiaoyi_web::WebSettings;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  jiaoyi demo\n  jiaoyi demo --port 0 --json --today 2026-11-22\n  jiaoyi demo pay --channel alipay"
+)]
+pub struct DemoArgs {
+    #[command(subcommand)]
+    command: Option<DemoCommand>,
+    /// Where the portal listens on 127.0.0.1; 0 takes a free port.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Where data is kept; a new temporary folder unless given.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// How many invented people there are.
+    #[arg(long, default_value_t = 60)]
+    people: u32,
+    /// The date that portal and sandbox take for today, yyyy-mm-dd.
+    #[arg(long)]
+    today: Option<Date>,
+    /// Sign vouchers with SM2 and seal columns with SM4 instead of ES256 and AES.
+    #[arg(long)]
+    sm: bool,
+    /// Switch the budgets against guessing off; for load tests of your own.
+    #[arg(long)]
+    no_budgets: bool,
+    /// One line of JSON on stdout when ready.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum DemoCommand {
+    /// Pay for the next unpaid sample of a running demo, as a payer would.
+    Pay(pay::PayArgs),
+}
+
+/// Where a running demo can be found by `demo pay`.
+fn note_path() -> PathBuf {
+    std::env::temp_dir().join("jiaoyi-demo.json")
+}
+
+/// Runs the demo, or pays in a running one.
+pub async fn run(args: DemoArgs) -> Result<(), Exit> {
+    match args.command {
+        Some(DemoCommand::Pay(pay)) => pay::run(pay).await,
+        None => start(args).await,
+    }
+}
+
+/// What the demo tells whoever asks, as the one line of `--json` and at `/_demo`.
+struct Facts {
+    platform: Arc<Platform>,
+    portal: String,
+    sandbox: String,
+    database: String,
+    people: Vec<people::Invented>,
+}
+
+impl Facts {
+    /// Unpaid people who can be paid for now, at most `max`.
+    async fn samples(&self, max: usize) -> Vec<serde_json::Value> {
+        let mut samples = Vec::new();
+        for person in self.people.iter().filter(|person| person.payable) {
+            if samples.len() >= max {
+                break;
+            }
+            if !people::is_paid(&self.platform, person).await {
+                samples.push(serde_json::json!({
+                    "name": person.name,
+                    "id_number": person.id_number,
+                    "region": person.region,
+                }));
+            }
+        }
+        samples
+    }
+
+    async fn json(&self, max: usize) -> serde_json::Value {
+        serde_json::json!({
+            "portal": self.portal,
+            "sandbox": self.sandbox,
+            "sms": format!("{}/_sandbox/sms", self.sandbox),
+            "keys": format!("{}/verify/keys", self.portal),
+            "samples": self.samples(max).await,
+            "database": self.database,
+        })
+    }
+}
+
+async fn start(args: DemoArgs) -> Result<(), Exit> {
+    let listener = TcpListener::bind(("127.0.0.1", args.port))
+        .await
+        .map_err(|error| {
+            Exit::unavailable(format!(
+                "listen on port {}: {error}; choose another with --port, or --port 0",
+                args.port
+            ))
+        })?;
+    let sandbox_listener = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .map_err(Exit::unavailable)?;
+    let portal = format!(
+        "http://{}",
+        listener.local_addr().map_err(Exit::unexpected)?
+    );
+    let sandbox = format!(
+        "http://{}",
+        sandbox_listener.local_addr().map_err(Exit::unexpected)?
+    );
+    let clock = edge::clock_on(args.today);
+    let (folder, temporary) = match &args.data {
+        Some(folder) => (folder.clone(), false),
+        None => {
+            let name = format!("jiaoyi-demo-{}", std::process::id());
+            (std::env::temp_dir().join(name), true)
+        }
+    };
+    std::fs::create_dir_all(&folder).map_err(Exit::unexpected)?;
+
+    let identities = folder.join("channels");
+    if !identities.join("sandbox.toml").exists() {
+        write_demo_identities(&identities, clock()).map_err(Exit::unexpected)?;
+    }
+    let sandbox_config =
+        SandboxConfig::load(&identities.join("sandbox.toml")).map_err(Exit::unexpected)?;
+    let running = jiaoyi_sandbox::serve(
+        sandbox_listener,
+        sandbox_config,
+        Arc::clone(&clock),
+        sandbox.clone(),
+    )
+    .await
+    .map_err(Exit::unexpected)?;
+
+    let platform = open(&args, &folder, &identities, &portal, &sandbox, &clock).await?;
+    let people = seed(&platform, &folder, args.people).await?;
+    let facts = Arc::new(Facts {
+        platform: Arc::clone(&platform),
+        portal: portal.clone(),
+        sandbox: sandbox.clone(),
+        database: format!("sqlite:{}", folder.join("jiaoyi.db").display()),
+        people,
+    });
+    let settings = WebSettings {
+        demo: true,
+        https: false,
+        wallet_hosts: vec![sandbox.clone()],
+        ..WebSettings::default()
+    };
+    let app = serving::portal(&platform, settings, Arc::clone(&clock))
+        .route("/_demo", get(told).with_state(Arc::clone(&facts)));
+    let jobs = tokio::spawn(serving::run_jobs(Arc::clone(&platform)));
+    announce(&args, &facts).await;
+    let done = serving::serve(listener, app).await;
+    jobs.abort();
+    running.shutdown().await;
+    platform.store.close();
+    if temporary {
+        let _ = std::fs::remove_dir_all(&folder);
+        let _ = std::fs::remove_file(note_path());
+    }
+    done
+}
+
+async fn told(State(facts): State<Arc<Facts>>) -> ([(&'static str, &'static str); 1], String) {
+    ([("content-type", "application/json")], facts.json(50).await.to_string())
+}
+
+/// Opens a platform over the demo's folder; keys are made at the first start.
+async fn open(
+    args: &DemoArgs,
+    folder: &Path,
+    identities: &Path,
+    portal: &str,
+    sandbox: &str,
+    clock: &Clock,
+) -> Result<Arc<Platform>, Exit> {
+    let key_file = folder.join("keys.toml");
+    if !key_file.exists() {
+        let random = edge::random();
+        let mut fill = |bytes: &mut [u8]| random(bytes);
+        let keyring = if args.sm {
+            let (cipher, algorithm) = people::chinese_algorithms();
+            Keyring::generate_with(cipher, algorithm, &mut fill)
+        } else {
+            Keyring::generate(&mut fill)
+        };
+        std::fs::write(&key_file, keyring.to_toml()).map_err(Exit::unexpected)?;
+    }
+    let keyring = crate::commands::load_keyring(&key_file)?;
+    let mut config =
+        ChannelsConfig::load(&identities.join("channels.toml")).map_err(Exit::unexpected)?;
+    config.point_at(sandbox);
+    let channels = Channels::open(config, identities).map_err(Exit::unexpected)?;
+    let now = jiaoyi_domain::Instant(clock());
+    let store = Store::open(&folder.join("jiaoyi.db"), edge::random_bytes(), now)
+        .map_err(Exit::unavailable)?;
+    let off = Budgets {
+        misses_per_device_hour: 0,
+        lookups_per_address_minute: 0,
+        lookups_per_address_hour: 0,
+        verifications_per_address_minute: 0,
+        wrong_codes_per_number_hour: 0,
+    };
+    let platform = Platform::open(
+        store,
+        keyring,
+        channels,
+        RegionTable::with_demo(),
+        PlatformConfig {
+            public_url: portal.to_owned(),
+            issuer: "演示医保局".to_owned(),
+            demo: true,
+            budgets: if args.no_budgets {
+                off
+            } else {
+                Budgets::default()
+            },
+        },
+        (Arc::clone(clock), edge::random()),
+        edge::fonts(),
+    )
+    .await
+    .map_err(Exit::unexpected)?;
+    Ok(Arc::new(platform))
+}
+
+/// Imports the demo's policies and its families; the second start changes nothing.
+async fn seed(
+    platform: &Platform,
+    folder: &Path,
+    count: u32,
+) -> Result<Vec<people::Invented>, Exit> {
+    let today = platform.today();
+    let demo = demo_packs(today);
+    let demo = demo
+        .iter()
+        .map(|(file, text)| (file.as_str(), text.as_str()));
+    for (file, text) in demo.chain(EXAMPLES.iter().copied()) {
+        let pack = Pack::parse(file, text)
+            .map_err(|problems| Exit::unexpected(format!("{file}: {problems:?}")))?;
+        let pack = policy_row(&pack, text.to_owned());
+        platform
+            .submit(ImportPolicy { pack })
+            .await
+            .map_err(Exit::unexpected)?;
+    }
+    platform.reload_policies().await.map_err(Exit::unexpected)?;
+    let people = people::invent(count, today);
+    let file = folder.join("roster.csv");
+    std::fs::write(&file, people::roster(&people)).map_err(Exit::unexpected)?;
+    let request = ImportRequest {
+        path: file,
+        region: None,
+        benefit_year: today.year() + 1,
+        source: "demo".to_owned(),
+        serial: 1,
+        older_confirmed: false,
+        dry_run: false,
+        all_or_nothing: false,
+        limits: Limits::default(),
+    };
+    let report = platform
+        .import_roster(&request, &mut |_, _, _| {})
+        .await
+        .map_err(Exit::unexpected)?;
+    if report.rows_bad > 0 {
+        let lines: Vec<String> = report
+            .problems
+            .iter()
+            .take(3)
+            .map(|problem| problem.line_zh())
+            .collect();
+        return Err(Exit::unexpected(format!(
+            "the demo's roster: {}",
+            lines.join("; ")
+        )));
+    }
+    Ok(people)
+}
+
+/// Says where to go and whom to try, in both languages.
+async fn announce(args: &DemoArgs, facts: &Facts) {
+    let told = facts.json(50).await;
+    let _ = std::fs::write(note_path(), told.to_string());
+    if args.json {
+        print(told);
+        return;
+    }
+    let Facts {
+        portal, sandbox, ..
+    } = facts;
+    print(format!("演示已启动 demo ready     {portal}"));
+    print("演示环境，不是真的缴费；通道、短信都是模拟的。Nothing here is a real payment.");
+    print(format!("  居民 resident          {portal}/"));
+    print(format!("  短信 text messages     {sandbox}/_sandbox/sms"));
+    print(format!("  模拟通道 sandbox       {sandbox}/_sandbox/books"));
+    print(format!("  凭证公钥 voucher keys  {portal}/verify/keys"));
+    print("可试的人 whom to try:");
+    for person in people::to_try(&facts.people) {
+        let link = people::link(&facts.platform, person)
+            .await
+            .unwrap_or_default();
+        print(format!(
+            "  {}  {}  {} {}  {}",
+            person.name, person.id_number, person.region, person.region_name, person.what
+        ));
+        if !link.is_empty() {
+            let birthday = format!("{} 月 {} 日", person.birth.month(), person.birth.day());
+            print(format!(
+                "      通知链接 notice link {portal}/k/{link}  生日 birthday {birthday}"
+            ));
+        }
+    }
+    print(format!(
+        "  试一笔 pay now         jiaoyi demo pay --base-url {portal}"
+    ));
+    print(format!(
+        "  核验 verify            jiaoyi verify --database {}",
+        facts.database
+    ));
+    note("Ctrl-C 停止 stops");
+}

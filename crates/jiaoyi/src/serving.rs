@@ -1,0 +1,82 @@
+//! Putting a platform behind a listener, with its jobs running beside it.
+
+use crate::exit::Exit;
+use axum::Router;
+use jiaoyi_app::platform::Platform;
+use jiaoyi_web::{WebSettings, WebState, router};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// How often due work is looked for.
+const WORK_EVERY: Duration = Duration::from_millis(500);
+/// How often the list of chains is signed.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+
+/// Runs the platform's jobs until the task is dropped.
+pub async fn run_jobs(platform: Arc<Platform>) {
+    platform.refresh_certificates().await;
+    if let Err(error) = platform.resume_imports().await {
+        tracing::error!(code = error.code(), %error, "interrupted imports were not taken up");
+    }
+    let mut next_checkpoint = tokio::time::Instant::now();
+    let mut tick = tokio::time::interval(WORK_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Err(error) = platform.work().await {
+            tracing::error!(code = error.code(), %error, "due work was not done");
+        }
+        if tokio::time::Instant::now() >= next_checkpoint {
+            next_checkpoint = tokio::time::Instant::now() + CHECKPOINT_EVERY;
+            if let Err(error) = platform.checkpoint().await {
+                tracing::error!(code = error.code(), %error, "no checkpoint was signed");
+            }
+            platform.refresh_certificates().await;
+        }
+    }
+}
+
+/// The portal's routes over a platform.
+pub fn portal(platform: &Arc<Platform>, settings: WebSettings, clock: jiaoyi_web::Clock) -> Router {
+    router(WebState {
+        portal: Arc::clone(platform) as Arc<dyn jiaoyi_app::portal::Portal>,
+        clock,
+        random: crate::edge::random(),
+        settings: Arc::new(settings),
+    })
+}
+
+/// Serves until ctrl-c or a termination signal; waits for requests under way.
+pub async fn serve(listener: TcpListener, app: Router) -> Result<(), Exit> {
+    axum::serve(
+        listener,
+        app.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .with_graceful_shutdown(stopped())
+    .await
+    .map_err(Exit::unexpected)
+}
+
+/// Returns when the process is asked to stop.
+pub async fn stopped() {
+    let interrupt = async {
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}
