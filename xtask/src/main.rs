@@ -12,6 +12,7 @@ mod bench;
 mod clean_clone;
 mod generate;
 mod process;
+mod roster_file;
 mod test;
 mod tidy;
 mod tools;
@@ -44,6 +45,8 @@ enum Command {
     Gen(generate::Options),
     /// Measure release builds and print figures
     Bench(bench::Options),
+    /// Write a roster file of invented people, for measurements
+    RosterFile(roster_file::Options),
     /// Clone, build and pay once, as a stranger would, and print how long each part took
     CleanClone(clean_clone::Options),
 }
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Tidy { list: false } => tidy::run(),
         Command::Gen(options) => generate::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::RosterFile(options) => roster_file::run(&options),
         Command::CleanClone(options) => clean_clone::run(&options),
     };
     match outcome {

@@ -37,7 +37,7 @@ pub fn node_folder() -> PathBuf {
     process::root().join(".tools/node")
 }
 
-/// The Python interpreter with the packages of `tools/requirements.txt`.
+/// The Python interpreter with the packages of the checks.
 pub fn python() -> PathBuf {
     process::root().join(".tools/venv/bin/python")
 }
@@ -141,7 +141,15 @@ fn apt_install(packages: &[&str], log: &Path) -> Result<()> {
 /// Makes the Python environment when it is missing or its list has changed.
 pub fn ensure_venv(log: &Path) -> Result<()> {
     let venv = process::root().join(".tools/venv");
-    let wanted = fs::read_to_string(tool_file("requirements.txt")).context("read requirements")?;
+    let lists = [
+        "crates/jiaoyi-tests/witness/requirements.txt",
+        "xtask/checks/requirements.txt",
+    ]
+    .map(|list| process::root().join(list));
+    let mut wanted = String::new();
+    for list in &lists {
+        wanted += &fs::read_to_string(list).with_context(|| format!("read {}", list.display()))?;
+    }
     let stamp = venv.join("installed.txt");
     if fs::read_to_string(&stamp).is_ok_and(|text| text == wanted) && python().exists() {
         return Ok(());
@@ -157,16 +165,16 @@ pub fn ensure_venv(log: &Path) -> Result<()> {
         "--quiet",
         "--disable-pip-version-check",
     ]);
-    install
-        .arg("--requirement")
-        .arg(tool_file("requirements.txt"));
+    for list in &lists {
+        install.arg("--requirement").arg(list);
+    }
     run(&mut install, log).context("Python packages")?;
     fs::write(&stamp, wanted).context("remember what was installed")
 }
 
 fn ensure_node(log: &Path) -> Result<()> {
     let folder = node_folder();
-    let wanted = fs::read_to_string(tool_file("package.json")).context("read package.json")?;
+    let wanted = packages()?;
     let stamp = folder.join("installed.json");
     if !fs::read_to_string(&stamp).is_ok_and(|text| text == wanted) {
         fs::create_dir_all(&folder).context("make .tools/node")?;
@@ -188,6 +196,27 @@ fn ensure_node(log: &Path) -> Result<()> {
     link_modules()
 }
 
+/// One package list out of those that stand beside the scripts.
+fn packages() -> Result<String> {
+    let mut all = serde_json::Map::new();
+    for folder in ["browser", "witness"] {
+        let path = process::root()
+            .join("crates/jiaoyi-tests")
+            .join(folder)
+            .join("package.json");
+        let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        let list: serde_json::Value =
+            serde_json::from_str(&text).with_context(|| format!("read {}", path.display()))?;
+        for (name, version) in list["dependencies"].as_object().into_iter().flatten() {
+            let other = all.insert(name.clone(), version.clone());
+            if other.is_some_and(|other| other != *version) {
+                bail!("two versions of {name} in the lists of crates/jiaoyi-tests");
+            }
+        }
+    }
+    Ok(serde_json::json!({ "private": true, "dependencies": all }).to_string())
+}
+
 /// Node looks for packages in the folders above a script; this link puts them there.
 fn link_modules() -> Result<()> {
     let link = process::root().join("crates/jiaoyi-tests/node_modules");
@@ -197,10 +226,6 @@ fn link_modules() -> Result<()> {
             .with_context(|| format!("link {}", link.display()))?;
     }
     Ok(())
-}
-
-fn tool_file(name: &str) -> PathBuf {
-    process::root().join("xtask/tools").join(name)
 }
 
 fn run(command: &mut Command, log: &Path) -> Result<()> {

@@ -280,7 +280,7 @@ fn witness(log: &Log) -> Result<Count> {
 }
 
 fn browser(log: &Log) -> Result<Count> {
-    outside::scripts("crates/jiaoyi-tests/browser", log)
+    outside::browser(log)
 }
 
 /// Lines that only say that something went as expected.

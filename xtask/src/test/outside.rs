@@ -16,6 +16,8 @@
 //! | `JIAOYI_TOOLS` | the folder whose `node_modules` holds the npm packages |
 //! | `CHROMIUM`, `CHROME_PATH` | the browser |
 //!
+//! The browser checks are modules of one program, `run.mjs`, which says itself what it wants.
+//!
 //! A script ends with exit code 0 when all is well. When it says `N passed, N failed` these numbers
 //! are counted, otherwise its lines that begin with `ok `, otherwise the script as one check.
 
@@ -242,6 +244,75 @@ fn uses_demo(text: &str) -> bool {
     ["DEMO", "PORTAL", "SANDBOX", "SMS", "KEYS", "DATA"]
         .iter()
         .any(|name| text.contains(&format!("JIAOYI_{name}")))
+}
+
+/// Checks of the pages by a real browser: all states in the gallery, the journeys in a demo too.
+pub fn browser(log: &Log) -> Result<Count> {
+    let folder = process::target_dir().join("xtask/browser");
+    fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    let (_gallery, gallery) = start_gallery(&folder)?;
+    let all = [
+        "control",
+        "layouts",
+        "accessibility",
+        "speed",
+        "journey",
+        "notice",
+        "bridge",
+    ];
+    let mut count = browser_run(log, "gallery", &[("BASE_URL", &gallery)], &all)?;
+    let demo = Demo::start(&folder)?;
+    let portal = demo.ready["portal"]
+        .as_str()
+        .context("portal in the demo's ready line")?;
+    let sample = demo.ready["samples"][0].to_string();
+    let told = [("BASE_URL", portal), ("SAMPLE", &sample)];
+    count.add(browser_run(log, "demo", &told, &["layouts", "journey"])?);
+    Ok(count)
+}
+
+fn browser_run(log: &Log, name: &str, told: &[(&str, &str)], checks: &[&str]) -> Result<Count> {
+    let mut command = limited(2 * SCRIPT_LIMIT_S, "node");
+    command
+        .arg("crates/jiaoyi-tests/browser/run.mjs")
+        .args(checks)
+        .envs(told.iter().copied());
+    if let Some(chromium) = process::find("chromium") {
+        command.env("CHROMIUM", &chromium);
+    }
+    let part = format!("-{name}");
+    let (status, said) = logged(&mut command, &log.file(&part))?;
+    let report = said
+        .lines()
+        .rev()
+        .find_map(|line| serde_json::from_str::<Value>(line).ok());
+    let Some(report) = report.filter(|_| matches!(status.code(), Some(0 | 1))) else {
+        print_failure(&said, log, &part);
+        return Ok(Count::one(false));
+    };
+    let mut count = Count::default();
+    for check in checks {
+        let found = &report[*check];
+        let problems = found["problems"].as_array().map_or(1, Vec::len);
+        count.add(Count::one(problems == 0));
+        println!(
+            "         {name} {check}: {problems} problems, {}",
+            figures(found)
+        );
+    }
+    if count.failed > 0 {
+        print_failure(&said, log, &part);
+    }
+    Ok(count)
+}
+
+/// The figures of one browser check: everything but its problems.
+fn figures(found: &Value) -> String {
+    let fields = found.as_object().into_iter().flatten();
+    let told = fields.filter(|(name, _)| *name != "problems");
+    told.map(|(name, value)| format!("{name} {value}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// What a script's output says of its checks; a failed script has at least one failed check.
