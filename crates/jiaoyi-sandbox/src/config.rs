@@ -24,8 +24,9 @@
 //! key = "shared secret"
 //! ```
 //!
-//! File names are relative to the configuration. An unknown key is an error that lists the known ones.
-//! WeChat needs at least one of `platform_cert` and `public_key_id`; both modes sign with `platform_key`.
+//! File names are relative to the configuration. An unknown key is an error that lists the known
+//! ones. WeChat needs at least one of `platform_cert` and `public_key_id`; both modes sign with
+//! `platform_key`.
 
 use std::path::{Path, PathBuf};
 

@@ -26,7 +26,7 @@
 //! merchant_key = "wechat_merchant_key.pem"
 //! public_key_id = "PUB_KEY_ID_…"                    # public-key mode
 //! public_key = "wechat_public_key.pem"
-//! platform_cert = "wechat_platform_cert.pem"        # certificate mode; GET /v3/certificates also has it
+//! platform_cert = "wechat_platform_cert.pem"        # certificate mode; also at GET /v3/certificates
 //!
 //! [alipay]
 //! app_id = "2026000000000001"
@@ -313,7 +313,7 @@ fn restrict(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A platform certificate made while the sandbox runs, to play a change of keys: (key, certificate).
+/// A platform key and its certificate, made while the sandbox runs, to play a change of keys.
 pub(crate) fn second_platform(now_ms: i64) -> Result<(String, String), SandboxError> {
     let maker = Maker {
         dir: Path::new("."),

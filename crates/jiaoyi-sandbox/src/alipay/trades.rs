@@ -208,7 +208,7 @@ fn digits(text: &str) -> String {
         .collect()
 }
 
-/// `time_expire` (absolute, 1 minute to 15 days) before `timeout_express` (`15m`, `2h`, `1d`, `1c`).
+/// `time_expire` (absolute, at most 15 days) before `timeout_express` (`15m`, `2h`, `1d`, `1c`).
 fn expiry(biz: &Value, now_ms: i64) -> Result<i64, Refusal> {
     if let Some(text) = optional(biz, "time_expire", 32)? {
         let at_ms =

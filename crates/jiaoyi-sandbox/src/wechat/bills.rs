@@ -1,5 +1,5 @@
-//! Answers for: WeChat's bill files: UTF-8 with BOM, CRLF, a back-tick before every data cell, plain or
-//! GZIP, with the SHA-1 of the plain file.
+//! Answers for: WeChat's bill files: UTF-8 with BOM, CRLF, a back-tick before every data cell, plain
+//! or GZIP, with the SHA-1 of the plain file.
 
 use std::io::Write;
 
