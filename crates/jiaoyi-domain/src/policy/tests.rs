@@ -198,7 +198,15 @@ fn prices_are_what_the_pack_says() {
     let flat = demo("990100", TODAY);
     let tiers = demo("990400", TODAY);
     let aided = demo("990500", TODAY);
-    let cases: [(&InForce, &str, Option<&str>, &[&str], PhaseKind, &str); 16] = [
+    type Case<'a> = (
+        &'a InForce,
+        &'a str,
+        Option<&'a str>,
+        &'a [&'a str],
+        PhaseKind,
+        &'a str,
+    );
+    let cases: [Case<'_>; 16] = [
         (&flat, "resident", None, &[], InWindow, "400.00 = 400.00"),
         (
             &flat,

@@ -204,7 +204,11 @@ impl RegionTable {
                 .filter(excluded)
                 .collect();
         }
+        let Some(head) = code.get(..if code.ends_with("0000") { 2 } else { 4 }) else {
+            return Vec::new();
+        };
         self.listed()
+            .filter(|region| region.code.starts_with(head))
             .filter(|region| {
                 let nearest = self.ancestors(&region.code).first().copied();
                 nearest.is_some_and(|above| &*above.code == code)

@@ -20,19 +20,31 @@ impl RegionTable {
         if wanted.is_empty() || limit == 0 {
             return Vec::new();
         }
-        let rank: fn(&RegionTable, &Region, &str) -> Option<u8> =
-            if wanted.bytes().all(|b| b.is_ascii_digit()) {
-                |_, region, wanted| region.code.starts_with(wanted).then_some(0)
+        let by_code = wanted.bytes().all(|b| b.is_ascii_digit());
+        // The table is sorted, so the names above change once for each prefecture.
+        let (mut above_of, mut above) = ("", String::new());
+        let mut hits: Vec<(u8, &Region)> = Vec::new();
+        for region in self.listed() {
+            if region.kind() == RegionKind::Province {
+                continue;
+            }
+            let rank = if by_code {
+                region.code.starts_with(&wanted).then_some(0)
             } else if wanted.is_ascii() {
-                |_, region, wanted| rank_latin(region, wanted)
+                rank_latin(region, &wanted)
             } else {
-                rank_chinese
+                if region.kind() == RegionKind::Prefecture || region.code[..4] != *above_of {
+                    above_of = match region.kind() {
+                        RegionKind::County => &region.code[..4],
+                        RegionKind::Province | RegionKind::Prefecture => "",
+                    };
+                    let names = self.ancestors(&region.code);
+                    above = names.iter().rev().map(|region| &*region.name).collect();
+                }
+                rank_chinese(&above, &region.name, &wanted)
             };
-        let mut hits: Vec<(u8, &Region)> = self
-            .listed()
-            .filter(|region| region.kind() != RegionKind::Province)
-            .filter_map(|region| Some((rank(self, region, &wanted)?, region)))
-            .collect();
+            hits.extend(rank.map(|rank| (rank, region)));
+        }
         hits.sort_by(|a, b| (a.0, &a.1.code).cmp(&(b.0, &b.1.code)));
         hits.truncate(limit);
         hits.into_iter().map(|(_, region)| region).collect()
@@ -64,28 +76,21 @@ fn rank_latin(region: &Region, wanted: &str) -> Option<u8> {
 }
 
 /// Parts of the name, or of the names above followed by part of the own.
-fn rank_chinese(table: &RegionTable, region: &Region, wanted: &str) -> Option<u8> {
-    let name = region.name.as_ref();
+fn rank_chinese(above: &str, name: &str, wanted: &str) -> Option<u8> {
     if let Some(rest) = name.strip_prefix(wanted) {
         return Some(u8::from(rest.chars().count() > 1));
     }
     if name.contains(wanted) {
         return Some(2);
     }
-    let mut path = String::new();
-    for above in table.ancestors(&region.code).iter().rev() {
-        path.push_str(&above.name);
-    }
-    if path.contains(wanted) {
+    if above.contains(wanted) {
         return Some(4);
     }
     // 浙江淳安 in 浙江省杭州市淳安县: the characters in order, the last of them in the own name.
-    let above = path.chars().count();
-    path.push_str(name);
-    let mut letters = path.chars().enumerate();
+    let mut letters = above.chars().chain(name.chars()).enumerate();
     let mut last = 0;
     for c in wanted.chars() {
         last = letters.find(|(_, letter)| *letter == c)?.0;
     }
-    (last >= above).then_some(3)
+    (last >= above.chars().count()).then_some(3)
 }
