@@ -3,6 +3,7 @@ use crate::font::Weight;
 use crate::scene::{Scene, Shape};
 use flate2::read::ZlibDecoder;
 use jiaoyi_domain::{Date, Fen, Instant};
+use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::io::Read;
 
@@ -305,5 +306,28 @@ fn the_qr_text_is_found_in_files_that_were_saved_again() {
         b"%PDF-stream",
     ] {
         assert_eq!(find_qr_text(bytes), None);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn no_file_makes_the_search_panic_or_answer_with_something_else(
+        parts in proptest::collection::vec(
+            prop_oneof![
+                Just(b"HTTPS://".to_vec()), Just(b"A.B:1".to_vec()), Just(b"/Q/".to_vec()),
+                Just(b"MZXW6".to_vec()), Just(b"\0H\0T\0T".to_vec()), Just(b"stream\r\n".to_vec()),
+                Just(b"%PDF-1.7".to_vec()), Just(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec()),
+                proptest::collection::vec(any::<u8>(), 0..12),
+            ],
+            0..12,
+        ),
+    ) {
+        if let Some(text) = find_qr_text(&parts.concat()) {
+            let (host, body) = text.strip_prefix("HTTPS://").unwrap().split_once("/Q/").unwrap();
+            prop_assert!(!host.is_empty() && !body.is_empty());
+            prop_assert!(body.bytes().all(|b| b.is_ascii_uppercase() || (b'2'..=b'7').contains(&b)));
+        }
     }
 }
