@@ -227,10 +227,7 @@ impl Columns {
 
     /// Reads a header row; every problem at once.
     pub(super) fn read(row: &[String], region_given: bool) -> Result<Columns, Vec<ColumnProblem>> {
-        let mut row: Vec<String> = row.iter().map(|cell| shown(cell)).collect();
-        while row.last().is_some_and(String::is_empty) {
-            row.pop();
-        }
+        let row = header_shown(row);
         let mut problems = Vec::new();
         let mut places: Vec<Option<Column>> = Vec::with_capacity(row.len());
         for header in &row {
@@ -293,10 +290,31 @@ impl Columns {
     }
 }
 
-/// A header cell as messages show it: short, and without line breaks.
-pub(super) fn shown(cell: &str) -> String {
-    let printable = cell.trim().chars().filter(|c| !c.is_control());
-    printable.take(30).collect()
+/// A header row as messages show it: short, without line breaks and empty cells at its end.
+///
+/// A list without a header has a person in its first row; then, and where a cell holds a number,
+/// messages name the place instead of the text.
+pub(super) fn header_shown(row: &[String]) -> Vec<String> {
+    let is_header = Columns::score(row) > 0;
+    let mut header: Vec<String> = Vec::with_capacity(row.len());
+    for (place, cell) in row.iter().enumerate() {
+        let printable = cell.trim().chars().filter(|c| !c.is_control());
+        let text: String = printable.take(30).collect();
+        let digits = text
+            .chars()
+            .filter(|c| half_width(*c).is_ascii_digit())
+            .count();
+        let ignored = IGNORED.contains(&plain(&text).as_str());
+        header.push(if ignored || (is_header && digits < 4) {
+            text
+        } else {
+            format!("第 {} 列", place + 1)
+        });
+    }
+    while header.last().is_some_and(String::is_empty) {
+        header.pop();
+    }
+    header
 }
 
 /// A header cell as it is compared: half-width, small letters, without blanks, stars and brackets.

@@ -293,11 +293,8 @@ fn find_header(rows: &[(u64, Vec<String>)]) -> usize {
 
 /// Reads the header that [`find_header`] found.
 fn read_header(row: &[String], region_given: bool) -> Result<Columns, FileError> {
-    Columns::read(row, region_given).map_err(|problems| {
-        let mut header: Vec<String> = row.iter().map(|cell| columns::shown(cell)).collect();
-        while header.last().is_some_and(String::is_empty) {
-            header.pop();
-        }
-        FileError::Columns { problems, header }
+    Columns::read(row, region_given).map_err(|problems| FileError::Columns {
+        problems,
+        header: columns::header_shown(row),
     })
 }

@@ -140,6 +140,14 @@ fn a_wrong_header_is_told_with_every_problem() {
         message.ends_with("序号、姓名、电话、户号、备注。"),
         "{message}"
     );
+    let person = format!("王国,{},990101,城乡居民\n", id(1));
+    let error = open(person).err().unwrap();
+    let told = format!("{}{}{error:?}", error.message_zh(), error.message_en());
+    assert!(told.contains("第 1 列"), "{told}");
+    assert!(
+        !told.contains("王国") && !told.contains(&id(1)),
+        "a list without header is not repeated: {told}"
+    );
     for (header, want) in [
         ("姓名,人员类别,参保地", vec!["roster.column_missing"]),
         ("姓名,身份证号,人员类别", vec!["roster.column_missing"]),

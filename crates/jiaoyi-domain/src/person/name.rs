@@ -169,6 +169,12 @@ fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}') || is_variation(c)
 }
 
+/// Marks that make text read the other way round, and line and paragraph separators.
+fn turns_direction(c: char) -> bool {
+    matches!(c,
+        '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// One character of a name in normal form.
 fn checked(c: char, position: usize) -> Result<char, NameError> {
     match c {
@@ -180,11 +186,7 @@ fn checked(c: char, position: usize) -> Result<char, NameError> {
         '\u{2018}' | '\u{2019}' | '\u{2bc}' | '`' => Ok('\''),
         '\u{2010}'..='\u{2015}' => Ok('-'),
         '?' | '\u{fffd}' | '□' => Err(NameError::Lost { position }),
-        c if c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-        {
-            Err(NameError::Control { position })
-        }
+        c if c.is_control() || turns_direction(c) => Err(NameError::Control { position }),
         ' ' | '-' | '\'' | '.' | ',' | '(' | ')' => Ok(c),
         c if is_name_letter(c) || is_mark(c) => Ok(c),
         _ => Err(NameError::Sign { position }),
