@@ -119,7 +119,7 @@ pub enum BillState {
         until: Instant,
         may_displace: bool,
     },
-    /// Paid; `voucher` is set only when the asker may see it.
+    /// Paid; `voucher` is the token of the order's page, set only when the asker may see it.
     Paid {
         at: Instant,
         channel: Option<ChannelCode>,

@@ -122,7 +122,16 @@ pub fn chinese(look: &Look, text: &str) -> Markup {
     }
 }
 
-/// A number that must not break in the middle of a group and reads in even figures.
+/// A place in the visitor's language, or in Chinese, said to be Chinese, when it has no other name.
+#[must_use]
+pub fn place(look: &Look, zh: &str, en: &str) -> Markup {
+    match look.lang {
+        Lang::En if !en.is_empty() => html! { (en) },
+        Lang::En | Lang::Zh => chinese(look, zh),
+    }
+}
+
+/// A printed number in even figures.
 #[must_use]
 pub fn number(text: &str) -> Markup {
     html! { span.id { (text) } }

@@ -100,7 +100,8 @@ pub async fn look_up(
             return Ok(show(person_page(&asker.look, &form)));
         }
     };
-    form.region = asker.look.pick(&region.path_zh, &region.path_en).to_owned();
+    // The Chinese path, because the search takes it as exactly this region in any language.
+    form.region.clone_from(&region.path_zh);
     let request = LookupRequest {
         name: form.name.clone(),
         document_kind: form.document_kind.clone(),

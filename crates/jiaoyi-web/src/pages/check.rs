@@ -2,7 +2,7 @@
 
 use crate::look::{Browser, Look};
 use crate::pages::method;
-use crate::parts::{Row, Tone, chinese, hidden, note, number, panel, rows, tag};
+use crate::parts::{Row, Tone, chinese, hidden, note, number, panel, place, rows, tag};
 use crate::shell::{Frame, Page, page};
 use jiaoyi_app::portal::{BillState, BillView};
 use jiaoyi_domain::Instant;
@@ -106,14 +106,16 @@ fn facts(look: &Look, bill: &BillView, checking: Checking<'_>) -> Markup {
         None => row,
     };
     let year = bill.benefit_year.to_string();
-    let region = look.pick(&bill.region_zh, &bill.region_en);
     let list = vec![
         changeable(Row::markup(
             look.t("word.insured"),
             html! { b { (chinese(look, &bill.name)) } },
         )),
         Row::markup(look.t("word.document"), number(&bill.document_masked)),
-        changeable(Row::text(look.t("word.region"), region)),
+        changeable(Row::markup(
+            look.t("word.region"),
+            place(look, &bill.region_zh, &bill.region_en),
+        )),
         Row::text(
             look.t("word.year"),
             &look.f("unit.year", &[("year", &year)]),
@@ -205,7 +207,7 @@ fn action(look: &Look, bill: &BillView, checking: Checking<'_>, form_key: &str) 
                 @if let Some(channel) = channel { " " (look.f("check.paid_by", &[("channel", look.channel(*channel))])) }
             }
             @match voucher {
-                Some(path) => a.btn href=(path) { (look.t("check.see_voucher")) },
+                Some(order) => a.btn href={ "/o/" (order) } { (look.t("check.see_voucher")) },
                 None => (note(Tone::Plain, "", look.t("check.voucher_elsewhere"))),
             }
         },

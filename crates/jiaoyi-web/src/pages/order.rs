@@ -2,7 +2,7 @@
 
 use crate::look::Look;
 use crate::pages::method;
-use crate::parts::{Row, Tone, chinese, hidden, note, number, panel, rows, support};
+use crate::parts::{Row, Tone, chinese, hidden, note, number, panel, place, rows, support};
 use crate::qr;
 use crate::shell::{Frame, Page, page};
 use jiaoyi_app::portal::{Bridge, FailReason, OrderStatus, OrderView};
@@ -214,7 +214,7 @@ fn to_pay(look: &Look, view: &OrderView, showing: Showing<'_>, bridge: Option<&B
         &[("channel", look.channel(channel)), ("amount", &amount)],
     );
     html! {
-        @if let Some(bridge) = bridge { (bridge_form(view, showing, bridge, &open)) }
+        @if let Some(bridge) = bridge { (bridge_form(look, view, showing, bridge, &open)) }
         @if let Some(url) = &view.pay_url {
             p.payfor { (for_whom(look, view)) }
             a.btn href=(url) rel="noopener" { (open) }
@@ -254,8 +254,15 @@ const fn one_phone_key(channel: ChannelCode) -> &'static str {
 }
 
 /// Without the script this form changes to the QR code, so the page works either way.
-fn bridge_form(view: &OrderView, showing: Showing<'_>, bridge: &Bridge, label: &str) -> Markup {
+fn bridge_form(
+    look: &Look,
+    view: &OrderView,
+    showing: Showing<'_>,
+    bridge: &Bridge,
+    label: &str,
+) -> Markup {
     html! {
+        p.payfor { (for_whom(look, view)) }
         form #jsapi action={ "/o/" (view.order) "/switch" } method="post"
             data-app-id=(bridge.app_id) data-time-stamp=(bridge.time_stamp)
             data-nonce-str=(bridge.nonce) data-package=(bridge.package)
@@ -393,9 +400,9 @@ fn facts(look: &Look, view: &OrderView) -> Markup {
     let year = view.benefit_year.to_string();
     let mut list = vec![
         Row::markup(look.t("word.insured"), chinese(look, &view.name_masked)),
-        Row::text(
+        Row::markup(
             look.t("word.region"),
-            look.pick(&view.region_zh, &view.region_en),
+            place(look, &view.region_zh, &view.region_en),
         ),
         Row::text(
             look.t("word.year"),

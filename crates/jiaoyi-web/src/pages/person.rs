@@ -4,17 +4,18 @@
 //! hits shows them as buttons of the same form, and each button sends the whole form again.
 
 use crate::look::Look;
-use crate::parts::{Field, Tone, described, described_by, error_summary, field, hidden, note};
+use crate::parts::{
+    Field, Tone, described, described_by, error_summary, field, hidden, note, place,
+};
 use crate::shell::{Frame, Page, page};
 use jiaoyi_app::portal::{FieldProblem, RegionView};
 use maud::{Markup, html};
 
 /// The document kinds of the form, by their stored codes, with the key of their name.
-pub const DOCUMENT_KINDS: [(&str, &str); 4] = [
+pub const DOCUMENT_KINDS: [(&str, &str); 3] = [
     ("id_card", "person.kind_id_card"),
     ("passport", "person.kind_passport"),
     ("birth_certificate", "person.kind_birth_certificate"),
-    ("other", "person.kind_other"),
 ];
 
 /// What the region part of the form has to say.
@@ -180,7 +181,7 @@ fn hits_of(look: &Look, hits: &[RegionView]) -> Markup {
             h2 #hits tabindex="-1" autofocus { (look.t("person.pick")) }
             @for hit in hits {
                 button.choice name=(if hit.selectable { "pick" } else { "browse" }) value=(hit.code) {
-                    (look.pick(&hit.path_zh, &hit.path_en))
+                    (place(look, &hit.path_zh, &hit.path_en))
                 }
             }
         }
@@ -212,7 +213,7 @@ fn browse(
             div.cells {
                 @for child in children {
                     button.choice name=(if child.has_children { "browse" } else { "pick" })
-                        value=(child.code) { (look.pick(&child.name_zh, &child.name_en)) }
+                        value=(child.code) { (place(look, &child.name_zh, &child.name_en)) }
                 }
             }
             @if parent.is_some() {

@@ -3,7 +3,7 @@
 use crate::look::Look;
 use crate::pages::voucher::status_word;
 use crate::parts::{
-    Field, Row, Tone, chinese, error_summary, field, note, number, panel, rows, tag,
+    Field, Row, Tone, chinese, error_summary, field, note, number, panel, place, rows, tag,
 };
 use crate::shell::{Frame, Page, page};
 use jiaoyi_app::portal::{PublicVoucher, VerifyAnswer, VoucherStatus};
@@ -122,9 +122,9 @@ fn known(look: &Look, voucher: &PublicVoucher) -> (&'static str, Markup) {
         Row::markup(look.t("word.voucher_no"), number(&voucher.number)),
         Row::markup(look.t("word.status"), tag(tag_tone, word)),
         Row::markup(look.t("word.insured"), chinese(look, &voucher.name_masked)),
-        Row::text(
+        Row::markup(
             look.t("word.region"),
-            look.pick(&voucher.region_zh, &voucher.region_en),
+            place(look, &voucher.region_zh, &voucher.region_en),
         ),
         Row::text(
             look.t("word.year"),

@@ -1,7 +1,7 @@
 //! 电子缴费凭证: the voucher's face on the screen and on paper.
 
 use crate::look::{Browser, Look};
-use crate::parts::{Field, Row, Tone, chinese, field, note, number, rows, tag};
+use crate::parts::{Field, Row, Tone, chinese, field, note, number, place, rows, tag};
 use crate::qr;
 use crate::shell::{Frame, Page, page};
 use jiaoyi_app::portal::{VoucherStatus, VoucherView};
@@ -65,9 +65,9 @@ fn face(look: &Look, view: &VoucherView) -> Markup {
         Row::markup(look.t("word.voucher_no"), number(&view.number)),
         Row::markup(look.t("word.insured"), chinese(look, &view.name_masked)),
         Row::markup(look.t("word.document"), number(&view.document_masked)),
-        Row::text(
+        Row::markup(
             look.t("word.region"),
-            look.pick(&view.region_zh, &view.region_en),
+            place(look, &view.region_zh, &view.region_en),
         ),
         Row::text(
             look.t("word.year"),
