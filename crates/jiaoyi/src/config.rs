@@ -27,6 +27,9 @@ pub struct Config {
     pub wallet_hosts: Vec<String>,
     /// Header in which our own proxy gives the visitor's address.
     pub client_ip_header: Option<String>,
+    /// A demonstration: every page and voucher says so, and the regions 99xxxx are known.
+    #[serde(default)]
+    pub demo: bool,
     #[serde(default)]
     pub import: ImportConfig,
     #[serde(default)]
@@ -91,7 +94,7 @@ fn default_listen() -> String {
 }
 
 /// Every key that may stand in the file, for the nearest-name hint.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "database_url",
     "listen",
     "public_url",
@@ -100,6 +103,7 @@ const KEYS: [&str; 17] = [
     "channels",
     "wallet_hosts",
     "client_ip_header",
+    "demo",
     "import",
     "rows_max",
     "budgets",

@@ -27,6 +27,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Exit> {
         .await
         .map_err(|error| Exit::unavailable(format!("listen on {}: {error}", config.listen)))?;
     let settings = WebSettings {
+        demo: config.demo,
         https: config.public_url.starts_with("https://"),
         wallet_hosts: config.wallet_hosts.clone(),
         client_ip_header: config.client_ip_header.clone(),
