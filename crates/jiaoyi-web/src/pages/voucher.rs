@@ -33,7 +33,7 @@ pub fn voucher(look: &Look, view: &VoucherView, path: &str, query: &str) -> Page
                 Some(svg) => (svg),
                 None => p { (look.t("voucher.no_qr")) },
             }
-            p.center { (look.t("word.check_code")) " " b.code { (view.check_code) } }
+            p.center { (look.t("word.check_code")) " " b.code data-check-code=(view.check_code) { (view.check_code) } }
             p.hint.center { (look.t("voucher.how_to_check")) }
             p.small { (look.t("voucher.not_tax")) }
             p.small {
