@@ -75,8 +75,14 @@ impl History {
         }
     }
 
-    /// Compares a stored row with its last after-image.
-    pub(super) fn row(&mut self, spec: &'static TableSpec, values: &[Value], report: &mut Report) {
+    /// Compares a stored row with its last after-image; `stands` is its version and its state.
+    pub(super) fn row(
+        &mut self,
+        spec: &'static TableSpec,
+        values: &[Value],
+        stands: Option<(u32, u8)>,
+        report: &mut Report,
+    ) {
         let key = values.get(..spec.key_len).unwrap_or(values);
         let Some(known) = self.rows.get_mut(&(spec.number, encoded(key))) else {
             let what = "no event has made this row";
@@ -88,6 +94,11 @@ impl History {
         if last.is_none_or(|change| change.hash != image_hash(spec, values)) {
             let what = "the row is not what its last event says";
             report.fail("audit.image", spec.name, raw_key(spec, values), what);
+        }
+        let told = last.map(|change| (change.version, change.state));
+        if stands.is_some() && stands != told {
+            let what = "its version or state is not that of its last event";
+            report.fail("audit.history", spec.name, raw_key(spec, values), what);
         }
     }
 

@@ -45,9 +45,13 @@ impl Reference {
     ) -> Result<Reference, StoreError> {
         let mut reference = Reference::default();
         let table = &mut reference.rosters;
-        snapshot.scan_raw::<Roster>(|values| read(values, options, report, table))?;
+        snapshot.scan_raw::<Roster>(|values| {
+            read(&values, options, report, table);
+        })?;
         let table = &mut reference.packs;
-        snapshot.scan_raw::<PolicyPack>(|values| read(values, options, report, table))?;
+        snapshot.scan_raw::<PolicyPack>(|values| {
+            read(&values, options, report, table);
+        })?;
         let packs = &reference.packs;
         if !packs.is_empty() && packs.values().all(|pack| pack.version == 1) {
             let version = |pack: &PolicyPack| Pack::parse(&pack.file_name, &pack.text).ok();
@@ -105,19 +109,22 @@ pub(super) struct Index {
     pub cases_of_subject: BTreeMap<(Bucket, String), Vec<<Case as Record>::Key>>,
 }
 
-/// Reads one raw row into its table; what does not read as its type is named.
+/// Reads one raw row into its table, and says its version and state; what does not read as its type
+/// is named.
 fn read<R: Record>(
-    values: Vec<Value>,
+    values: &[Value],
     options: &VerifyOptions<'_>,
     report: &mut Report,
     table: &mut Table<R>,
-) {
+) -> Option<(u32, u8)> {
     report.count(R::SPEC.name);
-    personal::check(R::SPEC, &values, options.keyring, report);
-    let key = raw_key(R::SPEC, &values);
-    match R::from_values(values.clone()) {
+    personal::check(R::SPEC, values, options.keyring, report);
+    let key = raw_key(R::SPEC, values);
+    match R::from_values(values.to_vec()) {
         Some(row) if row.values() == values => {
+            let stands = (row.version(), row.state_number());
             table.insert(row.key(), row);
+            return Some(stands);
         }
         Some(_) => {
             let what = "a value is written otherwise than we write it";
@@ -128,6 +135,7 @@ fn read<R: Record>(
             report.fail("row.damaged", R::SPEC.name, key, what);
         }
     }
+    None
 }
 
 /// Loads the rows with `from <= bucket < to` and compares them with their events.
@@ -148,8 +156,8 @@ pub(super) fn load(
         ($($field:ident: $record:ty,)*) => {$(
             let (history, table) = (&mut part.history, &mut part.$field);
             snapshot.scan_buckets_raw::<$record>(from, to, |values| {
-                history.row(<$record>::SPEC, &values, report);
-                read::<$record>(values, options, report, table);
+                let stands = read::<$record>(&values, options, report, table);
+                history.row(<$record>::SPEC, &values, stands, report);
             })?;
         )*};
     }
@@ -163,18 +171,25 @@ pub(super) fn load(
     // Notices are many and large, and nothing else is compared with them.
     let (history, mut none) = (&mut part.history, Table::<Inbox>::new());
     snapshot.scan_buckets_raw::<Inbox>(from, to, |values| {
-        history.row(Inbox::SPEC, &values, report);
-        read::<Inbox>(values, options, report, &mut none);
+        let stands = read::<Inbox>(&values, options, report, &mut none);
+        history.row(Inbox::SPEC, &values, stands, report);
         none.clear();
     })?;
     if from <= 0 {
         // Rows without a bucket have their events in bucket 0; they were read already.
-        snapshot.scan_raw::<Roster>(|row| history.row(Roster::SPEC, &row, report))?;
-        snapshot.scan_raw::<PolicyPack>(|row| history.row(PolicyPack::SPEC, &row, report))?;
+        snapshot.scan_raw::<Roster>(|row| reference_row::<Roster>(history, &row, report))?;
+        snapshot
+            .scan_raw::<PolicyPack>(|row| reference_row::<PolicyPack>(history, &row, report))?;
     }
     part.history.finish(report);
     part.build_index();
     Ok(part)
+}
+
+fn reference_row<R: Record>(history: &mut History, values: &[Value], report: &mut Report) {
+    let row = R::from_values(values.to_vec());
+    let stands = row.map(|row| (row.version(), row.state_number()));
+    history.row(R::SPEC, values, stands, report);
 }
 
 impl Part {

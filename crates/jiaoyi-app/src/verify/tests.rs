@@ -1,5 +1,6 @@
 //! A true database is found true; every changed, removed, swapped or added row is named.
 
+mod forge;
 mod tamper;
 mod world;
 

@@ -12,9 +12,10 @@ use jiaoyi_domain::due::{OrderId, Revision, RevisionKind, RosterId, Slot};
 use jiaoyi_domain::fact::{Fact, FactSource};
 use jiaoyi_domain::messages::Outbox;
 use jiaoyi_domain::order::{AfterClose, Difference, PayOrder};
+use jiaoyi_domain::policy::Pack;
 use jiaoyi_domain::record::{Column, Record, Value};
 use jiaoyi_domain::refund::Refund;
-use jiaoyi_domain::roster::{Document, Roster, RosterState};
+use jiaoyi_domain::roster::{Document, PolicyPack, Roster, RosterState};
 use jiaoyi_domain::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use jiaoyi_domain::voucher::{Voucher, VoucherContent};
 use jiaoyi_domain::{AttemptNo, Bucket, Date, Fen, IdSource, Instant, RefundNo};
@@ -84,6 +85,31 @@ impl Renderer for Sealer {
     }
     fn refund(&self, terms: &RefundTerms) -> Vec<u8> {
         format!("{{\"refund\":{}}}", terms.amount.get()).into_bytes()
+    }
+}
+
+/// The policy of the test's region, as a file name and its text.
+fn policy_file() -> (String, String) {
+    jiaoyi_domain::policy::demo_packs(START.date()).remove(0)
+}
+
+fn policy() -> Pack {
+    let (file, text) = policy_file();
+    Pack::parse(&file, &text).unwrap()
+}
+
+fn policy_row() -> PolicyPack {
+    let (file_name, text) = policy_file();
+    PolicyPack {
+        pack_id: "990100-2027".to_owned(),
+        region: "990100".to_owned(),
+        benefit_year: YEAR,
+        status: "in_force".to_owned(),
+        file_name,
+        text,
+        imported_on: START.date(),
+        imported_at: START,
+        version: 1,
     }
 }
 
@@ -195,7 +221,7 @@ impl World {
             own: Fen::new(own),
             gross: Fen::new(gross),
             late_own: Some(Fen::new(own + 10_000)),
-            policy_version: "0123456789ab".to_owned(),
+            policy_version: policy().version(),
         }
     }
 
@@ -547,6 +573,9 @@ pub async fn build(path: &Path) -> (World, Made) {
     let mut rows: Vec<SliceRow> = (1..=16).map(|n| world.row(n, 38_000, 0)).collect();
     rows[1] = world.row(2, 8_000, 30_000);
     rows[2] = world.row(3, 0, 38_000);
+    rows[15].bucket = rows[0].bucket;
+    let pack = policy_row();
+    world.run(ImportPolicy { pack }).await;
     world.import(1, rows.clone()).await;
     let mut people = Vec::new();
     for row in &rows {
