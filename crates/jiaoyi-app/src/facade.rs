@@ -9,7 +9,7 @@ use crate::portal::{
 use crate::vouchers::Signed;
 use jiaoyi_documents::{voucher_pdf, voucher_png};
 use jiaoyi_domain::channel::{ChannelCode, Method};
-use jiaoyi_domain::policy::PhaseKind;
+use jiaoyi_domain::policy::{Phase, PhaseKind, Window};
 use jiaoyi_domain::region::{Region, RegionKind};
 use jiaoyi_store::StoreError;
 use std::future::Future;
@@ -61,30 +61,31 @@ impl Platform {
         }
     }
 
-    /// The windows worth a line: those open now or next, one for each benefit year.
+    /// The windows worth a line: those open now, one for each benefit year.
     fn notes(&self) -> Vec<WindowNote> {
         let today = self.today();
         let mut notes: Vec<WindowNote> = Vec::new();
         for pack in self.policies().in_force() {
-            let pack = pack.pack();
-            for window in pack
+            let benefit_year = pack.pack().benefit_year;
+            let known = notes.iter().any(|note| note.benefit_year == benefit_year);
+            let Phase::InWindow { last } = pack.phase_on(today, None) else {
+                continue;
+            };
+            let ordinary =
+                |row: &&Window| row.phase == PhaseKind::InWindow && row.channel.is_none();
+            let starts = pack
+                .pack()
                 .windows
                 .iter()
-                .filter(|row| row.phase == PhaseKind::InWindow)
-            {
-                let (Some(first), Some(last)) = (window.first, window.last) else {
-                    continue;
-                };
-                let open = first <= today && today <= last;
-                let benefit_year = pack.benefit_year;
-                if open && !notes.iter().any(|note| note.benefit_year == benefit_year) {
-                    notes.push(WindowNote {
-                        benefit_year,
-                        first,
-                        last,
-                        open,
-                    });
-                }
+                .filter(ordinary)
+                .filter_map(|row| row.first);
+            if let (Some(first), false) = (starts.min(), known) {
+                notes.push(WindowNote {
+                    benefit_year,
+                    first,
+                    last,
+                    open: true,
+                });
             }
         }
         notes

@@ -19,23 +19,29 @@ const SAMPLE_BYTES_MAX: usize = 1024;
 /// Refused notices: counted by reason, sampled into a ring of fixed size, never a row in the books.
 #[derive(Default)]
 pub(crate) struct RefusedNotices {
-    ring: Mutex<(u64, VecDeque<(NoticeRefusal, Vec<u8>)>)>,
+    ring: Mutex<Ring>,
+}
+
+#[derive(Default)]
+struct Ring {
+    count: u64,
+    samples: VecDeque<(NoticeRefusal, Vec<u8>)>,
 }
 
 impl RefusedNotices {
     fn note(&self, refusal: NoticeRefusal, body: &[u8]) {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.0 = ring.0.saturating_add(1);
-        if ring.1.len() >= SAMPLES_MAX {
-            ring.1.pop_front();
+        ring.count = ring.count.saturating_add(1);
+        if ring.samples.len() >= SAMPLES_MAX {
+            ring.samples.pop_front();
         }
         let sample = body[..body.len().min(SAMPLE_BYTES_MAX)].to_vec();
-        ring.1.push_back((refusal, sample));
+        ring.samples.push_back((refusal, sample));
     }
 
     /// How many notices were refused since the start.
     pub(crate) fn count(&self) -> u64 {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner).0
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner).count
     }
 }
 
