@@ -3,8 +3,9 @@
 
 use crate::calls::OutboxKey;
 use crate::platform::{Platform, place};
+use jiaoyi_channels::SmsError;
 use jiaoyi_domain::audit::{ChainId, Checkpoint, checkpoint_text};
-use jiaoyi_domain::decide::{Answer, ApproveRefund, FinishOutbox, LeaseOutbox};
+use jiaoyi_domain::decide::{Answer, ApproveRefund, DueKey, FinishOutbox, LeaseOutbox};
 use jiaoyi_domain::due::Due;
 use jiaoyi_domain::messages::OutboxId;
 use jiaoyi_domain::person::Phone;
@@ -49,6 +50,17 @@ fn bucket_of(row: &[Value]) -> Option<Bucket> {
     match row.first() {
         Some(Value::Int(number)) => u16::try_from(*number).ok().and_then(Bucket::try_new),
         _ => None,
+    }
+}
+
+/// Whether a text message is done with: sent, or refused for good.
+fn sent(outcome: Result<(), SmsError>) -> bool {
+    match outcome {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(code = error.code(), "a text message was not sent");
+            !error.retryable
+        }
     }
 }
 
@@ -183,7 +195,7 @@ impl Platform {
                 Ok(true)
             }
             "sms_paid" => self.sms_paid(subject).await,
-            "sms_refund" => Ok(true),
+            "sms_refund" => self.sms_refund(subject).await,
             _ => Ok(false),
         }
     }
@@ -201,19 +213,7 @@ impl Platform {
             return Ok(true);
         };
         let due_key = (voucher.bucket, voucher.due_id, voucher.generation);
-        let Some(due): Option<Due> = self.store.load(&due_key).await? else {
-            return Ok(true);
-        };
-        let person: Option<Person> = self.store.load(&(due.bucket, due.person_id)).await?;
-        let Some(sealed) = person.and_then(|person| person.phone_sealed) else {
-            return Ok(true);
-        };
-        let phone = self
-            .keyring
-            .open(&sealed, place::PHONE)
-            .ok()
-            .and_then(|bytes| String::from_utf8(bytes).ok())
-            .and_then(|text| Phone::parse(&text).ok());
+        let phone = self.phone_of(&due_key).await?;
         let content = VoucherContent::from_text(&voucher.content);
         let (Some(phone), Some(content)) = (phone, content) else {
             return Ok(true);
@@ -228,16 +228,66 @@ impl Platform {
             voucher.check_code,
             self.config.public_url,
         );
-        match sms
-            .send(voucher.voucher_no.as_str(), phone.expose(), &text)
-            .await
-        {
-            Ok(()) => Ok(true),
-            Err(error) => {
-                tracing::warn!(code = error.code(), "an SMS was not sent");
-                Ok(!error.retryable)
-            }
-        }
+        Ok(sent(
+            sms.send(voucher.voucher_no.as_str(), phone.expose(), &text)
+                .await,
+        ))
+    }
+
+    /// Tells the insured by SMS that a surplus payment has gone back.
+    async fn sms_refund(&self, refund_no: &str) -> Result<bool, StoreError> {
+        let Some(sms) = &self.channels.sms else {
+            return Ok(true);
+        };
+        let Some(no) = RefundNo::parse(refund_no) else {
+            return Ok(true);
+        };
+        let refund: Option<Refund> = self.store.load(&(no.bucket(), no)).await?;
+        let Some(refund) = refund else {
+            return Ok(true);
+        };
+        let order = self
+            .load_order_by_key(refund.bucket, refund.order_id)
+            .await?;
+        let Some(order) = order else { return Ok(true) };
+        let line = order
+            .lines
+            .iter()
+            .find(|line| line.line_no == refund.line_no);
+        let Some(line) = line.or(order.lines.first()) else {
+            return Ok(true);
+        };
+        let due_key = (line.due_bucket, line.due_id, line.generation);
+        let Some(phone) = self.phone_of(&due_key).await? else {
+            return Ok(true);
+        };
+        let mark = if self.config.demo { "【演示】" } else { "" };
+        let name = order
+            .person
+            .map(|person| person.name_masked)
+            .unwrap_or_default();
+        let text = format!(
+            "{mark}{name}的居民医保重复或多付的{}元已原路退回，退款单号{}。",
+            refund.amount, refund.refund_no
+        );
+        Ok(sent(
+            sms.send(refund.refund_no.as_str(), phone.expose(), &text)
+                .await,
+        ))
+    }
+
+    /// The phone of the person who owes a due, opened only to send to it.
+    async fn phone_of(&self, due: &DueKey) -> Result<Option<Phone>, StoreError> {
+        let Some(due): Option<Due> = self.store.load(due).await? else {
+            return Ok(None);
+        };
+        let person: Option<Person> = self.store.load(&(due.bucket, due.person_id)).await?;
+        let Some(sealed) = person.and_then(|person| person.phone_sealed) else {
+            return Ok(None);
+        };
+        let text = self.keyring.open(&sealed, place::PHONE).ok();
+        let text = text.and_then(|bytes| String::from_utf8(bytes).ok());
+        Ok(text.and_then(|text| Phone::parse(&text).ok()))
     }
 
     /// Signs vouchers that nobody has read yet.

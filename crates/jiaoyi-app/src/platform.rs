@@ -9,6 +9,7 @@ use jiaoyi_domain::channel::{AttemptTerms, ChannelCode, RefundTerms};
 use jiaoyi_domain::decide::{Answer, Command, Renderer};
 use jiaoyi_domain::due::OrderId;
 use jiaoyi_domain::policy::{InForce, PolicySet};
+use jiaoyi_domain::record::Value;
 use jiaoyi_domain::region::RegionTable;
 use jiaoyi_domain::roster::PolicyPack;
 use jiaoyi_domain::{Bucket, Date, Instant};
@@ -47,6 +48,8 @@ pub struct Platform {
     pub(crate) limits: Limits,
     pub(crate) fonts: Fonts,
     pub(crate) refused: crate::notices::RefusedNotices,
+    /// Hosts under which vouchers were signed before this start.
+    pub(crate) former_hosts: Vec<String>,
     policies: RwLock<Arc<PolicySet>>,
 }
 
@@ -74,7 +77,14 @@ impl Platform {
         (clock, random): (Clock, Random),
         fonts: Fonts,
     ) -> Result<Platform, StartError> {
+        let hosts = store.query("voucher_hosts", &[]).await?;
+        let former_hosts = hosts.into_iter().flatten().filter_map(|value| match value {
+            Value::Text(host) => Some(host),
+            Value::Null | Value::Int(_) | Value::Bytes(_) => None,
+        });
+        let former_hosts = former_hosts.collect();
         let platform = Platform {
+            former_hosts,
             store,
             keyring: Arc::new(keyring),
             channels,

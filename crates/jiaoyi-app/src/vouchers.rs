@@ -98,6 +98,7 @@ impl Platform {
                 voucher: key.clone(),
                 key_id: key_id.to_owned(),
                 algorithm: signing.public().algorithm().name().to_owned(),
+                host: self.qr_host(),
                 cose,
             };
             self.submit(command).await?;
@@ -106,7 +107,7 @@ impl Platform {
         let Some(signature) = known else {
             return Ok(None);
         };
-        let text = qr_text(&self.qr_host(), &signature.cose);
+        let text = qr_text(&signature.host, &signature.cose);
         let qr_text = text.map_err(|error| StoreError::Unavailable {
             why: error.to_string(),
         })?;
@@ -337,8 +338,13 @@ impl Platform {
             });
         }
         let body = text.rsplit("/Q/").next().unwrap_or_default();
-        let whole = format!("HTTPS://{}/Q/{}", self.qr_host(), body.to_ascii_uppercase());
-        let Ok(claims) = verify_voucher(&whole, &self.keyring.public_keys()) else {
+        let keys = self.keyring.public_keys();
+        let body = body.to_ascii_uppercase();
+        // The signature covers the host; vouchers of an earlier address of ours stay genuine.
+        let claims = std::iter::once(self.qr_host())
+            .chain(self.former_hosts.iter().cloned())
+            .find_map(|host| verify_voucher(&format!("HTTPS://{host}/Q/{body}"), &keys).ok());
+        let Some(claims) = claims else {
             return Ok(VerifyAnswer::Forged);
         };
         let no = claims.voucher_no;

@@ -109,6 +109,8 @@ record! {
         row {
             key_id: String = Public,
             algorithm: String = Public,
+            /// The portal's host as it stands in the QR text; the signature covers it.
+            host: String = Public,
             /// One COSE_Sign1.
             cose: Vec<u8> = Public,
             signed_at: Instant = Public,

@@ -357,6 +357,7 @@ create table voucher_signature (
     voucher_no text not null,
     key_id text not null,
     algorithm text not null,
+    host text not null,
     cose bytes not null,
     signed_at bigint not null,
     constraint voucher_signature_pk primary key (bucket, voucher_no),

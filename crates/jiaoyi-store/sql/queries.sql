@@ -148,3 +148,7 @@ FROM fact
 SELECT order_id
 FROM pay_order
 WHERE bucket = ?1 AND order_no = ?2
+
+-- name: voucher_hosts
+SELECT DISTINCT host
+FROM voucher_signature

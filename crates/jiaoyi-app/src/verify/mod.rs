@@ -89,8 +89,6 @@ pub struct SignatureKeys<'a> {
     pub vouchers: &'a PublicKeys,
     /// The public half of the key that signs checkpoints.
     pub audit: &'a PublicKey,
-    /// The portal's host as it stands in QR texts, with its port if any.
-    pub host: &'a str,
 }
 
 /// What is verified besides safety.

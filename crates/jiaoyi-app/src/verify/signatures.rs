@@ -21,7 +21,7 @@ fn check_one(
     report: &mut Report,
 ) {
     const RULE: &str = "voucher.signature";
-    let claims = match verify_cose(keys.host, &row.cose, keys.vouchers) {
+    let claims = match verify_cose(&row.host, &row.cose, keys.vouchers) {
         Ok(claims) => claims,
         Err(error) => {
             report.fail_row(RULE, row, error.to_string());

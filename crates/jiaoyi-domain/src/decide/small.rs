@@ -175,6 +175,8 @@ pub struct StoreSignature {
     pub voucher: <Voucher as Record>::Key,
     pub key_id: String,
     pub algorithm: String,
+    /// The host that the signature covers.
+    pub host: String,
     pub cose: Vec<u8>,
 }
 
@@ -206,6 +208,7 @@ impl Command for StoreSignature {
             voucher_no: self.voucher.1.clone(),
             key_id: self.key_id.clone(),
             algorithm: self.algorithm.clone(),
+            host: self.host.clone(),
             cose: self.cose.clone(),
             signed_at: ctx.at,
         });

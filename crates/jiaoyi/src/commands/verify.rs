@@ -28,9 +28,6 @@ pub struct VerifyArgs {
     /// The installation's key file: also opens every sealed value.
     #[arg(long)]
     keys: Option<PathBuf>,
-    /// The portal's host as it stands in QR texts, for --signatures.
-    #[arg(long, default_value = "")]
-    host: String,
     /// What clients were told (NDJSON).
     #[arg(long)]
     journal: Option<PathBuf>,
@@ -68,7 +65,6 @@ pub fn run(args: VerifyArgs) -> Result<(), Exit> {
         (Some(keyring), Some(vouchers)) if args.signatures => Some(SignatureKeys {
             vouchers,
             audit: keyring.audit_public(),
-            host: &args.host,
         }),
         _ => None,
     };

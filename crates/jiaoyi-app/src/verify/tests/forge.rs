@@ -1,7 +1,7 @@
 //! Somebody changes rows and makes the audit chain fit: then the rules themselves must speak. Each
 //! case is one forgery and the rule that must name it, so that no rule is there only in name.
 
-use super::world::{HOST, TempFile};
+use super::world::TempFile;
 use super::{build, rules, run};
 use crate::verify::{SignatureKeys, VerifyOptions};
 use jiaoyi_domain::attempt::AttemptState;
@@ -578,7 +578,6 @@ fn every_rule_speaks_when_the_chain_was_made_to_fit() {
         let signatures = SignatureKeys {
             vouchers: &keys,
             audit: world.keyring.audit_public(),
-            host: HOST,
         };
         let options = VerifyOptions {
             signatures: Some(signatures),
@@ -652,7 +651,6 @@ fn a_broken_chain_is_named() {
         let signatures = SignatureKeys {
             vouchers: &keys,
             audit: world.keyring.audit_public(),
-            host: HOST,
         };
         let options = VerifyOptions {
             signatures: Some(signatures),

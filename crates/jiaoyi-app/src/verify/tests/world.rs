@@ -137,7 +137,11 @@ pub struct Started {
 
 impl World {
     pub fn open(path: &Path) -> World {
-        let mut draws = IdSource::new([3; 32], 0);
+        World::open_with(path, 3)
+    }
+
+    pub fn open_with(path: &Path, seed: u8) -> World {
+        let mut draws = IdSource::new([seed; 32], 0);
         let store = Store::open(path, draws.id16(), START).unwrap();
         World {
             store,
@@ -178,7 +182,7 @@ impl World {
         self.try_run(command, None).await.unwrap()
     }
 
-    fn row(&mut self, number: u32, own: u64, subsidy: u64) -> SliceRow {
+    pub fn row(&mut self, number: u32, own: u64, subsidy: u64) -> SliceRow {
         let bucket = Bucket::try_new(u16::try_from(number * 331 % 4096).unwrap()).unwrap();
         let gross = own + subsidy;
         let ltc = gross / 10;
@@ -320,7 +324,7 @@ impl World {
         self.try_run(command, Some(key)).await.unwrap()
     }
 
-    fn start_command(
+    pub fn start_command(
         &self,
         quotes: Vec<Quote>,
         method: Method,
@@ -377,6 +381,10 @@ impl World {
     }
 
     pub async fn created(&mut self, no: &AttemptNo, ready: bool) -> Answer {
+        self.try_created(no, ready).await.unwrap()
+    }
+
+    pub async fn try_created(&mut self, no: &AttemptNo, ready: bool) -> Result<Answer, StoreError> {
         let outbox = self.outbox(no.as_str(), no.bucket(), "create").await;
         let nonce = self.draw();
         let handover = self
@@ -387,13 +395,13 @@ impl World {
             message: String::new(),
         };
         let outcome = CreateOutcome::Ready(Handover::Qr("weixin://x".to_owned()));
-        self.run(RecordCreated {
+        let command = RecordCreated {
             attempt_no: no.clone(),
             outbox,
             outcome: if ready { outcome } else { refused },
             handover_sealed: ready.then_some(handover),
-        })
-        .await
+        };
+        self.try_run(command, None).await
     }
 
     pub async fn outbox(
@@ -424,20 +432,33 @@ impl World {
     }
 
     pub async fn tell(&mut self, seen: &SeenPayment, source: FactSource) -> Answer {
+        self.try_tell(seen, source).await.unwrap()
+    }
+
+    pub async fn try_tell(
+        &mut self,
+        seen: &SeenPayment,
+        source: FactSource,
+    ) -> Result<Answer, StoreError> {
         let nonce = self.draw();
         let notice = (source == FactSource::Notice).then(|| NoticeMessage {
             channel: "wechat".to_owned(),
             notice_id: format!("notice-{}", seen.txn_id),
             body_sealed: self.keyring.seal(b"{}", b"inbox.body", nonce),
         });
-        let attempt_no = AttemptNo::parse(&seen.attempt_no).unwrap();
-        self.run(RecordPayment {
-            attempt_no,
+        let command = RecordPayment {
+            attempt_no: AttemptNo::parse(&seen.attempt_no).unwrap(),
             seen: seen.clone(),
             source,
             notice,
-        })
-        .await
+        };
+        self.try_run(command, None).await
+    }
+
+    /// What an order asks for, in fen.
+    pub async fn amount(&self, started: &Started) -> u64 {
+        let order: PayOrder = self.store.load(&started.order).await.unwrap().unwrap();
+        order.amount.get()
     }
 
     /// Notice and confirming query of a payment of this amount.
@@ -526,6 +547,7 @@ impl World {
             voucher: voucher.key(),
             key_id,
             algorithm,
+            host: HOST.to_owned(),
             cose,
         })
         .await;
@@ -694,7 +716,12 @@ async fn surplus_and_refunds(world: &mut World, people: &[Someone]) {
 
 impl World {
     pub async fn switch(&mut self, started: &Started, method: Method) -> Started {
-        let command = SwitchMethod {
+        let command = self.switch_command(started, method);
+        self.started(command, started.holder).await
+    }
+
+    pub fn switch_command(&self, started: &Started, method: Method) -> SwitchMethod {
+        SwitchMethod {
             order: started.order,
             holder: started.holder,
             method,
@@ -703,8 +730,7 @@ impl World {
             payer_ip: "192.0.2.1".to_owned(),
             openid: None,
             renderer: self.renderer(),
-        };
-        self.started(command, started.holder).await
+        }
     }
 }
 
