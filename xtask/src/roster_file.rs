@@ -40,7 +40,7 @@ pub fn run(options: &Options) -> Result<bool> {
 }
 
 /// Writes a csv roster of `rows` people insured in the demo's `region`.
-fn write(path: &Path, rows: usize, region: &str) -> Result<()> {
+pub fn write(path: &Path, rows: usize, region: &str) -> Result<()> {
     let file = File::create(path).with_context(|| format!("write {}", path.display()))?;
     let mut out = BufWriter::new(file);
     writeln!(out, "姓名,身份证号,参保地,人员类别")?;

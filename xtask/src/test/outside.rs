@@ -112,20 +112,20 @@ fn start_gallery(folder: &Path) -> Result<(Server, String)> {
     Ok((server, address))
 }
 
-/// Builds and starts a sandbox alone, with fresh identities in `folder`.
+/// Starts a sandbox alone, with fresh identities in `folder`.
 fn start_sandbox(folder: &Path) -> Result<(Server, String)> {
-    let mut build = limited(2400, &process::cargo());
-    build.args(["build", "--quiet", "--locked"]);
-    build.args(["--package", "jiaoyi-sandbox", "--example", "sandbox"]);
-    process::output_of(&mut build)?;
-    let program = process::target_dir().join("debug/examples/sandbox");
-    let place = folder.join("identities").display().to_string();
-    let log = folder.join("sandbox.log");
-    let (server, line) = Server::start(&program, &["0", &place], &log, READY_LIMIT_S)?;
-    let address = line
-        .strip_prefix("listening ")
-        .context("address of the sandbox")?;
-    Ok((server, address.to_owned()))
+    let identities = folder.join("identities");
+    let mut make = limited(60, &binary().display().to_string());
+    make.args(["sandbox", "--make-identities"]).arg(&identities);
+    process::output_of(&mut make)?;
+    let config = identities.join("sandbox.toml").display().to_string();
+    let arguments = ["sandbox", "--port", "0", "--config", &config];
+    Server::start(
+        &binary(),
+        &arguments,
+        &folder.join("sandbox.log"),
+        READY_LIMIT_S,
+    )
 }
 
 /// Runs every script of `folder`, which is named from the repository's root.
