@@ -130,3 +130,48 @@ export async function bridge(browser) {
   await opened.close();
   return { problems, calls: calls.length };
 }
+
+/// The same way by keyboard alone: Tab reaches everything and shows where it is, Enter goes on.
+export async function keyboard(browser) {
+  const problems = [];
+  const opened = await context(browser, {}, { userAgent: PHONE });
+  const page = await opened.newPage();
+  const count = await meter(page);
+  const reach = async (selector) => {
+    for (let presses = 0; presses < 60; presses += 1) {
+      await page.keyboard.press('Tab');
+      const there = await page.evaluate((wanted) => {
+        const element = document.activeElement;
+        if (!element.matches(wanted)) return null;
+        return getComputedStyle(element).outlineStyle !== 'none';
+      }, selector);
+      if (there === null) continue;
+      if (!there) problems.push(`${selector}: no visible focus`);
+      return;
+    }
+    throw new Error(`Tab never reaches ${selector} on ${new URL(page.url()).pathname}`);
+  };
+  const go = async () => {
+    await Promise.all([page.waitForNavigation({ waitUntil: 'load' }), page.keyboard.press('Enter')]);
+  };
+  await page.goto(`${BASE}/`, { waitUntil: 'load' });
+  await reach('a.skip');
+  await reach('.tiles a.main');
+  await go();
+  await reach('main form button');
+  await go();
+  for (const [field, text] of [['#name', SAMPLE.name], ['#document', SAMPLE.id_number], ['#region', SAMPLE.region]]) {
+    await reach(field);
+    await page.keyboard.type(text);
+  }
+  // Enter in a text field looks up, although a button for choosing step by step stands nearer.
+  await go();
+  await reach('form[action="/pay/method"] button');
+  await go();
+  await reach('form[action="/pay/start"] button');
+  await page.keyboard.press('Enter');
+  await page.waitForTimeout(500);
+  if (!count.wallet) problems.push(`not at the wallet but at ${new URL(page.url()).pathname}`);
+  await opened.close();
+  return { problems };
+}
