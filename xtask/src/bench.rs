@@ -125,8 +125,10 @@ fn installation(binary: &Path, folder: &Path) -> Result<()> {
         public_url = \"http://127.0.0.1:8080\"\n\
         issuer = \"演示\"\n\
         keys = \"data/keys.toml\"\n\
-        channels = \"data/channels/channels.toml\"\n\
+        channels = \"channels.toml\"\n\
         demo = true\n";
+    let none = "# No channel: an import needs none.\n";
+    std::fs::write(folder.join("channels.toml"), none).context("write the channels")?;
     std::fs::write(folder.join("jiaoyi.toml"), config).context("write the configuration")
 }
 
