@@ -316,7 +316,12 @@ impl<T: Column> Column for Option<T> {
 /// Declares a closed set of codes that stands in a text column.
 #[macro_export]
 macro_rules! codes {
-    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$vdoc:meta])* $variant:ident = $number:literal $code:literal,)* }) => {
+    (
+        $(#[$doc:meta])*
+        pub enum $name:ident {
+            $($(#[$vdoc:meta])* $variant:ident = $number:literal $code:literal,)*
+        }
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name { $($(#[$vdoc])* $variant,)* }
@@ -396,7 +401,8 @@ macro_rules! id16 {
 macro_rules! record {
     (
         $(#[$doc:meta])*
-        pub struct $name:ident in $number:literal $table:literal $(state $state:ident)? $(versioned $version:ident)? {
+        pub struct $name:ident in $number:literal $table:literal
+            $(state $state:ident)? $(versioned $version:ident)? {
             key { $($(#[$kdoc:meta])* $key:ident: $ktype:ty = $kpriv:ident,)+ }
             row { $($(#[$fdoc:meta])* $field:ident: $ftype:ty = $fpriv:ident,)* }
             ranges { $($range:literal ($($given:ident),+),)* }

@@ -1,4 +1,4 @@
-//! The configuration file of an installation. An unknown key is an error that names the nearest one.
+//! The configuration file of an installation; an unknown key is an error that names the nearest.
 
 use crate::exit::Exit;
 use jiaoyi_app::limits::Budgets;

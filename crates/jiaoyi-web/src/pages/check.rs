@@ -204,7 +204,9 @@ fn action(look: &Look, bill: &BillView, checking: Checking<'_>, form_key: &str) 
         } => html! {
             p {
                 (look.f("check.paid_at", &[("at", &look.moment(*at))]))
-                @if let Some(channel) = channel { " " (look.f("check.paid_by", &[("channel", look.channel(*channel))])) }
+                @if let Some(channel) = channel {
+                    " " (look.f("check.paid_by", &[("channel", look.channel(*channel))]))
+                }
             }
             @match voucher {
                 Some(order) => a.btn href={ "/o/" (order) } { (look.t("check.see_voucher")) },

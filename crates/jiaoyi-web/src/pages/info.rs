@@ -118,7 +118,14 @@ pub fn prefs(look: &Look, back: &str) -> Page {
             }
             fieldset {
                 legend { h2 { (look.t("info.theme")) } }
-                @for theme in Theme::ALL { (row("theme", theme.code(), look.lang.text(theme_key(theme)), theme == look.theme)) }
+                @for theme in Theme::ALL {
+                    (row(
+                        "theme",
+                        theme.code(),
+                        look.lang.text(theme_key(theme)),
+                        theme == look.theme,
+                    ))
+                }
             }
             fieldset {
                 legend { h2 { (look.t("info.language")) } }

@@ -38,7 +38,11 @@ pub async fn open_platform(config: &Config) -> Result<Arc<Platform>, Exit> {
         store,
         keyring,
         channels,
-        if config.demo { RegionTable::with_demo() } else { RegionTable::built_in() },
+        if config.demo {
+            RegionTable::with_demo()
+        } else {
+            RegionTable::built_in()
+        },
         PlatformConfig {
             public_url: config.public_url.trim_end_matches('/').to_owned(),
             issuer: config.issuer.clone(),

@@ -196,7 +196,10 @@ async fn start(args: DemoArgs) -> Result<(), Exit> {
 }
 
 async fn told(State(facts): State<Arc<Facts>>) -> ([(&'static str, &'static str); 1], String) {
-    ([("content-type", "application/json")], facts.json(50).await.to_string())
+    (
+        [("content-type", "application/json")],
+        facts.json(50).await.to_string(),
+    )
 }
 
 /// Opens a platform over the demo's folder; keys are made at the first start.
