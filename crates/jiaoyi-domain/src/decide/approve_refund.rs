@@ -2,8 +2,8 @@
 
 use super::allocate::fill;
 use super::{
-    Answer, CaseKind, Command, Context, OWN_CALL_MS, OrderKey, Refusal, Renderer, line_due,
-    lines_of, open_case, order_needs, post,
+    Answer, Command, Context, OWN_CALL_MS, OrderKey, Refusal, Renderer, line_due, lines_of,
+    order_needs, post,
 };
 use crate::attempt::Attempt;
 use crate::books::{Account, Transfer, TransferId, TransferKind};
@@ -246,14 +246,6 @@ impl Command for ApproveRefund {
                     if ws.slot.get(&due).is_some_and(Slot::is_live) {
                         ws.slot.assert_unchanged(&due);
                     }
-                }
-                if refund.cause == RefundCause::WrongAmount && refund.amount != fact.amount {
-                    let no = refund.refund_no.as_str().to_owned();
-                    let detail = format!("held {} took {}", refund.amount, fact.amount);
-                    let order = Some(refund.order_id);
-                    let bucket = refund.bucket;
-                    open_case(ws, ctx, bucket, CaseKind::WrongAmount, order, &no, detail);
-                    return Ok(Answer::Held);
                 }
                 self.send(ws, ctx, refund, &fact);
                 Ok(Answer::Act)

@@ -2,13 +2,14 @@
 
 use super::allocate::{Incoming, allocate, hold_whole};
 use super::{Answer, CaseKind, Command, Context, OrderKey, Refusal, open_case, order_needs};
-use crate::attempt::{Attempt, AttemptEvent};
+use crate::attempt::{Attempt, AttemptEvent, AttemptState};
 use crate::channel::{SeenPayment, channel_day};
 use crate::fact::{Fact, FactKind, FactSource};
 use crate::id::{AttemptNo, Bucket};
 use crate::messages::Inbox;
 use crate::money::Fen;
 use crate::record::Record;
+use crate::time::HOUR_MS;
 use crate::working_set::{Need, WorkingSet};
 
 /// A verified notice as it is stored.
@@ -67,9 +68,12 @@ impl RecordPayment {
     }
 
     /// The same success again: it changes nothing, but a query may confirm a notice.
-    fn again(&self, ws: &mut WorkingSet, ctx: &mut Context, mut fact: Fact) -> Answer {
+    fn again(&self, ws: &mut WorkingSet, ctx: &mut Context, mut fact: Fact, fresh: bool) -> Answer {
         let key: OrderKey = (fact.bucket, fact.order_id);
         if fact.amount != self.seen.amount {
+            if !fresh {
+                return Answer::Already;
+            }
             let detail = format!("known {} now {}", fact.amount, self.seen.amount);
             let no = self.attempt_no.as_str();
             open_case(
@@ -141,8 +145,19 @@ impl RecordPayment {
     /// A verified notice that differs is held: only a query says what was really taken.
     fn dispute(&self, ws: &mut WorkingSet, ctx: &mut Context, mut attempt: Attempt, why: String) {
         let key: OrderKey = (attempt.bucket, attempt.order_id);
+        let known = attempt.state == AttemptState::Disputed;
         attempt.apply(AttemptEvent::Differs);
-        attempt.ask_at = Some(ctx.at);
+        // A notice is answered by a query at once; a query that differs is for staff.
+        let wait_ms = if self.source == FactSource::Notice {
+            0
+        } else {
+            HOUR_MS
+        };
+        attempt.ask_at = Some(ctx.at.plus_ms(wait_ms));
+        if known && self.source != FactSource::Notice {
+            ws.attempt.put(attempt);
+            return;
+        }
         let no = attempt.attempt_no.as_str().to_owned();
         ws.attempt.put(attempt);
         open_case(
@@ -200,7 +215,7 @@ impl Command for RecordPayment {
             return Ok(Answer::Held);
         };
         if let Some(fact) = ws.fact.get(&self.fact_key(&attempt)).cloned() {
-            return Ok(self.again(ws, ctx, fact));
+            return Ok(self.again(ws, ctx, fact, fresh));
         }
         let why = self.differences(&attempt);
         let foreign = self.seen.merchant != attempt.merchant

@@ -4,6 +4,7 @@ use super::{Answer, Command, Context, OrderKey, Refusal, close_if_all_dead, orde
 use crate::attempt::{Attempt, AttemptEvent, AttemptState};
 use crate::id::AttemptNo;
 use crate::messages::Topic;
+use crate::time::SECOND_MS;
 use crate::working_set::{Need, WorkingSet};
 
 /// What the channel said of a number that it did not call paid.
@@ -51,6 +52,13 @@ impl Command for RecordUnpaid {
             .cloned()
             .ok_or(Refusal::NotFound { what: "attempt" })?;
         if attempt.state == AttemptState::Paid {
+            // It is paid; only the confirmation for a surplus is still wanted.
+            if attempt.ask_at.is_some() {
+                attempt.asks = attempt.asks.saturating_add(1);
+                let wait = i64::from(attempt.asks.min(60)) * 5 * SECOND_MS;
+                attempt.ask_at = Some(ctx.at.plus_ms(wait));
+                ws.attempt.put(attempt);
+            }
             return Ok(Answer::Already);
         }
         let order_key: OrderKey = (attempt.bucket, attempt.order_id);
