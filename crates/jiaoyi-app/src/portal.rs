@@ -256,7 +256,7 @@ impl OrderStatus {
 /// An order as its page shows it.
 #[derive(Clone, Debug)]
 pub struct OrderView {
-    /// Random token of the order's page, 26 characters; also the receipt link.
+    /// Token of the order's page (letters, digits, `-`, `_`); also the receipt link.
     pub order: String,
     /// The order's printed number.
     pub order_no: String,

@@ -34,13 +34,14 @@ export function speed() {
       const report = JSON.parse(readFileSync(file, 'utf8'));
       const score = (name) => Math.round(report.categories[name].score * 100);
       runs.push([score('performance'), score('accessibility'), score('best-practices'),
-        Math.round(report.audits['first-contentful-paint'].numericValue)]);
+        ...['first-contentful-paint', 'speed-index', 'total-blocking-time']
+          .map((audit) => Math.round(report.audits[audit].numericValue))]);
     }
     const median = (index) => runs.map((run) => run[index]).sort((a, b) => a - b)[runs.length >> 1];
-    const [performance, accessibility, best, fcp_ms] = [0, 1, 2, 3].map(median);
+    const [performance, accessibility, best, fcp_ms, si_ms, tbt_ms] = [0, 1, 2, 3, 4, 5].map(median);
     if (!(performance >= PERFORMANCE_MIN)) problems.push(`${path}: performance ${performance}`);
     if (!(accessibility >= ACCESSIBILITY_MIN)) problems.push(`${path}: accessibility ${accessibility}`);
-    results.push({ path, performance, accessibility, best, fcp_ms });
+    results.push({ path, performance, accessibility, best, fcp_ms, si_ms, tbt_ms });
   }
   rmSync(folder, { recursive: true });
   return { problems, results };

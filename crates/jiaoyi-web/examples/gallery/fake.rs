@@ -43,7 +43,7 @@ pub const ORDERS: [&str; 17] = [
     "expired",
     "failed",
     "refused",
-    "channeldown",
+    "channel-down_1",
     "abandoned",
     "refundpending",
     "refunded",
@@ -167,7 +167,7 @@ fn status(token: &str) -> Option<OrderStatus> {
         "cancelled" => OrderStatus::Cancelled,
         "expired" => OrderStatus::Expired,
         "failed" | "refused" => OrderStatus::Failed,
-        "channeldown" => OrderStatus::ChannelDown,
+        "channel-down_1" => OrderStatus::ChannelDown,
         "abandoned" => OrderStatus::Abandoned,
         "refundpending" => OrderStatus::RefundPending,
         "refunded" => OrderStatus::Refunded,
@@ -494,7 +494,7 @@ impl Portal for Fake {
             "toomany" => StartAnswer::TooMany,
             "down" => StartAnswer::ChannelDown { order: None },
             "downorder" => StartAnswer::ChannelDown {
-                order: Some("channeldown".to_owned()),
+                order: Some("channel-down_1".to_owned()),
             },
             "rush" => StartAnswer::Busy { retry_after_s: 20 },
             reference => match bill(reference) {

@@ -2,7 +2,7 @@
 
 use super::asker::Asker;
 use super::pay::{ask_openid, check_of};
-use super::{Answered, Fields, WebState, see_other, show};
+use super::{Answered, Fields, WebState, is_token, see_other, show};
 use crate::pages::link::{birthday, gone, shut};
 use crate::pages::trouble::Trouble;
 use axum::Extension;
@@ -10,15 +10,7 @@ use axum::extract::{Path, State};
 use jiaoyi_app::portal::LinkAnswer;
 
 fn token(text: &str) -> Result<&str, Trouble> {
-    let shaped = (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-    if shaped {
-        Ok(text)
-    } else {
-        Err(Trouble::NotFound)
-    }
+    is_token(text).then_some(text).ok_or(Trouble::NotFound)
 }
 
 /// `GET /k/{token}`

@@ -255,3 +255,10 @@ impl<T: DeserializeOwned + Default, S: Sync> FromRequestParts<S> for Lenient<T> 
         Ok(Lenient(query.map(|Query(query)| query).unwrap_or_default()))
     }
 }
+
+/// Whether `text` can be a token of ours: letters, digits, `-` and `_`. Nothing else is looked up
+/// or written into a link, so it cannot break out of a path.
+fn is_token(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=128).contains(&text.len()) && text.bytes().all(plain)
+}

@@ -2,7 +2,7 @@
 
 use super::asker::Asker;
 use super::pay::started;
-use super::{Answered, Fields, Lenient, WebState, see_other};
+use super::{Answered, Fields, Lenient, WebState, is_token, see_other};
 use crate::pages::order::{Showing, order as order_page, switch as switch_page};
 use crate::pages::records::records as records_page;
 use crate::pages::trouble::Trouble;
@@ -19,14 +19,8 @@ pub struct Loads {
     n: u32,
 }
 
-/// A token of our making: anything else is not looked up and cannot break out of a path.
 fn token(text: &str) -> Result<&str, Trouble> {
-    let shaped = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
-    if shaped {
-        Ok(text)
-    } else {
-        Err(Trouble::NotFound)
-    }
+    is_token(text).then_some(text).ok_or(Trouble::NotFound)
 }
 
 /// `GET /o/{order}`

@@ -1,7 +1,7 @@
 //! The voucher for whoever may see it, and its public verification.
 
 use super::asker::Asker;
-use super::{Answered, Fields, Lenient, WebState, see_other};
+use super::{Answered, Fields, Lenient, WebState, is_token, see_other};
 use crate::pages::trouble::Trouble;
 use crate::pages::verify::{VerifyForm, ask as ask_page, result as result_page};
 use crate::pages::voucher::{ask_code, voucher as voucher_page};
@@ -26,19 +26,14 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// The key with the query that hands it on. Only letters and digits are taken, because the
-    /// query is written into links.
+    /// The key with the query that hands it on to the files' links.
     fn key(&self) -> Option<(VoucherKey, String)> {
-        let plain = |text: &str| {
-            (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
-        };
-        if plain(&self.r) {
-            Some((VoucherKey::Order(self.r.clone()), format!("r={}", self.r)))
-        } else if plain(&self.c) {
-            Some((
-                VoucherKey::CheckCode(self.c.to_ascii_uppercase()),
-                format!("c={}", self.c),
-            ))
+        if is_token(&self.r) {
+            let key = VoucherKey::Order(self.r.clone());
+            Some((key, format!("r={}", self.r)))
+        } else if is_token(&self.c) {
+            let key = VoucherKey::CheckCode(self.c.to_ascii_uppercase());
+            Some((key, format!("c={}", self.c)))
         } else {
             None
         }

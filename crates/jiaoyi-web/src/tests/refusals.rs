@@ -113,6 +113,13 @@ async fn methods_sizes_and_addresses_have_limits() {
         .await;
     assert_eq!(seen.status, StatusCode::BAD_REQUEST);
     assert_eq!(client.get("/o/%FF").await.status, StatusCode::BAD_REQUEST);
+    for path in ["/o/a%2Fb", "/o/a%22b", "/k/a.b"] {
+        assert_eq!(
+            client.get(path).await.status,
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -203,7 +210,7 @@ async fn a_start_that_cannot_be_says_why() {
     let fields = [("bill_ref", "downorder"), ("method", "alipay_wap")];
     assert_eq!(
         client.post("/pay/start", &fields).await.header("location"),
-        "/o/channeldown"
+        "/o/channel-down_1"
     );
     let fields = [("bill_ref", "payable"), ("method", "gold")];
     assert_eq!(
