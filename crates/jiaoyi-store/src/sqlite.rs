@@ -154,3 +154,41 @@ pub(crate) fn execute(
     let bound: Vec<Bound<'_>> = given.iter().map(Bound).collect();
     Ok(statement.execute(rusqlite::params_from_iter(bound))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::all_tables;
+
+    /// The DDL is written by hand and the records are declared in the domain: they must agree.
+    #[test]
+    fn the_tables_have_the_columns_of_their_records() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, 0).unwrap();
+        for spec in all_tables() {
+            let mut statement = connection
+                .prepare(&format!("PRAGMA table_info({})", spec.name))
+                .unwrap();
+            let found: Vec<(String, bool, i64)> = statement
+                .query_map([], |row| Ok((row.get(1)?, row.get(3)?, row.get(5)?)))
+                .unwrap()
+                .collect::<Result<_, _>>()
+                .unwrap();
+            let declared: Vec<(String, bool, i64)> = spec
+                .columns
+                .iter()
+                .enumerate()
+                .map(|(place, column)| {
+                    let key = if place < spec.key_len { place + 1 } else { 0 };
+                    (
+                        column.name.to_owned(),
+                        !column.nullable,
+                        i64::try_from(key).unwrap(),
+                    )
+                })
+                .collect();
+            assert_eq!(found, declared, "{}", spec.name);
+        }
+        migrate(&mut connection, 0).unwrap();
+    }
+}
