@@ -15,6 +15,11 @@ WHERE ask_at <= ?1
 ORDER BY ask_at
 LIMIT ?2
 
+-- name: refund_of_channel_no
+SELECT refund_no
+FROM refund
+WHERE bucket = ?1 AND channel_no = ?2
+
 -- name: outbox_due
 SELECT bucket, outbox_id, topic, subject
 FROM outbox
