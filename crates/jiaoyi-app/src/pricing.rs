@@ -19,6 +19,8 @@ pub(crate) struct Priced {
     pub price: Price,
     pub kind: PhaseKind,
     pub benefit_first: Date,
+    /// The same for a payer who acts after midnight.
+    pub benefit_first_next: Date,
     pub benefit_last: Date,
 }
 
@@ -44,6 +46,7 @@ impl Priced {
             after_close: pack.after_close?,
             difference_rule: pack.difference?,
             benefit_first: self.benefit_first,
+            benefit_first_next: self.benefit_first_next,
             benefit_last: self.benefit_last,
         })
     }
@@ -134,6 +137,8 @@ impl Platform {
         );
         let price = price.ok()?;
         let benefit_first = pack.start_of_benefit(at, channel);
+        let midnight = Instant::end_of(at.date());
+        let benefit_first_next = pack.start_of_benefit(midnight, channel);
         let (_, benefit_last) = pack.benefit();
         Some(Priced {
             due,
@@ -143,6 +148,7 @@ impl Platform {
             price,
             kind,
             benefit_first,
+            benefit_first_next,
             benefit_last,
         })
     }

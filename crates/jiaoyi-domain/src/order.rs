@@ -136,6 +136,8 @@ record! {
             after_close: AfterClose = Public,
             difference_rule: Difference = Public,
             benefit_first: Date = Public,
+            /// The same for a payer who acts after midnight.
+            benefit_first_next: Date = Public,
             benefit_last: Date = Public,
             quoted_at: Instant = Public,
             version: u32 = Public,
@@ -156,6 +158,19 @@ record! {
         }
         row { added_at: Instant = Public, }
         ranges { "by_device" (bucket, device), }
+    }
+}
+
+impl Line {
+    /// The first day of benefits for a payer who acts at `accepted_at`: the time that decides the
+    /// window decides the start as well.
+    #[must_use]
+    pub fn benefit_first_at(&self, accepted_at: Instant) -> Date {
+        if accepted_at.date() > self.quoted_at.date() {
+            self.benefit_first_next
+        } else {
+            self.benefit_first
+        }
     }
 }
 

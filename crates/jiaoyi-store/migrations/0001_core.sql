@@ -214,6 +214,7 @@ create table order_line (
     after_close text not null,
     difference_rule text not null,
     benefit_first text not null,
+    benefit_first_next text not null,
     benefit_last text not null,
     quoted_at bigint not null,
     version bigint not null,

@@ -131,7 +131,8 @@ fn check_line(slot: &Slot, line: &Line, report: &mut Report) {
         slot,
         "its subsidies are not the ones quoted",
     );
-    let period = line.benefit_first == slot.benefit_first && line.benefit_last == slot.benefit_last;
+    let period = line.benefit_first_at(slot.accepted_at) == slot.benefit_first
+        && line.benefit_last == slot.benefit_last;
     report.demand(
         period,
         "slot.line",

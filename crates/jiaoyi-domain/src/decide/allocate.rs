@@ -6,13 +6,14 @@ use super::{
 };
 use crate::attempt::Attempt;
 use crate::books::{Account, Transfer, TransferId, TransferKind, TransitId};
-use crate::due::{DueEvent, RevisionKind, Slot, split_amounts};
+use crate::due::{Due, DueEvent, DueState, RevisionKind, Slot, split_amounts};
 use crate::fact::Fact;
-use crate::id::Bucket;
+use crate::id::{Bucket, VoucherNo};
 use crate::messages::Topic;
 use crate::money::Fen;
 use crate::order::{AfterClose, Difference, Line, LineState, OrderEvent};
 use crate::refund::{Refund, RefundCause, RefundState};
+use crate::roster::Person;
 use crate::time::Instant;
 use crate::voucher::{Voucher, VoucherContent, VoucherState, draw_check_code};
 use crate::working_set::WorkingSet;
@@ -172,7 +173,7 @@ pub(super) fn fill(
         return;
     };
     let accepted_at = fact.map_or(ctx.at, |fact| fact.paid_at);
-    if due.state == crate::due::DueState::Draft || due.state == crate::due::DueState::Void {
+    if matches!(due.state, DueState::Draft | DueState::Void) {
         due.apply(DueEvent::Activated);
     }
     due.apply(DueEvent::Filled);
@@ -184,95 +185,124 @@ pub(super) fn fill(
     due.paid_at = Some(accepted_at);
     let from_surplus = line.state == LineState::Surplus;
     line.state = state;
-    let voucher_no = draw_voucher(ctx, key.0);
-    ws.slot.put(Slot {
-        bucket: key.0,
-        due_id: key.1,
-        generation: key.2,
-        person_id: due.person_id,
-        scheme: due.scheme,
-        benefit_year: due.benefit_year,
-        order_id: line.order_id,
-        line_no: line.line_no,
-        fact_bucket: fact.map(|fact| fact.bucket),
-        fact_channel: fact.map(|fact| fact.channel),
-        fact_merchant: fact.map(|fact| fact.merchant.clone()),
-        fact_txn: fact.map(|fact| fact.txn_id.clone()),
-        // Wallets never reverse a success; a bank's row says until when it can.
-        reversible_until: None,
-        own: line.own,
-        gross: line.gross,
-        subsidies: line.subsidies.clone(),
+    let filled = Filled {
+        due: &due,
+        line: &line,
+        fact,
         accepted_at,
-        filled_at: ctx.at,
-        benefit_first: line.benefit_first,
-        benefit_last: line.benefit_last,
-        voucher_no: voucher_no.clone(),
-        ended_at: None,
-        end_reason: None,
-        version: 1,
-    });
-    let person = ws.person.get(&(key.0, due.person_id)).cloned();
-    let benefit_year = due.benefit_year;
-    ws.due.put(due);
-    post_premium(ws, ctx, &line, &key, benefit_year, fact, from_surplus);
-    let order = ws.pay_order.get(&(line.bucket, line.order_id));
-    let content = VoucherContent {
-        name_masked: person
-            .as_ref()
-            .map(|row| row.name_masked.clone())
-            .unwrap_or_default(),
-        document_masked: person
-            .as_ref()
-            .map(|row| row.document_masked.clone())
-            .unwrap_or_default(),
-        relation: order.map(|row| row.relation.clone()).unwrap_or_default(),
-        region: line.region.clone(),
-        benefit_year,
-        period_first: line.benefit_first.to_string(),
-        period_last: line.benefit_last.to_string(),
-        items: line.items.clone(),
-        subsidies: line.subsidies.clone(),
-        own_fen: line.own.get(),
-        gross_fen: line.gross.get(),
-        paid_at_ms: accepted_at.0,
-        channel: fact.map_or("", |fact| fact.channel.code()).to_owned(),
-        channel_txn: fact.map(|fact| fact.txn_id.clone()).unwrap_or_default(),
-        order_no: order
-            .map(|row| row.order_no.as_str().to_owned())
-            .unwrap_or_default(),
+        voucher_no: draw_voucher(ctx, key.0),
     };
-    ws.voucher.put(Voucher {
-        bucket: key.0,
-        voucher_no: voucher_no.clone(),
-        check_code: draw_check_code(&mut ctx.ids),
-        state: VoucherState::Valid,
-        order_bucket: line.bucket,
-        order_id: line.order_id,
-        line_no: line.line_no,
-        due_id: key.1,
-        generation: key.2,
-        content: content.to_text(),
-        issued_at: ctx.at,
-        ended_at: None,
-        version: 1,
-    });
-    ws.line.put(line);
+    let slot = filled.slot(ctx.at);
+    let voucher = filled.voucher(ws, ctx);
+    post_premium(ws, ctx, &filled, from_surplus);
+    let voucher_no = filled.voucher_no;
+    let person = ws.person.get(&(key.0, due.person_id));
     if person.is_some_and(|row| row.phone_sealed.is_some()) {
         post(ws, ctx, key.0, Topic::SmsPaid, voucher_no.as_str(), 0);
+    }
+    ws.slot.put(slot);
+    ws.voucher.put(voucher);
+    ws.due.put(due);
+    ws.line.put(line);
+}
+
+/// A line whose slot is being filled.
+struct Filled<'a> {
+    due: &'a Due,
+    line: &'a Line,
+    /// None for a due of 0 yuan.
+    fact: Option<&'a Fact>,
+    accepted_at: Instant,
+    voucher_no: VoucherNo,
+}
+
+impl Filled<'_> {
+    fn slot(&self, at: Instant) -> Slot {
+        let Filled {
+            due, line, fact, ..
+        } = self;
+        Slot {
+            bucket: due.bucket,
+            due_id: due.due_id,
+            generation: due.generation,
+            person_id: due.person_id,
+            scheme: due.scheme,
+            benefit_year: due.benefit_year,
+            order_id: line.order_id,
+            line_no: line.line_no,
+            fact_bucket: fact.map(|fact| fact.bucket),
+            fact_channel: fact.map(|fact| fact.channel),
+            fact_merchant: fact.map(|fact| fact.merchant.clone()),
+            fact_txn: fact.map(|fact| fact.txn_id.clone()),
+            // Wallets never reverse a success; a bank's row says until when it can.
+            reversible_until: None,
+            own: line.own,
+            gross: line.gross,
+            subsidies: line.subsidies.clone(),
+            accepted_at: self.accepted_at,
+            filled_at: at,
+            benefit_first: line.benefit_first_at(self.accepted_at),
+            benefit_last: line.benefit_last,
+            voucher_no: self.voucher_no.clone(),
+            ended_at: None,
+            end_reason: None,
+            version: 1,
+        }
+    }
+
+    /// What the voucher says for ever; masked data only.
+    fn content(&self, ws: &WorkingSet) -> VoucherContent {
+        let Filled {
+            due, line, fact, ..
+        } = self;
+        let person = ws.person.get(&(due.bucket, due.person_id));
+        let order = ws.pay_order.get(&(line.bucket, line.order_id));
+        let masked = |of: fn(&Person) -> &String| person.map(of).cloned().unwrap_or_default();
+        VoucherContent {
+            name_masked: masked(|row| &row.name_masked),
+            document_masked: masked(|row| &row.document_masked),
+            relation: order.map(|row| row.relation.clone()).unwrap_or_default(),
+            region: line.region.clone(),
+            benefit_year: due.benefit_year,
+            period_first: line.benefit_first_at(self.accepted_at).to_string(),
+            period_last: line.benefit_last.to_string(),
+            items: line.items.clone(),
+            subsidies: line.subsidies.clone(),
+            own_fen: line.own.get(),
+            gross_fen: line.gross.get(),
+            paid_at_ms: self.accepted_at.0,
+            channel: fact.map_or("", |fact| fact.channel.code()).to_owned(),
+            channel_txn: fact.map(|fact| fact.txn_id.clone()).unwrap_or_default(),
+            order_no: order
+                .map(|row| row.order_no.to_string())
+                .unwrap_or_default(),
+        }
+    }
+
+    fn voucher(&self, ws: &WorkingSet, ctx: &mut Context) -> Voucher {
+        Voucher {
+            bucket: self.due.bucket,
+            voucher_no: self.voucher_no.clone(),
+            check_code: draw_check_code(&mut ctx.ids),
+            state: VoucherState::Valid,
+            order_bucket: self.line.bucket,
+            order_id: self.line.order_id,
+            line_no: self.line.line_no,
+            due_id: self.due.due_id,
+            generation: self.due.generation,
+            content: self.content(ws).to_text(),
+            issued_at: ctx.at,
+            ended_at: None,
+            version: 1,
+        }
     }
 }
 
 /// The transfers of a filled line: subsidies first, then the payer's money, item by item.
-fn post_premium(
-    ws: &mut WorkingSet,
-    ctx: &mut Context,
-    line: &Line,
-    due: &DueKey,
-    benefit_year: i16,
-    fact: Option<&Fact>,
-    from_surplus: bool,
-) {
+fn post_premium(ws: &mut WorkingSet, ctx: &mut Context, filled: &Filled<'_>, from_surplus: bool) {
+    let Filled { line, fact, .. } = *filled;
+    let benefit_year = filled.due.benefit_year;
+    let due = &line_due(line);
     let mut sources: Vec<(String, Fen)> = split_amounts(&line.subsidies)
         .into_iter()
         .map(|(payer, amount)| (Account::Aid { payer }.to_string(), amount))

@@ -29,6 +29,8 @@ pub struct Quote {
     pub after_close: AfterClose,
     pub difference_rule: Difference,
     pub benefit_first: Date,
+    /// The first day of benefits for a payer who acts after midnight.
+    pub benefit_first_next: Date,
     pub benefit_last: Date,
 }
 
@@ -56,6 +58,7 @@ impl Quote {
             after_close: self.after_close,
             difference_rule: self.difference_rule,
             benefit_first: self.benefit_first,
+            benefit_first_next: self.benefit_first_next,
             benefit_last: self.benefit_last,
             quoted_at: at,
             version: 1,

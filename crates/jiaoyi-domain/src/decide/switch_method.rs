@@ -58,6 +58,13 @@ impl Command for SwitchMethod {
             return Err(Refusal::AlreadyPaid);
         }
         let lines = lines_of(ws, &self.order);
+        // A quote says when benefits start for a payer of its own day and of the following night.
+        if lines
+            .iter()
+            .any(|line| line.quoted_at.date() != ctx.at.date())
+        {
+            return Err(Refusal::Changed);
+        }
         let window_until = lines
             .iter()
             .map(|line| line.window_until)

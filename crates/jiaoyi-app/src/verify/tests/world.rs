@@ -304,6 +304,7 @@ impl World {
             after_close: AfterClose::Keep,
             difference_rule: Difference::Keep,
             benefit_first: Date::constant(YEAR, 1, 1),
+            benefit_first_next: Date::constant(YEAR, 1, 1),
             benefit_last: Date::constant(YEAR, 12, 31),
         }
     }
