@@ -21,6 +21,12 @@ use rusqlite::types::Value as Raw;
 use rusqlite::{Connection, params_from_iter};
 use std::collections::BTreeMap;
 
+/// A row by the number of its table and its encoded key.
+type Name = (u8, Vec<u8>);
+
+/// Hash and state number of every row.
+type Images = BTreeMap<Name, ([u8; 16], u8)>;
+
 fn typed(raw: Raw) -> Value {
     match raw {
         Raw::Null | Raw::Real(_) => Value::Null,
@@ -75,7 +81,7 @@ fn state_number(spec: &TableSpec, values: &[Value]) -> u8 {
 
 /// Writes into the events what the rows say now, and links them anew.
 fn audit_anew(connection: &Connection) {
-    let mut now: BTreeMap<(u8, Vec<u8>), ([u8; 16], u8)> = BTreeMap::new();
+    let mut now: Images = BTreeMap::new();
     for spec in TABLES {
         for values in rows(connection, spec) {
             let mut key = Vec::new();
@@ -88,7 +94,7 @@ fn audit_anew(connection: &Connection) {
         .into_iter()
         .filter_map(Event::from_values)
         .collect();
-    let mut last: BTreeMap<(u8, Vec<u8>), u32> = BTreeMap::new();
+    let mut last: BTreeMap<Name, u32> = BTreeMap::new();
     for row in events
         .iter()
         .flat_map(|event| decode_touched(&event.touched).unwrap())
@@ -112,11 +118,7 @@ fn audit_anew(connection: &Connection) {
 }
 
 /// Puts rows that no event knows into an event of their bucket.
-fn adopt(
-    events: &mut [Event],
-    now: &BTreeMap<(u8, Vec<u8>), ([u8; 16], u8)>,
-    last: &BTreeMap<(u8, Vec<u8>), u32>,
-) {
+fn adopt(events: &mut [Event], now: &Images, last: &BTreeMap<Name, u32>) {
     for ((table, key), (hash, state)) in now {
         if last.contains_key(&(*table, key.clone())) {
             continue;
