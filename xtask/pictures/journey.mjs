@@ -16,7 +16,8 @@ const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM,
   args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
 });
-const context = await browser.newContext({ viewport: size, locale: 'zh-CN' });
+const userAgent = 'Mozilla/5.0 (Linux; Android 13; M2101K7) AppleWebKit/537.36 Chrome/120.0 Mobile Safari/537.36';
+const context = await browser.newContext({ viewport: size, locale: 'zh-CN', userAgent });
 const page = await context.newPage();
 page.setDefaultTimeout(20_000);
 const shots = [];
@@ -38,9 +39,9 @@ await pay.click();
 if (page.url().endsWith('/pay/method')) {
   await page.locator('form[action="/pay/start"] button').last().click();
 }
+await page.waitForLoadState();
 const wallet = page.locator('a.btn[rel=noopener]').first();
-await wallet.waitFor();
-await wallet.click();
+if (page.url().startsWith(portal)) await wallet.click();
 await page.waitForLoadState();
 await shoot();
 await page.locator('button').filter({ hasText: /支付|Pay/ }).first().click();
@@ -56,9 +57,10 @@ await page.waitForLoadState();
 await shoot();
 
 const frames = shots.map((shot) => `<img src="data:image/png;base64,${shot}">`).join('');
-await page.setViewportSize({ width: 4 * 384 + 24, height: 808 });
-await page.setContent(`<style>body{margin:24px;display:flex;gap:24px;background:#e9edf2}
+// A page of its own: the portal's policy refuses styles that are not the portal's.
+const sheet = await browser.newPage({ viewport: { width: 4 * 384 + 24, height: 808 } });
+await sheet.setContent(`<style>body{margin:24px;display:flex;gap:24px;background:#e9edf2}
 img{width:360px;border-radius:14px;box-shadow:0 2px 10px #0004}</style>${frames}`);
 await mkdir(folder, { recursive: true });
-await writeFile(new URL('journey.png', folder), await page.screenshot());
+await writeFile(new URL('journey.png', folder), await sheet.screenshot());
 await browser.close();
