@@ -168,6 +168,14 @@ fn places() -> Vec<Sample> {
         sample(
             "sql-only-in-store",
             GOOD,
+            &[(
+                "crates/jiaoyi-app/src/verify/tests/forge.rs",
+                "f(\"delete from due\")",
+            )],
+        ),
+        sample(
+            "sql-only-in-store",
+            GOOD,
             &[(app, "f(\"select a region\")")],
         ),
         sample(
