@@ -151,18 +151,11 @@ pub const fn step(state: AttemptState, event: AttemptEvent) -> Step<AttemptState
             E::NoAnswer,
         ) => Step::AlreadyApplied,
 
-        (
-            S::Drafted
-            | S::Offered
-            | S::Unknown
-            | S::Closing
-            | S::Dropped
-            | S::Refused
-            | S::Closed
-            | S::Expired,
-            E::Differs,
-        ) => Step::To(S::Disputed),
-        (S::Disputed | S::Paid, E::Differs) => Step::AlreadyApplied,
+        (S::Drafted | S::Offered | S::Unknown | S::Closing, E::Differs) => Step::To(S::Disputed),
+        // A dead attempt stays dead until a query tells of money.
+        (S::Disputed | S::Dropped | S::Refused | S::Closed | S::Expired | S::Paid, E::Differs) => {
+            Step::AlreadyApplied
+        }
 
         // The channel is the authority on money: success counts wherever we had given up.
         (
@@ -285,12 +278,19 @@ impl Attempt {
             return Some(end);
         }
         let marks = [5, 10, 30, 60, 120, 300, 600, 1800].map(|s| s * SECOND_MS);
+        // While the order is being placed, "not found" would only say that we were too quick.
+        let first = if self.state == AttemptState::Drafted {
+            MINUTE_MS
+        } else {
+            0
+        };
         let half_hours = (2..=50).map(|n| n * 30 * MINUTE_MS);
         let expiry = self.expires_at.since_ms(self.created_at);
         marks
             .into_iter()
             .chain(half_hours)
             .chain([expiry, expiry.saturating_add(DEATH_MARGIN_MS)])
+            .filter(|offset| *offset >= first)
             .map(|offset| self.created_at.plus_ms(offset))
             .filter(|at| *at > now && *at <= end)
             .min()

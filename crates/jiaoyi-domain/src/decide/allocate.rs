@@ -89,7 +89,7 @@ pub(super) fn allocate(ws: &mut WorkingSet, ctx: &mut Context, incoming: Incomin
         match obstacle(ws, ctx, &line, &fact) {
             None => {
                 fact.premium = fact.premium.checked_add(line.own).unwrap_or(Fen::MAX);
-                fill(ws, ctx, line, Some(&fact), LineState::Premium);
+                fill(ws, ctx, line, Some(&fact), false);
             }
             Some(cause) => {
                 fact.surplus = fact.surplus.checked_add(line.own).unwrap_or(Fen::MAX);
@@ -160,13 +160,14 @@ fn settle_order(
     }
 }
 
-/// Writes the slot, the books, the voucher and the messages of a filled line.
+/// Writes the slot, the books, the voucher and the messages of a filled line. `from_surplus` says
+/// that the money waits in suspense already instead of coming in now.
 pub(super) fn fill(
     ws: &mut WorkingSet,
     ctx: &mut Context,
     mut line: Line,
     fact: Option<&Fact>,
-    state: LineState,
+    from_surplus: bool,
 ) {
     let key = line_due(&line);
     let Some(mut due) = ws.due.get(&key).cloned() else {
@@ -183,8 +184,7 @@ pub(super) fn fill(
     due.lock_until = None;
     due.lock_lapses = 0;
     due.paid_at = Some(accepted_at);
-    let from_surplus = line.state == LineState::Surplus;
-    line.state = state;
+    line.state = LineState::Premium;
     let filled = Filled {
         due: &due,
         line: &line,

@@ -12,7 +12,6 @@ use crate::due::Slot;
 use crate::fact::{Fact, FactKind};
 use crate::id::RefundNo;
 use crate::messages::Topic;
-use crate::order::LineState;
 use crate::record::Record;
 use crate::refund::{Refund, RefundCause, RefundEvent};
 use crate::working_set::{Need, WorkingSet};
@@ -84,7 +83,7 @@ impl ApproveRefund {
             .into_iter()
             .find(|line| line.line_no == refund.line_no)
         {
-            fill(ws, ctx, line, Some(&fact), LineState::Premium);
+            fill(ws, ctx, line, Some(&fact), true);
         }
         ws.fact.put(fact);
         ws.refund.put(refund);

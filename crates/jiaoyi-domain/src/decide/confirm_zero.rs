@@ -7,7 +7,7 @@ use super::{
 use crate::due::{RevisionKind, Slot};
 use crate::id::Bucket;
 use crate::money::Fen;
-use crate::order::{DeviceOrder, LineState, OrderEvent, OrderState, PayOrder};
+use crate::order::{DeviceOrder, OrderEvent, OrderState, PayOrder};
 use crate::working_set::{Need, WorkingSet};
 
 /// Confirms a due of 0 yuan.
@@ -77,7 +77,7 @@ impl Command for ConfirmZero {
         ws.pay_order.put(order);
         let line = quote.line((bucket, order_id), 1, ctx.at);
         ws.line.put(line.clone());
-        fill(ws, ctx, line, None, LineState::Premium);
+        fill(ws, ctx, line, None, false);
         ws.device_order.put(DeviceOrder {
             bucket: self.holder_bucket,
             device: self.holder,

@@ -43,7 +43,7 @@ use crate::id::{AttemptNo, Bucket, IdSource, OrderNo, RefundNo, VoucherNo};
 use crate::messages::{Case, CaseId, CaseKind, CaseState, Outbox, OutboxId, OutboxState, Topic};
 use crate::money::Fen;
 use crate::order::{OrderEvent, PayOrder};
-use crate::record::Column;
+use crate::record::{Column, Value};
 use crate::roster::RosterState;
 use crate::time::{Date, Instant, SECOND_MS};
 use crate::working_set::{Need, WorkingSet};
@@ -207,10 +207,15 @@ pub fn order_from_text(text: &str) -> Option<OrderId> {
     Some(OrderId(id))
 }
 
+/// The key of a due as a range is given it.
+fn due_given(key: &DueKey) -> Vec<Value> {
+    vec![key.0.to_value(), key.1.to_value(), key.2.to_value()]
+}
+
 /// Everything about a due that a decision on its price and its slot reads.
 fn due_needs(ws: &WorkingSet, key: &DueKey, needs: &mut Vec<Need>) {
-    let (bucket, due_id, generation) = *key;
-    let given = vec![bucket.to_value(), due_id.to_value(), generation.to_value()];
+    let bucket = key.0;
+    let given = due_given(key);
     needs.push(Need::key::<Due>(key));
     needs.push(Need::key::<crate::due::Slot>(key));
     needs.push(Need::range::<Revision>("by_due", given));

@@ -74,12 +74,14 @@ impl Command for RecordCreated {
             .is_some_and(|order| order.state == OrderState::Placed);
         let answer = match &self.outcome {
             CreateOutcome::Ready(_) if placed && attempt.abandoned_at.is_none() => {
-                if !attempt.apply(AttemptEvent::HandedOut) {
-                    return Err(Refusal::WrongState);
+                if attempt.apply(AttemptEvent::HandedOut) {
+                    attempt.handed_out_at.get_or_insert(ctx.at);
+                    attempt.handover_sealed.clone_from(&self.handover_sealed);
+                    Answer::Done
+                } else {
+                    // Dead by evidence meanwhile: it is not handed out.
+                    Answer::Already
                 }
-                attempt.handed_out_at.get_or_insert(ctx.at);
-                attempt.handover_sealed.clone_from(&self.handover_sealed);
-                Answer::Done
             }
             // Given up meanwhile: it is not handed out, so it stays dead.
             CreateOutcome::Ready(_) => {

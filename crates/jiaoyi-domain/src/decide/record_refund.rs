@@ -222,6 +222,20 @@ impl Command for RecordRefund {
             .as_deref()
             .is_some_and(|no| no != refund.channel_no.as_str())
         {
+            // An earlier number of ours that was closed: money told there is for staff to see.
+            if let (RefundOutcome::Done { amount, .. }, true) = (&self.outcome, fresh) {
+                let detail = format!("{amount} told under an earlier number");
+                let (no, order) = (refund.refund_no.as_str().to_owned(), Some(refund.order_id));
+                open_case(ws, ctx, bucket, CaseKind::ForeignRefund, order, &no, detail);
+            }
+            return Ok(Answer::Already);
+        }
+        // Paid out, or with staff: what tells less than money changes nothing and plans no query.
+        let under_way = matches!(
+            refund.state,
+            RefundState::Approved | RefundState::Sent | RefundState::Unknown
+        );
+        if !under_way && !matches!(self.outcome, RefundOutcome::Done { .. }) {
             return Ok(Answer::Already);
         }
         match &self.outcome {

@@ -332,6 +332,9 @@ impl PublishSlice {
                     && known.items == row.items
                     && known.subsidies == row.subsidies
                     && known.own == row.own
+                    && known.gross == row.gross
+                    && known.late_own == row.late_own
+                    && known.policy_version == row.policy_version
                     && known.void_cause == row.void_cause
             })
     }

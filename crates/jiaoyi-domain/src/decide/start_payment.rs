@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Command, Context, DueKey, NewAttempt, OrderKey, Quote, Refusal, Renderer,
-    abandon_attempts, add_attempt, current_revision, draw_order, due_needs, free_locks,
+    abandon_attempts, add_attempt, current_revision, draw_order, due_given, due_needs, free_locks,
     order_needs, order_text,
 };
 use crate::attempt::LIFE_MS;
@@ -13,6 +13,7 @@ use crate::money::Fen;
 use crate::order::{DeviceOrder, LINES_MAX, OrderEvent, OrderState, PayOrder};
 use crate::time::{DAY_MS, HOUR_MS, Instant, MINUTE_MS};
 use crate::working_set::{Need, WorkingSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// After so long anybody may displace a lock (DESIGN.md 2).
@@ -132,6 +133,7 @@ impl Command for StartPayment {
         let mut needs = Vec::new();
         for quote in &self.quotes {
             due_needs(ws, &quote.due, &mut needs);
+            needs.push(Need::range::<TurnedAway>("by_due", due_given(&quote.due)));
             if let Some(order) = StartPayment::locking_order(ws, &quote.due) {
                 order_needs(ws, &order, &mut needs);
             }
@@ -144,11 +146,16 @@ impl Command for StartPayment {
         if self.quotes.len() > LINES_MAX {
             return Err(Refusal::TooManyLocks);
         }
-        let amount = Fen::checked_sum(self.quotes.iter().map(|quote| quote.own))
-            .ok_or(Refusal::NotPayable)?;
-        if amount.is_zero() {
+        let distinct: BTreeSet<DueKey> = self.quotes.iter().map(|quote| quote.due).collect();
+        if distinct.len() != self.quotes.len() {
+            return Err(Refusal::NotPayable);
+        }
+        // A due of 0 yuan is confirmed, not paid: no money may be allocated to it.
+        if self.quotes.iter().any(|quote| quote.own.is_zero()) {
             return Err(Refusal::NothingToPay);
         }
+        let amount = Fen::checked_sum(self.quotes.iter().map(|quote| quote.own))
+            .ok_or(Refusal::NotPayable)?;
         let window_until = self
             .quotes
             .iter()
@@ -255,6 +262,13 @@ impl Command for StartPayment {
 
 /// Whoever is refused for somebody else's lock counts as in time for 24 hours.
 fn turn_away(ws: &mut WorkingSet, ctx: &Context, key: &DueKey) {
+    let counts = ws
+        .turned_away
+        .iter()
+        .any(|row| (row.bucket, row.due_id, row.generation) == *key && row.until > ctx.at);
+    if counts {
+        return;
+    }
     ws.turned_away.put(TurnedAway {
         bucket: key.0,
         due_id: key.1,
