@@ -142,9 +142,10 @@ impl Platform {
         }
         let pack = self.pack_in(&staging.policies, &row.region, staging.benefit_year)?;
         let price = price_of(pack, &row.category, tier, &aids, PhaseKind::InWindow).ok()?;
-        let late = pack.pack().late.and_then(|_| {
-            price_of(pack, &row.category, tier, &aids, PhaseKind::Late).ok()
-        });
+        let late = pack
+            .pack()
+            .late
+            .and_then(|_| price_of(pack, &row.category, tier, &aids, PhaseKind::Late).ok());
         let texts = PriceTexts {
             items: items_text(&price),
             subsidies: subsidies_text(&price),
@@ -177,7 +178,10 @@ impl Platform {
             Value::Bytes(self.keyring.name_hmac(&row.name.index_text()).to_vec()),
             Value::Text(row.name.masked().into_string()),
             birthday.to_value(),
-            row.phone.as_ref().map(|phone| seal(phone.expose(), place::PHONE)).to_value(),
+            row.phone
+                .as_ref()
+                .map(|phone| seal(phone.expose(), place::PHONE))
+                .to_value(),
             row.void_cause.to_value(),
             Value::Text(row.region.clone()),
             Value::Text(row.category.clone()),
@@ -280,8 +284,12 @@ impl Platform {
             Value::Int(request.serial),
         ];
         for row in self.store.query("roster_of_file", &given).await? {
-            let Some(Value::Bytes(id)) = row.first() else { continue };
-            let Ok(id) = <[u8; 16]>::try_from(id.as_slice()) else { continue };
+            let Some(Value::Bytes(id)) = row.first() else {
+                continue;
+            };
+            let Ok(id) = <[u8; 16]>::try_from(id.as_slice()) else {
+                continue;
+            };
             let known: Option<Roster> = self.store.load(&(id,)).await?;
             if let Some(known) = known
                 && known.state == RosterState::Active
@@ -315,7 +323,10 @@ impl Platform {
             activated_at: None,
             version: 1,
         };
-        let command = OpenRoster { roster, older_confirmed: request.older_confirmed };
+        let command = OpenRoster {
+            roster,
+            older_confirmed: request.older_confirmed,
+        };
         match self.submit(command).await {
             Ok(_) => Ok(()),
             Err(StoreError::Refused(Refusal::OlderSerial { known })) => {
@@ -354,7 +365,10 @@ impl Platform {
                     if let Some(first) = first {
                         let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
                         report.rows_good -= 1;
-                        note(report, vec![CellError::duplicate(unsigned(number), unsigned(first))]);
+                        note(
+                            report,
+                            vec![CellError::duplicate(unsigned(number), unsigned(first))],
+                        );
                     }
                 }
             }
@@ -418,7 +432,12 @@ impl Platform {
             let command = PublishSlice { roster_id, rows };
             let envelope = self.envelope(command, None);
             let answer = self.store.submit_background(envelope).await?;
-            if let Answer::Published { appended, same, paid } = answer {
+            if let Answer::Published {
+                appended,
+                same,
+                paid,
+            } = answer
+            {
                 report.appended += i64::from(appended);
                 report.same += i64::from(same);
                 report.paid += i64::from(paid);
@@ -427,7 +446,11 @@ impl Platform {
             progress(Stage::Publishing, u64::try_from(done).unwrap_or(0), total);
         }
         let rows_published = report.appended + report.same + report.paid;
-        self.submit(ActivateRoster { roster_id, rows_published }).await?;
+        self.submit(ActivateRoster {
+            roster_id,
+            rows_published,
+        })
+        .await?;
         report.active = true;
         self.unstage_all(roster_id).await
     }
@@ -448,8 +471,12 @@ impl Platform {
         for state in [RosterState::Publishing, RosterState::Staging] {
             let given = [Value::Text(state.code().to_owned())];
             for row in self.store.query("rosters_in_state", &given).await? {
-                let Some(Value::Bytes(id)) = row.first() else { continue };
-                let Ok(id) = <[u8; 16]>::try_from(id.as_slice()) else { continue };
+                let Some(Value::Bytes(id)) = row.first() else {
+                    continue;
+                };
+                let Ok(id) = <[u8; 16]>::try_from(id.as_slice()) else {
+                    continue;
+                };
                 let roster_id = RosterId(id);
                 tracing::warn!(roster = ?roster_id, state = state.code(), "an import was interrupted");
                 if state == RosterState::Staging {
@@ -457,7 +484,9 @@ impl Platform {
                     self.unstage_all(roster_id).await?;
                     continue;
                 }
-                let Some(roster): Option<Roster> = self.store.load(&(id,)).await? else { continue };
+                let Some(roster): Option<Roster> = self.store.load(&(id,)).await? else {
+                    continue;
+                };
                 let mut report = ImportReport {
                     roster_id,
                     columns: None,
@@ -471,7 +500,8 @@ impl Platform {
                     known: false,
                     problems: Vec::new(),
                 };
-                self.publish(roster_id, &mut report, &mut |_, _, _| {}).await?;
+                self.publish(roster_id, &mut report, &mut |_, _, _| {})
+                    .await?;
             }
         }
         Ok(())
@@ -522,7 +552,11 @@ fn slice_row(row: Vec<Value>) -> Option<SliceRow> {
         birthday_hmac,
         phone_sealed,
         benefit_year: i16::from_value(year)?,
-        kind: if void_cause.is_some() { RevisionKind::Void } else { RevisionKind::Price },
+        kind: if void_cause.is_some() {
+            RevisionKind::Void
+        } else {
+            RevisionKind::Price
+        },
         void_cause,
         region: next(&mut values)?,
         category: next(&mut values)?,

@@ -41,7 +41,10 @@ impl RefusedNotices {
 
     /// How many notices were refused since the start.
     pub(crate) fn count(&self) -> u64 {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner).count
+        self.ring
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .count
     }
 }
 
