@@ -1,0 +1,13 @@
+//! Scenarios over the whole platform: real pages over real sockets, the sandbox as the channels, an
+//! embedded database, one test clock. Each ends with `verify`.
+
+mod harness;
+mod locks;
+mod notices;
+mod pay;
+mod proofs;
+mod restarts;
+mod rosters;
+mod surplus;
+mod troubled;
+mod windows;

@@ -1,0 +1,281 @@
+//! Rosters come in while people pay: what was shown holds, nothing counts by halves.
+
+use crate::harness::{Channel, Payer, Person, Roster, SECOND, Setup, World, person};
+use jiaoyi_app::import::ImportError;
+use jiaoyi_domain::due::{Revision, RosterId};
+use jiaoyi_domain::messages::CaseKind;
+use jiaoyi_domain::policy::DEMO_COUNTY;
+use jiaoyi_domain::refund::RefundCause;
+use jiaoyi_domain::roster::{Roster as RosterRow, RosterState};
+use serde_json::json;
+
+async fn revisions(world: &World) -> usize {
+    let rows: Vec<Revision> = world.platform.store.all().await.expect("it reads");
+    rows.len()
+}
+
+/// An aid list lands while the payer is at the wallet: the price that was shown is kept, with a case.
+#[tokio::test(flavor = "multi_thread")]
+async fn repriced_while_at_the_wallet_keeps_the_quote() {
+    for channel in Channel::BOTH {
+        let mut world = World::new().await;
+        let person = world.people[0].clone();
+        let mut payer = Payer::new(&world);
+        let wallet = payer.to_wallet(&world, &person, channel).await;
+        let report = world.publish(&[person.clone()], "dibao", 2).await;
+        assert_eq!((report.appended, report.same), (1, 0));
+        payer.press(&wallet, "pay").await;
+        let order = payer.order(&wallet.order).await;
+        order.is("order.paid").says("400.00");
+        assert_eq!(world.cases().await, [CaseKind::Difference]);
+        assert_eq!(world.refunds().await.len(), 0);
+        world.settles().await;
+    }
+}
+
+/// The same under a region's rule that gives the whole back: then the new price is paid.
+#[tokio::test(flavor = "multi_thread")]
+async fn repriced_while_at_the_wallet_gives_the_whole_back() {
+    for channel in Channel::BOTH {
+        let mut world = World::with(Setup {
+            edits: vec![("difference = \"keep\"", "difference = \"refund\"")],
+            ..Setup::default()
+        })
+        .await;
+        let person = world.people[0].clone();
+        let mut payer = Payer::new(&world);
+        let wallet = payer.to_wallet(&world, &person, channel).await;
+        world.publish(&[person.clone()], "dibao", 2).await;
+        payer.press(&wallet, "pay").await;
+        world.pass(SECOND).await;
+        world.pass(3 * SECOND).await;
+        payer.order(&wallet.order).await.is("order.refunded");
+        let refunds = world.refunds().await;
+        assert_eq!(refunds[0].cause, RefundCause::Repriced);
+        let check = payer.look_up(&person).await;
+        check.says("40.00");
+        payer
+            .pay(&world, &person, channel)
+            .await
+            .is("order.paid")
+            .says("40.00");
+        world.settles().await;
+    }
+}
+
+/// The price changes between check page and button: the payer sees the new one before paying.
+#[tokio::test(flavor = "multi_thread")]
+async fn repriced_before_the_button() {
+    let mut world = World::new().await;
+    let person = world.people[0].clone();
+    let mut payer = Payer::new(&world);
+    let check = payer.look_up(&person).await;
+    check.says("400.00");
+    world.publish(&[person.clone()], "dibao", 2).await;
+    let methods = payer.choose(&check).await;
+    methods.says("40.00");
+    let page = payer.start(&methods, Channel::Wechat).await;
+    let wallet = world.wallet(page).await;
+    wallet.page.says("40.00");
+    payer.press(&wallet, "pay").await;
+    payer.order(&wallet.order).await.is("order.paid");
+    world.settles().await;
+}
+
+/// Struck off while at the wallet: the money goes back, with a case.
+#[tokio::test(flavor = "multi_thread")]
+async fn withdrawn_while_at_the_wallet() {
+    for channel in Channel::BOTH {
+        let mut world = World::new().await;
+        let person = world.people[0].clone();
+        let mut payer = Payer::new(&world);
+        let wallet = payer.to_wallet(&world, &person, channel).await;
+        let roster = Roster {
+            people: &[person.clone()],
+            aid: "",
+            void: "死亡",
+            serial: 2,
+            older_confirmed: false,
+        };
+        let report = world.import(&roster).await.expect("it is taken in");
+        assert_eq!(report.rows_bad, 0, "{report:?}");
+        payer.press(&wallet, "pay").await;
+        world.pass(SECOND).await;
+        world.pass(3 * SECOND).await;
+        let order = payer.order(&wallet.order).await;
+        order.is("order.refunded");
+        assert_eq!(world.cases().await, [CaseKind::Void]);
+        assert_eq!(world.refunds().await[0].cause, RefundCause::Void);
+        assert!(!world.is_paid(&person).await);
+        assert_eq!(world.trade(&wallet).await["refunded_fen"], json!(40_000));
+        let check = payer.look_up(&person).await;
+        assert!(check.form("/pay/method").is_none(), "{}", check.words());
+        world.settles().await;
+    }
+}
+
+/// A new roster over a paid due reports it and changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn paid_dues_are_never_changed() {
+    let mut world = World::new().await;
+    let person = world.people[0].clone();
+    let mut payer = Payer::new(&world);
+    let order = payer.pay(&world, &person, Channel::Alipay).await;
+    let link = order.link("/v/").expect("a voucher");
+    let people = world.people.clone();
+    let report = world.publish(&people, "dibao", 2).await;
+    assert_eq!((report.appended, report.same, report.paid), (9, 0, 1));
+    payer.get(&link).await.says("400.00").says("有效");
+    assert!(world.is_paid(&person).await);
+    world.settles().await;
+}
+
+/// The same file again, and the same rows in another file: nothing changes twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn importing_again_changes_nothing() {
+    let mut world = World::new().await;
+    let people = world.people.clone();
+    let before = revisions(&world).await;
+    let again = world.publish(&people, "", 1).await;
+    assert!(again.known, "{again:?}");
+    let newer = world.publish(&people, "", 2).await;
+    assert_eq!((newer.appended, newer.same), (0, 10));
+    assert_eq!(revisions(&world).await, before);
+    world.settles().await;
+}
+
+/// Yesterday's file after today's is refused unless somebody confirms it.
+#[tokio::test(flavor = "multi_thread")]
+async fn older_serials_are_refused() {
+    let mut world = World::new().await;
+    let people = world.people.clone();
+    world.publish(&people, "dibao", 5).await;
+    let mut older = Roster {
+        people: &people,
+        aid: "",
+        void: "",
+        serial: 4,
+        older_confirmed: false,
+    };
+    let refused = world.import(&older).await;
+    assert!(
+        matches!(refused, Err(ImportError::OlderSerial { known: 5 })),
+        "{refused:?}"
+    );
+    let mut payer = Payer::new(&world);
+    payer.look_up(&people[0]).await.says("40.00");
+    older.older_confirmed = true;
+    let report = world.import(&older).await.expect("it was confirmed");
+    assert_eq!(report.appended, 10);
+    payer.look_up(&people[0]).await.says("400.00");
+    world.settles().await;
+}
+
+/// A bad row is named and left out; a file that cannot be read publishes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_files_publish_nothing() {
+    let mut world = World::new().await;
+    let before = revisions(&world).await;
+    let newcomers: Vec<Person> = (50..53).map(|n| person(n, DEMO_COUNTY)).collect();
+    let good = Roster {
+        people: &newcomers,
+        aid: "",
+        void: "",
+        serial: 2,
+        older_confirmed: false,
+    }
+    .text();
+    for broken in [
+        good.replace("身份证号", "号码甲"),
+        good.replace("姓名,身份证号", "姓名,姓名"),
+        String::new(),
+    ] {
+        let refused = world.import_text(&broken, 2, false).await;
+        assert!(matches!(refused, Err(ImportError::File(_))), "{refused:?}");
+        assert_eq!(revisions(&world).await, before);
+    }
+    let mut payer = Payer::new(&world);
+    payer
+        .look_up(&newcomers[0])
+        .await
+        .says("没有查到应缴的费用");
+    let wrong = good.replace(&newcomers[1].id, "990101199901010000");
+    let report = world.import_text(&wrong, 3, false).await;
+    let report = report.expect("the other rows are good");
+    assert_eq!((report.rows_good, report.rows_bad), (2, 1));
+    assert_eq!(report.problems[0].row, 3, "the row of the spreadsheet");
+    payer
+        .pay(&world, &newcomers[0], Channel::Wechat)
+        .await
+        .is("order.paid");
+    world.settles().await;
+}
+
+/// Stopped in the middle of publishing: the next start finishes it, and nothing counted before.
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_imports_are_taken_up() {
+    let mut world = World::new().await;
+    let many: Vec<Person> = (0..900).map(|n| person(n, DEMO_COUNTY)).collect();
+    let roster = Roster {
+        people: &many,
+        aid: "dibao",
+        void: "",
+        serial: 2,
+        older_confirmed: false,
+    };
+    // The import is dropped at its first published slice, as a kill would do it.
+    let text = roster.text();
+    let cut = tokio::spawn({
+        let platform = std::sync::Arc::clone(&world.platform);
+        let path = world.file("cut.csv");
+        std::fs::write(&path, text).expect("a file");
+        async move {
+            let request = jiaoyi_app::import::ImportRequest {
+                path,
+                region: None,
+                benefit_year: 2027,
+                source: "test".to_owned(),
+                serial: 2,
+                older_confirmed: false,
+                dry_run: false,
+                all_or_nothing: false,
+                limits: jiaoyi_documents::roster::Limits::default(),
+            };
+            let (sender, cut) = tokio::sync::oneshot::channel();
+            let mut sender = Some(sender);
+            let mut progress = move |stage: jiaoyi_app::import::Stage, done: u64, _: u64| {
+                if stage == jiaoyi_app::import::Stage::Publishing && done > 0 {
+                    sender.take().map(|sender| sender.send(()));
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = cut => true,
+                _ = platform.import_roster(&request, &mut progress) => false,
+            }
+        }
+    });
+    assert!(cut.await.expect("it ran"), "the import was cut");
+    let rosters: Vec<RosterRow> = world.platform.store.all().await.expect("it reads");
+    let newest = rosters.iter().find(|row| row.serial == 2).expect("it");
+    assert_eq!(newest.state, RosterState::Publishing);
+    let mut payer = Payer::new(&world);
+    payer.look_up(&many[0]).await.says("400.00");
+    world.holds().await;
+
+    world.restart().await;
+    let key = (RosterId(newest.roster_id).0,);
+    let done: Option<RosterRow> = world.platform.store.load(&key).await.expect("it reads");
+    let done = done.expect("it is there");
+    assert_eq!(
+        (done.state, done.rows_published),
+        (RosterState::Active, 900)
+    );
+    payer.look_up(&many[0]).await.says("40.00");
+    payer
+        .pay(&world, &many[899], Channel::Alipay)
+        .await
+        .is("order.paid")
+        .says("40.00");
+    world.settles().await;
+}
