@@ -13,6 +13,7 @@ mod clean_clone;
 mod generate;
 mod process;
 mod roster_file;
+mod soak;
 mod test;
 mod tidy;
 mod tools;
@@ -47,6 +48,8 @@ enum Command {
     Bench(bench::Options),
     /// Write a roster file of invented people, for measurements
     RosterFile(roster_file::Options),
+    /// Run the robustness tests at their full length: kill, timing, canary, import, meanwhile
+    Soak(soak::Options),
     /// Clone, build and pay once, as a stranger would, and print how long each part took
     CleanClone(clean_clone::Options),
 }
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Gen(options) => generate::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::RosterFile(options) => roster_file::run(&options),
+        Command::Soak(options) => soak::run(&options),
         Command::CleanClone(options) => clean_clone::run(&options),
     };
     match outcome {

@@ -1,0 +1,89 @@
+//! The long forms of the robustness tests, and the figures of imports. Started by `cargo xtask soak`.
+#![expect(
+    clippy::print_stdout,
+    reason = "a command-line tool speaks on its standard output"
+)]
+
+#[path = "../tests/it/robust/mod.rs"]
+mod robust;
+
+use anyhow::{Context, Result, bail, ensure};
+use robust::people::Form;
+use robust::{canary, kill, load, timing};
+use std::time::Duration;
+
+const USAGE: &str = "soak kill [--kills N] [--rate N] [--seed N]\n\
+                     soak timing [--rounds N] [--seed N]\n\
+                     soak canary\n\
+                     soak import [--rows N] [--form utf8|gbk|xlsx]\n\
+                     soak meanwhile [--rows N] [--rate N]";
+
+/// The value behind an option, or what holds without it.
+fn option<T: std::str::FromStr>(words: &[String], name: &str, otherwise: T) -> Result<T> {
+    let Some(place) = words.iter().position(|word| word == name) else {
+        return Ok(otherwise);
+    };
+    let value = words.get(place + 1).context("an option without a value")?;
+    let value = value.parse().ok();
+    value.with_context(|| format!("{name}: not a value it takes"))
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let seed = option(&words, "--seed", 20_261_122)?;
+    match words.first().map(String::as_str) {
+        Some("kill") => {
+            let outcome = kill::kill_loop(kill::Plan {
+                kills: option(&words, "--kills", 30)?,
+                payers_per_second: option(&words, "--rate", 50)?,
+                kill_after_ms_max: 2_000,
+                seed,
+                settle: Duration::from_secs(900),
+            })
+            .await?;
+            println!("{outcome}");
+            let most = outcome.restarts_ms.last().copied().unwrap_or(0);
+            ensure!(most <= 3_000, "a restart took {most} ms, more than 3 s");
+        }
+        Some("timing") => {
+            let rounds = option(&words, "--rounds", 5_000)?;
+            let (honest, control) = timing::both("soak-timing", rounds, seed).await?;
+            println!("portal\n{honest}control that answers early\n{control}");
+            ensure!(
+                honest.largest() < 500,
+                "a kind of miss can be told by its time"
+            );
+            ensure!(control.largest() >= 500, "the control was not noticed");
+        }
+        Some("canary") => {
+            let outcome = canary::canary().await?;
+            println!("{outcome}");
+            ensure!(outcome.found.is_empty(), "personal data was found");
+        }
+        Some("import") => {
+            let form = match option(&words, "--form", "utf8".to_owned())?.as_str() {
+                "utf8" => Form::Utf8,
+                "gbk" => Form::Gbk,
+                "xlsx" => Form::Xlsx,
+                _ => bail!("{USAGE}"),
+            };
+            let rows = option(&words, "--rows", 1_000_000)?;
+            println!("{}", load::import(rows, form).await?);
+        }
+        Some("meanwhile") => {
+            let rows = option(&words, "--rows", 300_000)?;
+            let rate = option(&words, "--rate", 50)?;
+            let (alone, during) = load::meanwhile(rows, rate, 1_000).await?;
+            for (name, times) in [("alone", &alone), ("during an import", &during)] {
+                let (middle, p99) = (times.quantile(500), times.quantile(990));
+                println!("{name}: start of a payment p50 {middle} us, p99 {p99} us");
+            }
+            let ratio = during.quantile(990) * 100 / alone.quantile(990).max(1);
+            println!("p99 ratio {}.{:02}", ratio / 100, ratio % 100);
+            ensure!(ratio <= 300, "payers wait more than three times as long");
+        }
+        _ => bail!("{USAGE}"),
+    }
+    Ok(())
+}

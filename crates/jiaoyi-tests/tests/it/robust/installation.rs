@@ -1,0 +1,192 @@
+//! A whole installation in a folder of its own: keys, channels, policies, people, and the two
+//! processes, portal and sandbox, as an operator would start them.
+
+use super::browser::Browser;
+use super::people::{Form, Person, write_roster};
+use super::process::{Running, run};
+use anyhow::{Context, Result, bail};
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use jiaoyi_crypto::keyring::Keyring;
+use jiaoyi_domain::policy::demo_packs;
+use jiaoyi_domain::{Date, Instant as Moment};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The time of the system: an installation under test runs in real time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge: processes under test take the system's time as well"
+)]
+pub fn now() -> Moment {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Moment(since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0)))
+}
+
+/// Randomness of the system.
+pub fn fill(bytes: &mut [u8]) {
+    SystemRandom::new()
+        .fill(bytes)
+        .expect("the operating system gives random bytes");
+}
+
+/// A folder with everything an installation needs.
+pub struct Installation {
+    pub folder: PathBuf,
+    pub portal: String,
+    pub sandbox: String,
+    log: Option<&'static str>,
+    _sandbox: Running,
+}
+
+impl Installation {
+    /// Makes keys, identities, configuration and policies, and starts the sandbox.
+    ///
+    /// `log` is what both processes are told to log.
+    pub async fn new(name: &str, log: Option<&'static str>) -> Result<Installation> {
+        let folder =
+            std::env::temp_dir().join(format!("jiaoyi-robust-{name}-{}", std::process::id()));
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).context("remove an old folder")?;
+        }
+        std::fs::create_dir_all(&folder).context("make the folder")?;
+        run(&folder, &["sandbox", "--make-identities", "channels"])?;
+        let arguments = [
+            "sandbox",
+            "--port",
+            "0",
+            "--config",
+            "channels/sandbox.toml",
+        ];
+        let mut sandbox = Running::start(&folder, "sandbox", &arguments, log)?;
+        let address = first_line(&folder.join("sandbox.stdout"), &mut sandbox).await?;
+        let port = free_port()?;
+        let installation = Installation {
+            portal: format!("http://127.0.0.1:{port}"),
+            sandbox: address,
+            folder,
+            log,
+            _sandbox: sandbox,
+        };
+        installation.configure(port)?;
+        Ok(installation)
+    }
+
+    fn configure(&self, port: u16) -> Result<()> {
+        let keyring = Keyring::generate(&mut fill);
+        std::fs::write(self.folder.join("keys.toml"), keyring.to_toml())?;
+        let channels = self.folder.join("channels/channels.toml");
+        let sandbox = &self.sandbox;
+        let text = std::fs::read_to_string(&channels)?
+            .replace(
+                "[wechat]\n",
+                &format!("[wechat]\nbase_url = \"{sandbox}\"\noauth_base_url = \"{sandbox}\"\n"),
+            )
+            .replace(
+                "[alipay]\n",
+                &format!("[alipay]\ngateway_url = \"{sandbox}/gateway.do\"\n"),
+            )
+            .replace("[sms]\n", &format!("[sms]\nbase_url = \"{sandbox}\"\n"));
+        std::fs::write(&channels, text)?;
+        let text = format!(
+            "database_url = \"sqlite:jiaoyi.db\"\nlisten = \"127.0.0.1:{port}\"\n\
+             public_url = \"{}\"\nissuer = \"演示医保局\"\nkeys = \"keys.toml\"\n\
+             channels = \"channels/channels.toml\"\nwallet_hosts = [\"{sandbox}\"]\ndemo = true\n\n\
+             [budgets]\nmisses_per_device_hour = 0\nlookups_per_address_minute = 0\n\
+             lookups_per_address_hour = 0\nverifications_per_address_minute = 0\n\
+             wrong_codes_per_number_hour = 0\n",
+            self.portal
+        );
+        std::fs::write(self.folder.join("jiaoyi.toml"), text)?;
+        let mut words = vec!["policy".to_owned(), "import".to_owned()];
+        for (file, text) in demo_packs(self.today()) {
+            std::fs::write(self.folder.join(&file), text)?;
+            words.push(file);
+        }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        run(&self.folder, &words)?;
+        Ok(())
+    }
+
+    /// The date in Beijing.
+    pub fn today(&self) -> Date {
+        now().date()
+    }
+
+    /// Imports people by the command; what it said.
+    pub fn import(
+        &self,
+        file: &str,
+        form: Form,
+        people: impl Iterator<Item = Person>,
+    ) -> Result<String> {
+        write_roster(&self.folder.join(file), form, people)?;
+        run(&self.folder, &["import", "roster", file, "--json"])
+    }
+
+    /// Starts the portal.
+    pub fn serve(&self) -> Result<Running> {
+        let arguments = ["serve", "--config", "jiaoyi.toml"];
+        Running::start(&self.folder, "serve", &arguments, self.log)
+    }
+
+    /// Waits until the portal shows its first page; how long that took.
+    pub async fn answers(&self, portal: &mut Running, browser: &Browser) -> Result<Duration> {
+        let begun = Instant::now();
+        let mut browser = browser.clone();
+        while begun.elapsed() < Duration::from_secs(60) {
+            if let Ok(reply) = browser.get("/").await
+                && reply.status == 200
+            {
+                return Ok(begun.elapsed());
+            }
+            if let Some(status) = portal.ended()? {
+                bail!(
+                    "the portal ended with {status}; see {}",
+                    self.shown("serve.stderr")
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bail!(
+            "no page within a minute; see {}",
+            self.shown("serve.stderr")
+        )
+    }
+
+    fn shown(&self, file: &str) -> String {
+        self.folder.join(file).display().to_string()
+    }
+
+    /// What the channels saw.
+    pub async fn channel_books(&self, browser: &Browser) -> Result<String> {
+        let address = format!("{}/_sandbox/books", self.sandbox);
+        Ok(browser.clone().get(&address).await?.text())
+    }
+
+    /// Removes the folder; called when everything went well, so that a failure can be looked at.
+    pub fn remove(self) -> Result<()> {
+        let folder = self.folder.clone();
+        drop(self);
+        std::fs::remove_dir_all(folder).context("remove the folder")
+    }
+}
+
+async fn first_line(path: &Path, running: &mut Running) -> Result<String> {
+    for _ in 0..600 {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        if let Some((line, _)) = text.split_once('\n') {
+            return Ok(line.to_owned());
+        }
+        if let Some(status) = running.ended()? {
+            bail!("it ended with {status} and said nothing");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    bail!("it said nothing within 30 s")
+}
+
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    Ok(listener.local_addr()?.port())
+}

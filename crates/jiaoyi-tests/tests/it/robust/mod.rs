@@ -1,0 +1,14 @@
+//! Robustness: what must stay true when processes die, when somebody looks for personal data where
+//! it must not be, and when somebody measures how long answers take.
+//!
+//! Short forms run as tests; the long ones are `cargo xtask soak`, with the same code.
+
+pub mod browser;
+pub mod canary;
+pub mod chance;
+pub mod installation;
+pub mod kill;
+pub mod load;
+pub mod people;
+pub mod process;
+pub mod timing;

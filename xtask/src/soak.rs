@@ -1,0 +1,48 @@
+//! Long runs: the robustness tests at their full length, with release builds of everything.
+//!
+//! The code is the tests' own (crates/jiaoyi-tests/tests/it/robust); `cargo xtask test` runs the
+//! short forms.
+
+use std::process::Command;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::process;
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask soak kill --kills 30\n  cargo xtask soak timing\n  \
+                  cargo xtask soak import --rows 1000000 --form gbk"
+)]
+pub struct Options {
+    /// kill, timing, canary, import or meanwhile, and its options
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
+}
+
+/// `cargo xtask soak`.
+pub fn run(options: &Options) -> Result<bool> {
+    let build = ["build", "--release", "--package", "jiaoyi"];
+    process::must(
+        Command::new(process::cargo())
+            .args(build)
+            .current_dir(process::root()),
+    )?;
+    let run = [
+        "run",
+        "--release",
+        "--package",
+        "jiaoyi-tests",
+        "--example",
+        "soak",
+        "--",
+    ];
+    let status = Command::new(process::cargo())
+        .args(run)
+        .args(&options.words)
+        .env("JIAOYI_BIN", process::target_dir().join("release/jiaoyi"))
+        .current_dir(process::root())
+        .status()?;
+    Ok(status.success())
+}
