@@ -30,6 +30,7 @@ async fn reach(status: OrderStatus) -> Option<Page> {
     match status {
         OrderStatus::ToPay | OrderStatus::Failed | OrderStatus::ChannelDown => {}
         OrderStatus::Confirming => {
+            world.fault(wechat, "query", "lose", json!({})).await;
             payer.press(&wallet, "no_result").await;
         }
         OrderStatus::Paid => {
@@ -79,6 +80,8 @@ async fn reach(status: OrderStatus) -> Option<Page> {
 }
 
 async fn ended(mut world: World, page: Page) -> Page {
+    // What is under way is finished, so that the books of both sides can be compared.
+    world.pass(2 * MINUTE).await;
     world.holds().await;
     world.end().await;
     page

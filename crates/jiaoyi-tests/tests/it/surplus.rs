@@ -162,9 +162,9 @@ async fn refund_short_of_balance_keeps_its_number() {
 /// WeChat closes the number for good: a new number is tried, then staff have a case.
 #[tokio::test(flavor = "multi_thread")]
 async fn refund_closed_by_the_channel_takes_a_new_number() {
-    for closes in [1, 2] {
+    for (closes, times) in [(1, 1), (2, 1_000)] {
         let mut world = World::new().await;
-        let more = json!({ "times": closes, "code": "CLOSED" });
+        let more = json!({ "times": times, "code": "CLOSED" });
         world
             .fault(Channel::Wechat, "refund", "contradict", more)
             .await;
@@ -174,7 +174,9 @@ async fn refund_closed_by_the_channel_takes_a_new_number() {
         for _ in 0..4 {
             world.pass(10 * SECOND).await;
         }
+        // WeChat takes one refund of an order a minute.
         world.pass(MINUTE).await;
+        world.pass(5 * SECOND).await;
         let last = world.refunds().await[0].clone();
         assert_ne!(last.channel_no, first.channel_no, "a new number");
         if closes == 1 {

@@ -230,8 +230,8 @@ impl World {
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
-    /// Lets the sandbox do something wrong.
-    pub async fn fault(&self, channel: Channel, at: &str, deed: &str, more: Value) {
+    /// Lets the sandbox do something wrong; gives the number of the fault.
+    pub async fn fault(&self, channel: Channel, at: &str, deed: &str, more: Value) -> u64 {
         let mut body = json!({
             "channel": channel.code(), "out_trade_no": "*", "at": at, "do": deed,
         });
@@ -240,6 +240,14 @@ impl World {
         }
         let (status, told) = self.control("fault", body).await;
         assert_eq!(status, 200, "{told}");
+        told["id"].as_u64().expect("a number")
+    }
+
+    /// Ends a fault before it has struck as often as it was told to.
+    pub async fn mend(&self, fault: u64) {
+        let url = format!("{}/_sandbox/fault/{fault}", self.sandbox);
+        let answer = self.http.delete(url).send().await;
+        assert!(answer.expect("the sandbox answers").status().is_success());
     }
 
     /// Plays the payer behind everybody's back, or notifies again; gives the answer.
