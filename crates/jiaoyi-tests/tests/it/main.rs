@@ -1,6 +1,7 @@
 //! Scenarios over the whole platform: real pages over real sockets, the sandbox as the channels, an
 //! embedded database, one test clock. Each ends with `verify`.
 
+mod guessing;
 mod harness;
 mod locks;
 mod notices;
@@ -12,4 +13,5 @@ mod rosters;
 mod statuses;
 mod surplus;
 mod troubled;
+mod ways;
 mod windows;

@@ -167,24 +167,22 @@ impl World {
 
     /// More than a day, so that every planned query has been made.
     pub async fn pass_a_day(&self) {
-        let mut gone = 0;
-        let steps = [
+        for step in [
             5 * SECOND,
             30 * SECOND,
-            MINUTE,
-            3 * MINUTE,
-            10 * MINUTE,
-            11 * MINUTE,
-        ];
-        for step in steps {
-            self.pass(step).await;
-            gone += step;
+            4 * MINUTE,
+            12 * MINUTE,
+            12 * MINUTE,
+            HOUR,
+            10 * HOUR,
+            13 * HOUR,
+            50 * MINUTE,
+        ] {
+            self.turn(step);
+            self.quiet().await;
+            self.work().await;
         }
-        while gone < 25 * HOUR + 10 * MINUTE {
-            let step = 4 * HOUR;
-            self.pass(step).await;
-            gone += step;
-        }
+        self.quiet().await;
     }
 
     /// Waits until the sandbox has delivered what is due by its clock.
