@@ -45,9 +45,11 @@ SELECT count(*)
 FROM pay_order
 WHERE holder = ?1 AND state = 'placed'
 
--- name: any_person
-SELECT bucket, person_id
-FROM person
+-- name: nearest_document
+SELECT bucket, doc_hmac, person_bucket, person_id
+FROM document
+WHERE (bucket, doc_hmac) >= (?1, ?2)
+ORDER BY bucket, doc_hmac
 LIMIT 1
 
 -- name: unpaid_dues
