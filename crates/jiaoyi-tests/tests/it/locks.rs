@@ -17,7 +17,7 @@ async fn second_payer_waits_three_minutes() {
         // The second one looked before the lock was there and presses after it.
         let before = second.look_up(&person).await;
         let methods = second.choose(&before).await;
-        let wallet = first.to_wallet(&world, &person, channel).await;
+        let wallet = first.walk_to_wallet(&world, &person, channel).await;
         let refused = second.start(&methods, channel.other()).await;
         assert_eq!(refused.status, 409, "{}", refused.words());
         refused.says("有人正在付这一笔").says("没有扣您的款");
@@ -62,9 +62,11 @@ async fn displaced_payer_may_still_be_first() {
     let person = world.people[0].clone();
     let mut first = Payer::new(&world);
     let mut second = Payer::new(&world);
-    let wallet = first.to_wallet(&world, &person, Channel::Wechat).await;
+    let wallet = first.walk_to_wallet(&world, &person, Channel::Wechat).await;
     world.turn(4 * MINUTE);
-    let other = second.to_wallet(&world, &person, Channel::Alipay).await;
+    let other = second
+        .walk_to_wallet(&world, &person, Channel::Alipay)
+        .await;
     first.press(&wallet, "pay").await;
     first.order(&wallet.order).await.is("order.paid");
     second.press(&other, "pay").await;
@@ -80,7 +82,7 @@ async fn same_payer_goes_on_at_once() {
     let mut world = World::new().await;
     let person = world.people[0].clone();
     let mut payer = Payer::new(&world);
-    let wallet = payer.to_wallet(&world, &person, Channel::Alipay).await;
+    let wallet = payer.walk_to_wallet(&world, &person, Channel::Alipay).await;
     let again = payer.look_up(&person).await;
     again.says("您有一笔没付完");
     let own = again.link("/o/").expect("a link to the own order");
@@ -98,7 +100,7 @@ async fn strangers_cannot_cancel() {
     let person = world.people[0].clone();
     let mut payer = Payer::new(&world);
     let mut stranger = Payer::new(&world);
-    let wallet = payer.to_wallet(&world, &person, Channel::Wechat).await;
+    let wallet = payer.walk_to_wallet(&world, &person, Channel::Wechat).await;
     let seen = stranger.order(&wallet.order).await;
     let cancel = format!("/o/{}/cancel", wallet.order);
     assert!(seen.form(&cancel).is_none());
@@ -124,7 +126,7 @@ async fn at_most_ten_open_payments() {
     let mut payer = Payer::new(&world);
     let mut wallets = Vec::new();
     for person in &world.people[..10] {
-        wallets.push(payer.to_wallet(&world, person, Channel::Alipay).await);
+        wallets.push(payer.walk_to_wallet(&world, person, Channel::Alipay).await);
     }
     let last = world.people[10].clone();
     let check = payer.look_up(&last).await;
@@ -196,7 +198,9 @@ async fn twenty_race_for_one_due() {
     let mut racers = Vec::new();
     for n in 0..20 {
         let mut payer = Payer::new(&world);
-        let wallet = payer.to_wallet(&world, &person, Channel::BOTH[n % 2]).await;
+        let wallet = payer
+            .walk_to_wallet(&world, &person, Channel::BOTH[n % 2])
+            .await;
         if n < 19 {
             payer.cancel(&wallet.order).await.is("order.abandoned");
         }

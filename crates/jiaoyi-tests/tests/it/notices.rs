@@ -17,7 +17,7 @@ async fn inbox(world: &World) -> usize {
 
 async fn at_wallet(world: &World, payer: &mut Payer, channel: Channel) -> Wallet {
     let person = world.people[0].clone();
-    payer.to_wallet(world, &person, channel).await
+    payer.walk_to_wallet(world, &person, channel).await
 }
 
 /// The wallet took the money and nobody tells: the page says so, and asking finds it.

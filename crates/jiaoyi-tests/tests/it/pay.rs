@@ -31,7 +31,7 @@ async fn cancels(first: Channel) {
     let mut world = World::new().await;
     let person = world.people[0].clone();
     let mut payer = Payer::new(&world);
-    let wallet = payer.to_wallet(&world, &person, first).await;
+    let wallet = payer.walk_to_wallet(&world, &person, first).await;
     payer.press(&wallet, "cancel").await;
     let waiting = payer.order(&wallet.order).await;
     waiting.is("order.to_pay");
@@ -40,7 +40,7 @@ async fn cancels(first: Channel) {
     cancelled.is("order.cancelled").says("没有扣款");
     assert!(cancelled.link("/v/").is_none(), "no voucher without money");
     assert!(!world.is_paid(&person).await);
-    let other = payer.to_wallet(&world, &person, first.other()).await;
+    let other = payer.walk_to_wallet(&world, &person, first.other()).await;
     assert_ne!(other.no, wallet.no);
     payer.press(&other, "pay").await;
     payer.order(&other.order).await.is("order.paid");
@@ -66,7 +66,7 @@ async fn switches_the_wallet_at_once() {
         let mut world = World::new().await;
         let person = world.people[0].clone();
         let mut payer = Payer::new(&world);
-        let wallet = payer.to_wallet(&world, &person, first).await;
+        let wallet = payer.walk_to_wallet(&world, &person, first).await;
         let other = payer.switch(&world, &wallet.order, first.other()).await;
         assert_eq!(other.order, wallet.order, "the order stays the same");
         payer.press(&other, "pay").await;
@@ -83,7 +83,7 @@ async fn pays_after_a_refusal_of_the_wallet() {
         let mut world = World::new().await;
         let person = world.people[0].clone();
         let mut payer = Payer::new(&world);
-        let wallet = payer.to_wallet(&world, &person, channel).await;
+        let wallet = payer.walk_to_wallet(&world, &person, channel).await;
         payer.press(&wallet, "low").await;
         payer.order(&wallet.order).await.is("order.to_pay");
         world.pass(10 * SECOND).await;
@@ -100,7 +100,7 @@ async fn lets_an_unpaid_order_expire() {
         let mut world = World::new().await;
         let person = world.people[0].clone();
         let mut payer = Payer::new(&world);
-        let wallet = payer.to_wallet(&world, &person, channel).await;
+        let wallet = payer.walk_to_wallet(&world, &person, channel).await;
         world.pass(16 * MINUTE).await;
         world.pass(12 * MINUTE).await;
         let order = payer.order(&wallet.order).await;
@@ -118,7 +118,7 @@ async fn lets_an_unpaid_order_expire() {
 async fn confirms_a_bill_of_nothing() {
     let mut world = World::new().await;
     let aided = person(40, "990501");
-    world.publish(&[aided.clone()], "full", 2).await;
+    world.publish(std::slice::from_ref(&aided), "full", 2).await;
     let mut payer = Payer::new(&world);
     let check = payer.look_up(&aided).await;
     check.says("不用付钱");

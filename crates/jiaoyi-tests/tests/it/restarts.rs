@@ -48,7 +48,7 @@ async fn refunding_survives_a_stop_between_any_two_steps() {
         let mut world = World::new().await;
         let person = world.people[0].clone();
         let mut payer = Payer::new(&world);
-        let wallet = payer.to_wallet(&world, &person, channel).await;
+        let wallet = payer.walk_to_wallet(&world, &person, channel).await;
         world.turn(4 * MINUTE);
         world.restart().await;
         let mut family = Payer::new(&world);

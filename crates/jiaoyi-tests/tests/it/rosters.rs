@@ -21,8 +21,10 @@ async fn repriced_while_at_the_wallet_keeps_the_quote() {
         let mut world = World::new().await;
         let person = world.people[0].clone();
         let mut payer = Payer::new(&world);
-        let wallet = payer.to_wallet(&world, &person, channel).await;
-        let report = world.publish(&[person.clone()], "dibao", 2).await;
+        let wallet = payer.walk_to_wallet(&world, &person, channel).await;
+        let report = world
+            .publish(std::slice::from_ref(&person), "dibao", 2)
+            .await;
         assert_eq!((report.appended, report.same), (1, 0));
         payer.press(&wallet, "pay").await;
         let order = payer.order(&wallet.order).await;
@@ -44,8 +46,10 @@ async fn repriced_while_at_the_wallet_gives_the_whole_back() {
         .await;
         let person = world.people[0].clone();
         let mut payer = Payer::new(&world);
-        let wallet = payer.to_wallet(&world, &person, channel).await;
-        world.publish(&[person.clone()], "dibao", 2).await;
+        let wallet = payer.walk_to_wallet(&world, &person, channel).await;
+        world
+            .publish(std::slice::from_ref(&person), "dibao", 2)
+            .await;
         payer.press(&wallet, "pay").await;
         world.pass(SECOND).await;
         world.pass(3 * SECOND).await;
@@ -71,7 +75,9 @@ async fn repriced_before_the_button() {
     let mut payer = Payer::new(&world);
     let check = payer.look_up(&person).await;
     check.says("400.00");
-    world.publish(&[person.clone()], "dibao", 2).await;
+    world
+        .publish(std::slice::from_ref(&person), "dibao", 2)
+        .await;
     let methods = payer.choose(&check).await;
     methods.says("40.00");
     let page = payer.start(&methods, Channel::Wechat).await;
@@ -89,9 +95,9 @@ async fn withdrawn_while_at_the_wallet() {
         let mut world = World::new().await;
         let person = world.people[0].clone();
         let mut payer = Payer::new(&world);
-        let wallet = payer.to_wallet(&world, &person, channel).await;
+        let wallet = payer.walk_to_wallet(&world, &person, channel).await;
         let roster = Roster {
-            people: &[person.clone()],
+            people: std::slice::from_ref(&person),
             aid: "",
             void: "死亡",
             serial: 2,

@@ -26,7 +26,7 @@ async fn reach(status: OrderStatus) -> Option<Page> {
         let methods = payer.choose(&check).await;
         return Some(ended(world, payer.start(&methods, wechat).await).await);
     }
-    let wallet = payer.to_wallet(&world, &person, wechat).await;
+    let wallet = payer.walk_to_wallet(&world, &person, wechat).await;
     match status {
         OrderStatus::ToPay | OrderStatus::Failed | OrderStatus::ChannelDown => {}
         OrderStatus::Confirming => {

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 async fn paid_twice(world: &World, first: Channel, second: Channel) -> (Payer, Wallet) {
     let person = world.people[0].clone();
     let mut older = Payer::new(world);
-    let wallet = older.to_wallet(world, &person, first).await;
+    let wallet = older.walk_to_wallet(world, &person, first).await;
     world.turn(4 * MINUTE);
     let mut newer = Payer::new(world);
-    let other = newer.to_wallet(world, &person, second).await;
+    let other = newer.walk_to_wallet(world, &person, second).await;
     newer.press(&other, "pay").await;
     newer.order(&other.order).await.is("order.paid");
     // The displaced attempt was not closed: it never robs somebody who is just paying.
@@ -60,7 +60,7 @@ async fn success_after_close_goes_back_when_the_due_is_paid() {
         let mut world = World::new().await;
         let person = world.people[0].clone();
         let mut payer = Payer::new(&world);
-        let wallet = payer.to_wallet(&world, &person, channel).await;
+        let wallet = payer.walk_to_wallet(&world, &person, channel).await;
         payer.press(&wallet, "pay_after_close").await;
         let other = payer.switch(&world, &wallet.order, channel.other()).await;
         payer.press(&other, "pay").await;
@@ -86,7 +86,7 @@ async fn success_after_close_is_premium_while_the_due_is_free() {
         let mut world = World::new().await;
         let person = world.people[0].clone();
         let mut payer = Payer::new(&world);
-        let wallet = payer.to_wallet(&world, &person, channel).await;
+        let wallet = payer.walk_to_wallet(&world, &person, channel).await;
         payer.press(&wallet, "pay_after_close").await;
         payer.cancel(&wallet.order).await.is("order.cancelled");
         world.pass(2 * SECOND).await;
@@ -107,7 +107,7 @@ async fn abandoned_attempt_is_watched() {
             let mut world = World::new().await;
             let person = world.people[0].clone();
             let mut payer = Payer::new(&world);
-            let wallet = payer.to_wallet(&world, &person, channel).await;
+            let wallet = payer.walk_to_wallet(&world, &person, channel).await;
             let times = json!({ "times": 3 });
             world.fault(channel, "close", "error_before", times).await;
             let left = payer.cancel(&wallet.order).await;
@@ -240,6 +240,23 @@ async fn refund_is_paid_out_once_whatever_answers_do() {
             assert!(report.ok(), "{deed}: {:#?}", report.violations);
             world.end().await;
         }
+    }
+}
+
+/// No notice of a refund ever arrives: its end is found by asking.
+#[tokio::test(flavor = "multi_thread")]
+async fn refund_is_found_by_asking() {
+    for channel in Channel::BOTH {
+        let mut world = World::new().await;
+        let (mut payer, wallet) = paid_twice(&world, channel, channel.other()).await;
+        let times = json!({ "times": 1_000 });
+        world.fault(channel, "notify", "lose", times).await;
+        world.work().await;
+        for _ in 0..3 {
+            world.pass(10 * SECOND).await;
+        }
+        is_back(&world, &mut payer, &wallet, 40_000).await;
+        world.settles().await;
     }
 }
 

@@ -71,7 +71,7 @@ async fn lost_answer_to_a_close() {
             let mut world = World::new().await;
             let person = world.people[0].clone();
             let mut payer = Payer::new(&world);
-            let wallet = payer.to_wallet(&world, &person, channel).await;
+            let wallet = payer.walk_to_wallet(&world, &person, channel).await;
             let more = json!({ "times": 2 });
             world.fault(channel, "close", deed, more).await;
             let left = payer.cancel(&wallet.order).await;
@@ -102,7 +102,7 @@ async fn close_that_was_no_close() {
         let mut world = World::new().await;
         let person = world.people[0].clone();
         let mut payer = Payer::new(&world);
-        let wallet = payer.to_wallet(&world, &person, channel).await;
+        let wallet = payer.walk_to_wallet(&world, &person, channel).await;
         world.fault(channel, "close", "contradict", json!({})).await;
         payer.cancel(&wallet.order).await.is("order.cancelled");
         let paid = payer.pay(&world, &person, channel.other()).await;
@@ -123,7 +123,7 @@ async fn query_that_denies_a_payment() {
         let mut world = World::new().await;
         let person = world.people[0].clone();
         let mut payer = Payer::new(&world);
-        let wallet = payer.to_wallet(&world, &person, channel).await;
+        let wallet = payer.walk_to_wallet(&world, &person, channel).await;
         let twice = json!({ "times": 2 });
         world.fault(channel, "query", "contradict", twice).await;
         world.fault(channel, "notify", "lose", json!({})).await;
@@ -170,7 +170,7 @@ async fn signature_probe() {
         .fault(wechat, "query", "probe", json!({ "times": 3 }))
         .await;
     let mut payer = Payer::new(&world);
-    let wallet = payer.to_wallet(&world, &person, wechat).await;
+    let wallet = payer.walk_to_wallet(&world, &person, wechat).await;
     payer.press(&wallet, "pay").await;
     payer.order(&wallet.order).await.is("order.paid");
     world.settles().await;

@@ -1,6 +1,6 @@
 //! The other ways of paying, and what reaches people outside the pages.
 
-use crate::harness::{Channel, MINUTE, Page, Payer, SECOND, Wallet, World, person};
+use crate::harness::{Channel, MINUTE, Page, Payer, Person, SECOND, Wallet, World, person};
 use jiaoyi_domain::attempt::Attempt;
 use jiaoyi_domain::policy::DEMO_COUNTY;
 use jiaoyi_domain::refund::RefundCause;
@@ -111,7 +111,7 @@ async fn notice_and_queries_at_the_same_moment() {
         let world = World::new().await;
         let person = world.people[0].clone();
         let mut payer = Payer::new(&world);
-        let wallet = payer.to_wallet(&world, &person, channel).await;
+        let wallet = payer.walk_to_wallet(&world, &person, channel).await;
         let mut family: Vec<Payer> = (0..8).map(|_| Payer::new(&world)).collect();
         let told = world.play(&wallet, json!({}));
         let jobs = async {
@@ -150,20 +150,25 @@ async fn messages(world: &World) -> Vec<Value> {
     list.expect("a list").clone()
 }
 
-/// The insured is told by SMS, once, without name or document number.
-#[tokio::test(flavor = "multi_thread")]
-async fn tells_the_insured_once() {
-    let mut world = World::new().await;
+/// Takes one person with a telephone into the roster.
+async fn with_phone(world: &World) -> Person {
     let insured = person(60, DEMO_COUNTY);
     let header = "姓名,身份证号,参保地,人员类别,手机号";
     let row = format!(
         "{},{},{},resident,13900000060",
         insured.name, insured.id, insured.region
     );
-    let report = world
-        .import_text(&format!("{header}\r\n{row}\r\n"), 2, false)
-        .await;
+    let text = format!("{header}\r\n{row}\r\n");
+    let report = world.import_text(&text, 2, false).await;
     assert_eq!(report.expect("it is taken in").rows_good, 1);
+    insured
+}
+
+/// The insured is told by SMS, once, without name or document number.
+#[tokio::test(flavor = "multi_thread")]
+async fn tells_the_insured_once() {
+    let mut world = World::new().await;
+    let insured = with_phone(&world).await;
     let mut payer = Payer::new(&world);
     let order = payer.pay(&world, &insured, Channel::Wechat).await;
     let link = order.link("/v/").expect("a voucher");
@@ -176,9 +181,34 @@ async fn tells_the_insured_once() {
     let text = told[0].to_string();
     assert!(text.replace('-', "").contains(number), "{text}");
     assert!(text.contains("400.00"), "{text}");
-    assert!(
-        !text.contains(&insured.name) && !text.contains(&insured.id),
-        "{text}"
-    );
+    let secret = [&insured.name, &insured.id];
+    assert!(secret.iter().all(|word| !text.contains(*word)), "{text}");
     world.settles().await;
+}
+
+/// Paid twice: a second message says that the surplus went back.
+#[tokio::test(flavor = "multi_thread")]
+async fn tells_of_money_that_went_back() {
+    for channel in Channel::BOTH {
+        let mut world = World::new().await;
+        let insured = with_phone(&world).await;
+        let mut first = Payer::new(&world);
+        let wallet = first.walk_to_wallet(&world, &insured, channel).await;
+        world.turn(4 * MINUTE);
+        let mut second = Payer::new(&world);
+        let paid = second.pay(&world, &insured, channel.other()).await;
+        paid.is("order.paid");
+        first.press(&wallet, "pay").await;
+        for _ in 0..3 {
+            world.pass(5 * SECOND).await;
+        }
+        first.order(&wallet.order).await.is("order.refunded");
+        let told = messages(&world).await;
+        assert_eq!(told.len(), 2, "{told:?}");
+        let refund = world.refunds().await.remove(0);
+        let text = told[0].to_string();
+        assert!(text.contains(refund.refund_no.as_str()), "{text}");
+        assert!(text.contains("已原路退回"), "{text}");
+        world.settles().await;
+    }
 }

@@ -21,7 +21,7 @@ fn at(text: &str) -> i64 {
 
 async fn at_wallet(world: &World, payer: &mut Payer, channel: Channel) -> Wallet {
     let person = world.people[0].clone();
-    let wallet = payer.to_wallet(world, &person, channel).await;
+    let wallet = payer.walk_to_wallet(world, &person, channel).await;
     let attempt = world.attempt(&wallet.no).await;
     assert_eq!(attempt.expires_at.0, at("2027-01-22T00:10:00+08:00"));
     let told = world.trade(&wallet).await;

@@ -239,7 +239,12 @@ impl Payer {
     }
 
     /// From the start page to the wallet.
-    pub async fn to_wallet(&mut self, world: &World, person: &Person, channel: Channel) -> Wallet {
+    pub async fn walk_to_wallet(
+        &mut self,
+        world: &World,
+        person: &Person,
+        channel: Channel,
+    ) -> Wallet {
         let check = self.look_up(person).await;
         let methods = self.choose(&check).await;
         let page = self.start(&methods, channel).await;
@@ -255,7 +260,7 @@ impl Payer {
 
     /// Looks up, pays by one channel and gives the order's page.
     pub async fn pay(&mut self, world: &World, person: &Person, channel: Channel) -> Page {
-        let wallet = self.to_wallet(world, person, channel).await;
+        let wallet = self.walk_to_wallet(world, person, channel).await;
         self.press(&wallet, "pay").await;
         self.order(&wallet.order).await
     }
