@@ -50,7 +50,9 @@ pub(crate) fn open(path: &Path, writer: bool) -> Result<Connection, StoreError> 
         connection.pragma_update(None, "query_only", true)?;
     }
     connection.pragma_update(None, "cache_size", -32_768)?;
-    connection.pragma_update(None, "mmap_size", 268_435_456_i64)?;
+    // A mapped file counts as memory of the process: kept small, so that an import holds no more
+    // for a large file than for a small one.
+    connection.pragma_update(None, "mmap_size", 33_554_432_i64)?;
     Ok(connection)
 }
 
