@@ -14,7 +14,7 @@ async fn revisions(world: &World) -> usize {
     rows.len()
 }
 
-/// An aid list lands while the payer is at the wallet: the price that was shown is kept, with a case.
+/// An aid list lands while the payer is at the wallet: the price shown is kept, a case opens.
 #[tokio::test(flavor = "multi_thread")]
 async fn repriced_while_at_the_wallet_keeps_the_quote() {
     for channel in Channel::BOTH {
