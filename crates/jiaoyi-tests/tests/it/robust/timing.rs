@@ -362,11 +362,16 @@ impl Portal for Early {
         fn announcements() -> Vec<Announcement>;
         fn bill(visitor: &'a Visitor, bill_ref: &'a str) -> Option<BillView>;
         fn start(visitor: &'a Visitor, request: StartRequest) -> StartAnswer;
-        fn confirm_zero(visitor: &'a Visitor, bill_ref: &'a str, relation: &'a str, form_key: &'a str) -> StartAnswer;
+        fn confirm_zero(
+            visitor: &'a Visitor, bill_ref: &'a str, relation: &'a str, form_key: &'a str
+        ) -> StartAnswer;
         fn order(visitor: &'a Visitor, token: &'a str) -> Option<OrderView>;
         fn refresh(visitor: &'a Visitor, token: &'a str) -> Option<OrderView>;
         fn cancel(visitor: &'a Visitor, token: &'a str) -> Option<OrderView>;
-        fn switch(visitor: &'a Visitor, token: &'a str, method: Method, openid: Option<String>, form_key: &'a str) -> StartAnswer;
+        fn switch(
+            visitor: &'a Visitor, token: &'a str, method: Method, openid: Option<String>,
+            form_key: &'a str
+        ) -> StartAnswer;
         fn voucher(visitor: &'a Visitor, number: &'a str, key: &'a VoucherKey) -> VoucherAnswer<VoucherView>;
         fn voucher_png(visitor: &'a Visitor, number: &'a str, key: &'a VoucherKey) -> VoucherAnswer<Vec<u8>>;
         fn voucher_pdf(visitor: &'a Visitor, number: &'a str, key: &'a VoucherKey) -> VoucherAnswer<Vec<u8>>;
