@@ -25,11 +25,14 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Rows staged by one transaction.
-const STAGE_ROWS: usize = 1_000;
+const STAGE_ROWS: usize = 4_000;
 /// Rows published by one command: short enough to wait for between two batches of payments.
 const SLICE_ROWS: i64 = 250;
+/// How long the file is left to others between two slices.
+const SLICE_GAP: Duration = Duration::from_millis(1);
 /// Problems that are kept for the result file; beyond that only their number.
 const PROBLEMS_MAX: usize = 100_000;
 
@@ -418,25 +421,22 @@ impl Platform {
         report: &mut ImportReport,
         progress: Progress<'_>,
     ) -> Result<(), StoreError> {
-        let roster = Value::Bytes(roster_id.0.to_vec());
         let total = u64::try_from(report.rows_good).unwrap_or(0);
-        let mut after = vec![Value::Int(-1), Value::Bytes(Vec::new()), Value::Int(0)];
-        loop {
-            let mut given = vec![roster.clone()];
-            given.extend(after.iter().cloned());
-            given.push(Value::Int(SLICE_ROWS));
-            let found = self.store.query("staged_after", &given).await?;
-            let Some(last) = found.last() else { break };
-            after = last[..3].to_vec();
-            let rows: Vec<SliceRow> = found.into_iter().filter_map(slice_row).collect();
-            let command = PublishSlice { roster_id, rows };
-            let envelope = self.envelope(command, None);
-            let answer = self.store.submit_background(envelope).await?;
+        let start = [Value::Int(-1), Value::Bytes(Vec::new()), Value::Int(0)];
+        let mut slice = self.staged_slice(roster_id, &start).await?;
+        while let Some((rows, last)) = slice {
+            let envelope = self.envelope(PublishSlice { roster_id, rows }, None);
+            // While one slice is written the next one is read.
+            let (answer, next) = tokio::join!(
+                self.store.submit_background(envelope),
+                self.staged_slice(roster_id, &last)
+            );
+            slice = next?;
             if let Answer::Published {
                 appended,
                 same,
                 paid,
-            } = answer
+            } = answer?
             {
                 report.appended += i64::from(appended);
                 report.same += i64::from(same);
@@ -444,6 +444,8 @@ impl Platform {
             }
             let done = report.appended + report.same + report.paid;
             progress(Stage::Publishing, u64::try_from(done).unwrap_or(0), total);
+            // A portal in another process asks for the file every millisecond: leave it a gap.
+            tokio::time::sleep(SLICE_GAP).await;
         }
         let rows_published = report.appended + report.same + report.paid;
         self.submit(ActivateRoster {
@@ -453,6 +455,23 @@ impl Platform {
         .await?;
         report.active = true;
         self.unstage_all(roster_id).await
+    }
+
+    /// The staged rows that follow `after` in key order, and the key of the last of them.
+    async fn staged_slice(
+        &self,
+        roster_id: RosterId,
+        after: &[Value; 3],
+    ) -> Result<Option<(Vec<SliceRow>, [Value; 3])>, StoreError> {
+        let [bucket, doc_hmac, year] = after.clone();
+        let roster = Value::Bytes(roster_id.0.to_vec());
+        let given = [roster, bucket, doc_hmac, year, Value::Int(SLICE_ROWS)];
+        let found = self.store.query("staged_after", &given).await?;
+        let last = found
+            .last()
+            .and_then(|row| <[Value; 3]>::try_from(row[..3].to_vec()).ok());
+        let rows = found.into_iter().filter_map(slice_row).collect();
+        Ok(last.map(|last| (rows, last)))
     }
 
     async fn unstage_all(&self, roster_id: RosterId) -> Result<(), StoreError> {

@@ -481,7 +481,8 @@ create index refund_to_ask on refund (ask_at) where ask_at is not null;
 create index outbox_waiting on outbox (next_at) where state = 'waiting';
 create index voucher_issued on voucher (issued_at);
 
--- Rows of a roster file between reading and publishing. Not part of the books: no audit image.
+-- Rows of a roster file between reading and publishing. Not part of the books: no audit image. Not
+-- clustered: rows come in the file's order, and wide rows in key order would touch a page each.
 create table staged_row (
     roster_id bytes not null,
     bucket bigint not null,
@@ -490,7 +491,7 @@ create table staged_row (
     row_no bigint not null,
     row_data bytes not null,
     constraint staged_row_pk primary key (roster_id, bucket, doc_hmac, benefit_year)
-) clustered;
+);
 
 -- Barrier rows of each writer (DESIGN.md 1): a commit made after a read proves what the read saw.
 create table barrier (
