@@ -98,7 +98,7 @@ impl Platform {
                 bucket,
                 order,
                 attempt,
-            }) => self.after_start(visitor, bucket, &order, &attempt).await,
+            }) => self.after_start(bucket, &order, &attempt).await,
             Ok(_) => self.not_payable(visitor, &reference).await,
             Err(error) => self.start_refused(visitor, &reference, error).await,
         }
@@ -128,7 +128,6 @@ impl Platform {
     /// Sends the new attempt to its channel and the payer on the way.
     async fn after_start(
         &self,
-        _visitor: &Visitor,
         bucket: u16,
         order: &str,
         attempt: &str,
@@ -274,7 +273,7 @@ impl Platform {
                 bucket,
                 order,
                 attempt,
-            }) => self.after_start(visitor, bucket, &order, &attempt).await,
+            }) => self.after_start(bucket, &order, &attempt).await,
             Ok(_) => Ok(StartAnswer::Expired),
             Err(StoreError::Refused(Refusal::TooManyLocks)) => Ok(StartAnswer::TooMany),
             Err(StoreError::Busy { retry_after_s }) => Ok(StartAnswer::Busy { retry_after_s }),
