@@ -1,39 +1,35 @@
-//! All SQL: the schema, the one writer with its group commit, and reads for pages.
+//! All SQL: the schema, the lanes with their group commit, and reads for pages.
 //!
 //! The store decides nothing. It loads what a command needs, lets the domain decide, and writes the
-//! batch in one durable transaction; answers are released only after the commit.
+//! batch in one durable transaction; answers are released only after the commit. What a batch is
+//! ([`batch`]) and what a lane does when one fails ([`lane`]) is written without any engine; a
+//! database is an [`engine::Engine`] to its lanes and an [`engine::Backend`] to the program.
 
+pub mod batch;
+pub mod engine;
 mod error;
 pub mod generate;
+pub mod lane;
 mod queue;
 pub mod schema;
 mod snapshot;
 mod sqlite;
+mod sqlite_lane;
 mod statements;
-mod writer;
 
-pub use error::StoreError;
+pub use batch::{CallKey, Envelope};
+pub use error::{Failure, StoreError};
+pub use queue::Urgency;
 pub use snapshot::Snapshot;
-pub use writer::{CallKey, Envelope};
 
+use engine::{Aside, Backend, RawRows};
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::decide::Answer;
 use jiaoyi_domain::record::{Record, Value};
 use jiaoyi_domain::working_set::Damaged;
-use queue::{Lane, Queue};
-use rusqlite::Connection;
-use statements::sql;
+use sqlite_lane::SqliteBackend;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Semaphore, oneshot};
-use writer::{Job, Writer};
-
-/// How many commands may wait; beyond that the answer is "busy" at once.
-const PAYMENTS_MAX: usize = 4096;
-/// How many background jobs may wait.
-const BACKGROUND_MAX: usize = 64;
-/// Connections for reading.
-const READERS: usize = 4;
+use std::sync::Arc;
 
 /// The path part of `sqlite:PATH`; other engines are not built in yet.
 ///
@@ -50,18 +46,10 @@ pub fn path_of_url(url: &str) -> Result<PathBuf, StoreError> {
     }
 }
 
-struct Readers {
-    free: Mutex<Vec<Connection>>,
-    permits: Semaphore,
-}
-
 /// The store: cheap to clone, shared by everything in the process.
 #[derive(Clone)]
 pub struct Store {
-    queue: Arc<Queue<Job>>,
-    readers: Arc<Readers>,
-    path: Arc<Path>,
-    thread: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
+    backend: Arc<dyn Backend>,
 }
 
 impl Store {
@@ -74,62 +62,35 @@ impl Store {
     /// [`StoreError::Open`] when the file cannot be opened, is newer than this program, or has
     /// settings under which an acknowledged commit could be lost.
     pub fn open(path: &Path, chain_id: [u8; 16], now: Instant) -> Result<Store, StoreError> {
-        let mut connection = sqlite::open(path, true)?;
-        sqlite::migrate(&mut connection, now.0)?;
-        sqlite::assert_settings(&connection, path)?;
-        let queue = Arc::new(Queue::new(PAYMENTS_MAX, BACKGROUND_MAX));
-        let writer = Writer::new(connection, Arc::clone(&queue), chain_id, now)?;
-        let thread = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || writer.run())
-            .map_err(|error| StoreError::Unavailable {
-                why: error.to_string(),
-            })?;
-        let mut free = Vec::with_capacity(READERS);
-        for _ in 0..READERS {
-            free.push(sqlite::open(path, false)?);
-        }
-        Ok(Store {
-            queue,
-            readers: Arc::new(Readers {
-                free: Mutex::new(free),
-                permits: Semaphore::new(READERS),
-            }),
-            path: Arc::from(path),
-            thread: Arc::new(Mutex::new(Some(thread))),
-        })
+        Ok(Store::over(Arc::new(SqliteBackend::open(
+            path, chain_id, now,
+        )?)))
     }
 
-    /// The file.
+    /// A store over a backend of one's own, such as a simulated one.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn over(backend: Arc<dyn Backend>) -> Store {
+        Store { backend }
     }
 
-    /// Finishes what waits and stops the writer. Blocks; for the end of the process and for tests.
+    /// The database as `--database` names it, without a password.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.backend.url()
+    }
+
+    /// One consistent view of everything, for `verify`.
+    ///
+    /// # Errors
+    ///
+    /// The store's trouble.
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.backend.snapshot()
+    }
+
+    /// Finishes what waits and stops the lanes. Blocks; for the end of the process and for tests.
     pub fn close(&self) {
-        self.queue.close();
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
-        }
-    }
-
-    async fn push<T>(
-        &self,
-        lane: Lane,
-        job: Job,
-        answer: oneshot::Receiver<Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        match self.queue.push(lane, job) {
-            Ok(()) => answer.await.map_err(|_| StoreError::Stopped)?,
-            Err((_, true)) => Err(StoreError::Stopped),
-            Err((_, false)) => Err(StoreError::Busy { retry_after_s: 2 }),
-        }
+        self.backend.close();
     }
 
     /// Decides and commits a command; returns when it is durable.
@@ -139,9 +100,7 @@ impl Store {
     /// [`StoreError::Refused`] when the decision refused it; otherwise the store's own trouble, and
     /// nothing was acknowledged.
     pub async fn submit(&self, envelope: Envelope) -> Result<Answer, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.push(Lane::Payment, Job::Command(envelope, reply), answer)
-            .await
+        engine::submit(&*self.backend, Urgency::Payment, envelope).await
     }
 
     /// Like [`Store::submit`], but only when no payment waits: for slices of imports.
@@ -150,18 +109,13 @@ impl Store {
     ///
     /// As [`Store::submit`].
     pub async fn submit_background(&self, envelope: Envelope) -> Result<Answer, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.push(Lane::Background, Job::Command(envelope, reply), answer)
-            .await
+        engine::submit(&*self.backend, Urgency::Background, envelope).await
     }
 
-    async fn raw(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<Vec<Vec<Value>>, StoreError> + Send + 'static,
-    ) -> Result<Vec<Vec<Value>>, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.push(Lane::Background, Job::Raw(Box::new(work), reply), answer)
-            .await
+    async fn aside(&self, work: Aside) -> Result<Vec<Option<i64>>, StoreError> {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        self.backend.aside(work, reply)?;
+        answer.await.map_err(|_| StoreError::Stopped)?
     }
 
     /// Stages rows of a roster file; for each row that was there already, the earlier row number.
@@ -172,26 +126,7 @@ impl Store {
     ///
     /// The store's trouble; then none of the rows is staged.
     pub async fn stage(&self, rows: Vec<[Value; 6]>) -> Result<Vec<Option<i64>>, StoreError> {
-        let found = self
-            .raw(move |connection| {
-                let mut earlier = Vec::with_capacity(rows.len());
-                for row in &rows {
-                    if sqlite::execute(connection, sql("queries", "stage_row"), row)? == 1 {
-                        earlier.push(vec![Value::Null]);
-                    } else {
-                        let known =
-                            sqlite::query(connection, sql("queries", "staged_row_no"), &row[..4])?;
-                        earlier.extend(known.into_iter().take(1));
-                    }
-                }
-                Ok(earlier)
-            })
-            .await?;
-        let number = |row: Vec<Value>| match row.first() {
-            Some(Value::Int(number)) => Some(*number),
-            _ => None,
-        };
-        Ok(found.into_iter().map(number).collect())
+        self.aside(Aside::Stage(rows)).await
     }
 
     /// Removes staged rows of a roster with `from <= bucket < to`.
@@ -200,17 +135,8 @@ impl Store {
     ///
     /// The store's trouble.
     pub async fn unstage(&self, roster: [u8; 16], from: i64, to: i64) -> Result<(), StoreError> {
-        self.raw(move |connection| {
-            let given = [
-                Value::Bytes(roster.to_vec()),
-                Value::Int(from),
-                Value::Int(to),
-            ];
-            sqlite::execute(connection, sql("queries", "unstage"), &given)?;
-            Ok(Vec::new())
-        })
-        .await?;
-        Ok(())
+        let work = Aside::Unstage { roster, from, to };
+        self.aside(work).await.map(|_| ())
     }
 
     /// Appends a row that only the store's own work writes, such as a signed checkpoint.
@@ -219,45 +145,19 @@ impl Store {
     ///
     /// The store's trouble.
     pub async fn append<R: Record>(&self, row: &R) -> Result<(), StoreError> {
-        let values = row.values();
-        self.raw(move |connection| {
-            sqlite::execute(connection, sql(R::SPEC.name, "insert"), &values)?;
-            Ok(Vec::new())
-        })
-        .await?;
-        Ok(())
+        let (table, values) = (R::SPEC, row.values());
+        self.aside(Aside::Append { table, values })
+            .await
+            .map(|_| ())
     }
 
     async fn read(
         &self,
-        text: &'static str,
+        file: &'static str,
+        name: &'static str,
         given: &[Value],
-    ) -> Result<Vec<Vec<Value>>, StoreError> {
-        // A point read takes microseconds: shorter than handing it to another thread.
-        let permit = self
-            .readers
-            .permits
-            .acquire()
-            .await
-            .map_err(|_| StoreError::Stopped)?;
-        let free = self
-            .readers
-            .free
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        let connection = match free {
-            Some(connection) => connection,
-            None => sqlite::open(&self.path, false)?,
-        };
-        let found = sqlite::query(&connection, text, given);
-        self.readers
-            .free
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(connection);
-        drop(permit);
-        found
+    ) -> Result<RawRows, StoreError> {
+        self.backend.read(file, name, given).await
     }
 
     /// One row by its key. For pages: no decision about money rests on it.
@@ -266,9 +166,7 @@ impl Store {
     ///
     /// The store's trouble, or [`StoreError::Damaged`].
     pub async fn load<R: Record>(&self, key: &R::Key) -> Result<Option<R>, StoreError> {
-        let found = self
-            .read(sql(R::SPEC.name, "load"), &R::key_values(key))
-            .await?;
+        let found = self.read(R::SPEC.name, "load", &R::key_values(key)).await?;
         typed(found).map(|rows| rows.into_iter().next())
     }
 
@@ -282,7 +180,7 @@ impl Store {
         range: &'static str,
         given: &[Value],
     ) -> Result<Vec<R>, StoreError> {
-        typed(self.read(sql(R::SPEC.name, range), given).await?)
+        typed(self.read(R::SPEC.name, range, given).await?)
     }
 
     /// All rows of a small reference table.
@@ -291,7 +189,7 @@ impl Store {
     ///
     /// The store's trouble, or [`StoreError::Damaged`].
     pub async fn all<R: Record>(&self) -> Result<Vec<R>, StoreError> {
-        typed(self.read(sql(R::SPEC.name, "scan"), &[]).await?)
+        typed(self.read(R::SPEC.name, "scan", &[]).await?)
     }
 
     /// A named query of `sql/queries.sql`.
@@ -299,16 +197,12 @@ impl Store {
     /// # Errors
     ///
     /// The store's trouble.
-    pub async fn query(
-        &self,
-        name: &'static str,
-        given: &[Value],
-    ) -> Result<Vec<Vec<Value>>, StoreError> {
-        self.read(sql("queries", name), given).await
+    pub async fn query(&self, name: &'static str, given: &[Value]) -> Result<RawRows, StoreError> {
+        self.read("queries", name, given).await
     }
 }
 
-fn typed<R: Record>(rows: Vec<Vec<Value>>) -> Result<Vec<R>, StoreError> {
+fn typed<R: Record>(rows: RawRows) -> Result<Vec<R>, StoreError> {
     rows.into_iter()
         .map(|values| {
             R::from_values(values).ok_or(
