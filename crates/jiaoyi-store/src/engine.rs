@@ -21,6 +21,10 @@ const BATCH_MAX: usize = 128;
 /// How long a batch waits for company under load.
 const LINGER: Duration = Duration::from_millis(2);
 
+/// How long the database is left to other processes after a background job: a portal asks for the
+/// file five times meanwhile, so an import in another process never shuts it out.
+const GAP: Duration = Duration::from_millis(1);
+
 /// How long a lane that lost its database waits before it looks again.
 const LOST_PAUSE: Duration = Duration::from_millis(200);
 
@@ -32,12 +36,12 @@ pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Work that is no command: it has a transaction of its own and no place in the audit chain.
 pub enum Aside {
-    /// Stages rows of a roster file: bucket, roster id, document hash, benefit year, row number,
-    /// row data. For each row: the earlier row number, or nothing.
+    /// Stages pages of a roster file: bucket, roster id, run, page number, keys, data.
     Stage(Vec<[Value; 6]>),
-    /// Removes staged rows of a roster with `from <= bucket < to`.
+    /// Removes staged pages of a run with `from <= page number < to`.
     Unstage {
         roster: [u8; 16],
+        run: i64,
         from: i64,
         to: i64,
     },
@@ -51,7 +55,7 @@ pub enum Aside {
 /// What may wait for a lane.
 pub enum Job {
     Command(Item),
-    Aside(Aside, Reply<Vec<Option<i64>>>),
+    Aside(Aside, Reply<()>),
 }
 
 /// A database as a lane uses it: one writer connection. All calls block.
@@ -99,7 +103,7 @@ pub trait Engine {
     /// # Errors
     ///
     /// The engine's trouble; then nothing of it was done, as far as is known.
-    fn aside(&mut self, work: &Aside) -> Result<Vec<Option<i64>>, StoreError>;
+    fn aside(&mut self, work: &Aside) -> Result<(), StoreError>;
 }
 
 /// A database as the program uses it.
@@ -116,7 +120,7 @@ pub trait Backend: Send + Sync {
     /// # Errors
     ///
     /// [`StoreError::Busy`] or [`StoreError::Stopped`].
-    fn aside(&self, work: Aside, reply: Reply<Vec<Option<i64>>>) -> Result<(), StoreError>;
+    fn aside(&self, work: Aside, reply: Reply<()>) -> Result<(), StoreError>;
 
     /// Runs the reading statement `name` of `sql/{file}.sql`.
     fn read<'a>(
@@ -235,6 +239,9 @@ pub(crate) fn work(
             queue.close();
             queue.take_waiting().into_iter().for_each(refuse);
             return;
+        }
+        if urgency == Urgency::Background {
+            queue.rest(GAP);
         }
     }
 }

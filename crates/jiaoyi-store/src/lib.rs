@@ -31,6 +31,11 @@ use sqlite_lane::SqliteBackend;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Staged pages written or removed by one transaction: a few milliseconds.
+const STAGED_TOGETHER: usize = 32;
+/// Most pages of one staged run.
+const PAGES_OF_RUN_MAX: usize = 512;
+
 /// The path part of `sqlite:PATH`; other engines are not built in yet.
 ///
 /// # Errors
@@ -112,31 +117,68 @@ impl Store {
         engine::submit(&*self.backend, Urgency::Background, envelope).await
     }
 
-    async fn aside(&self, work: Aside) -> Result<Vec<Option<i64>>, StoreError> {
+    fn push_aside(
+        &self,
+        work: Aside,
+    ) -> Result<tokio::sync::oneshot::Receiver<Result<(), StoreError>>, StoreError> {
         let (reply, answer) = tokio::sync::oneshot::channel();
         self.backend.aside(work, reply)?;
+        Ok(answer)
+    }
+
+    async fn aside(&self, work: Aside) -> Result<(), StoreError> {
+        let answer = self.push_aside(work)?;
         answer.await.map_err(|_| StoreError::Stopped)?
     }
 
-    /// Stages rows of a roster file; for each row that was there already, the earlier row number.
+    /// Stages pages of a roster file, a few of them in each transaction, in their order.
     ///
-    /// Each row is roster id, bucket, document hash, benefit year, row number, row data.
+    /// A page is bucket, roster id, run, page number, keys, data.
     ///
     /// # Errors
     ///
-    /// The store's trouble; then none of the rows is staged.
-    pub async fn stage(&self, rows: Vec<[Value; 6]>) -> Result<Vec<Option<i64>>, StoreError> {
-        self.aside(Aside::Stage(rows)).await
+    /// The store's trouble; then some of the pages may be staged.
+    pub async fn stage(&self, pages: Vec<[Value; 6]>) -> Result<(), StoreError> {
+        let mut pages = pages.into_iter().peekable();
+        let mut waiting = Vec::new();
+        while pages.peek().is_some() {
+            // All of them wait in the queue at once, so the caller can prepare the next meanwhile.
+            let some = pages.by_ref().take(STAGED_TOGETHER).collect();
+            waiting.push(self.push_aside(Aside::Stage(some))?);
+        }
+        for answer in waiting {
+            answer.await.map_err(|_| StoreError::Stopped)??;
+        }
+        Ok(())
     }
 
-    /// Removes staged rows of a roster with `from <= bucket < to`.
+    /// Removes the staged pages of a roster, a few of them in each transaction.
     ///
     /// # Errors
     ///
     /// The store's trouble.
-    pub async fn unstage(&self, roster: [u8; 16], from: i64, to: i64) -> Result<(), StoreError> {
-        let work = Aside::Unstage { roster, from, to };
-        self.aside(work).await.map(|_| ())
+    pub async fn unstage(&self, roster: [u8; 16]) -> Result<(), StoreError> {
+        let found = self
+            .query("staged_runs", &[Value::Bytes(roster.to_vec())])
+            .await?;
+        let runs = match found.first().and_then(|row| row.first()) {
+            Some(Value::Int(runs)) => *runs,
+            _ => 0,
+        };
+        for run in 0..runs {
+            for from in (0..PAGES_OF_RUN_MAX).step_by(STAGED_TOGETHER) {
+                let from = i64::try_from(from).unwrap_or(i64::MAX);
+                let to = from.saturating_add(i64::try_from(STAGED_TOGETHER).unwrap_or(1));
+                self.aside(Aside::Unstage {
+                    roster,
+                    run,
+                    from,
+                    to,
+                })
+                .await?;
+            }
+        }
+        Ok(())
     }
 
     /// Appends a row that only the store's own work writes, such as a signed checkpoint.
@@ -146,9 +188,7 @@ impl Store {
     /// The store's trouble.
     pub async fn append<R: Record>(&self, row: &R) -> Result<(), StoreError> {
         let (table, values) = (R::SPEC, row.values());
-        self.aside(Aside::Append { table, values })
-            .await
-            .map(|_| ())
+        self.aside(Aside::Append { table, values }).await
     }
 
     async fn read(

@@ -71,31 +71,33 @@ impl SqliteEngine {
         Ok(())
     }
 
-    fn do_aside(&self, work: &Aside) -> Result<Vec<Option<i64>>, StoreError> {
+    fn do_aside(&self, work: &Aside) -> Result<(), StoreError> {
         match work {
-            Aside::Stage(rows) => rows.iter().map(|row| self.stage(row)).collect(),
-            Aside::Unstage { roster, from, to } => {
+            Aside::Stage(pages) => {
+                for page in pages {
+                    execute(&self.connection, sql("queries", "stage_page"), page)?;
+                }
+            }
+            Aside::Unstage {
+                roster,
+                run,
+                from,
+                to,
+            } => {
                 let roster = Value::Bytes(roster.to_vec());
-                let given = [roster, Value::Int(*from), Value::Int(*to)];
-                execute(&self.connection, sql("queries", "unstage"), &given)?;
-                Ok(Vec::new())
+                let given = [
+                    roster,
+                    Value::Int(*run),
+                    Value::Int(*from),
+                    Value::Int(*to),
+                ];
+                execute(&self.connection, sql("queries", "unstage_pages"), &given)?;
             }
             Aside::Append { table, values } => {
                 execute(&self.connection, sql(table.name, "insert"), values)?;
-                Ok(Vec::new())
             }
         }
-    }
-
-    fn stage(&self, row: &[Value; 6]) -> Result<Option<i64>, StoreError> {
-        if execute(&self.connection, sql("queries", "stage_row"), row)? == 1 {
-            return Ok(None);
-        }
-        let known = query(&self.connection, sql("queries", "staged_row_no"), &row[..4])?;
-        Ok(match known.first().and_then(|row| row.first()) {
-            Some(Value::Int(number)) => Some(*number),
-            _ => None,
-        })
+        Ok(())
     }
 }
 
@@ -182,7 +184,7 @@ impl Engine for SqliteEngine {
         }
     }
 
-    fn aside(&mut self, work: &Aside) -> Result<Vec<Option<i64>>, StoreError> {
+    fn aside(&mut self, work: &Aside) -> Result<(), StoreError> {
         self.give_up()?;
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let done = self.do_aside(work);
@@ -318,7 +320,7 @@ impl Backend for SqliteBackend {
         self.push(urgency, Job::Command(item))
     }
 
-    fn aside(&self, work: Aside, reply: Reply<Vec<Option<i64>>>) -> Result<(), StoreError> {
+    fn aside(&self, work: Aside, reply: Reply<()>) -> Result<(), StoreError> {
         self.push(Urgency::Background, Job::Aside(work, reply))
     }
 
