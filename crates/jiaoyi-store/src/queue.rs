@@ -129,14 +129,14 @@ impl<T> Queue<T> {
     /// Whether nothing more is let in.
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed
+    }
+
     /// Lets a moment pass in which nothing is done, unless a payment comes or the queue closes.
     pub(crate) fn rest(&self, moment: Duration) {
         let state = self.lock();
-        let rested = self
-            .ready
-            .wait_timeout_while(state, moment, |state| {
-                state.payments.is_empty() && !state.closed
-            });
+        let rested = self.ready.wait_timeout_while(state, moment, |state| {
+            state.payments.is_empty() && !state.closed
+        });
         drop(rested);
     }
 

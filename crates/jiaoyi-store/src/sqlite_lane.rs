@@ -85,12 +85,7 @@ impl SqliteEngine {
                 to,
             } => {
                 let roster = Value::Bytes(roster.to_vec());
-                let given = [
-                    roster,
-                    Value::Int(*run),
-                    Value::Int(*from),
-                    Value::Int(*to),
-                ];
+                let given = [roster, Value::Int(*run), Value::Int(*from), Value::Int(*to)];
                 execute(&self.connection, sql("queries", "unstage_pages"), &given)?;
             }
             Aside::Append { table, values } => {
