@@ -166,11 +166,14 @@ impl<R: Record> Rows<R> {
         }
     }
 
-    fn absorb(&mut self, need: &Need, rows: Vec<Vec<Value>>) -> Result<(), Damaged> {
+    fn note_loaded(&mut self, need: &Need) {
         match need {
             Need::Key { key, .. } => self.ranges.insert(("", key.clone())),
             Need::Range { range, given, .. } => self.ranges.insert((range, given.clone())),
         };
+    }
+
+    fn absorb(&mut self, rows: Vec<Vec<Value>>) -> Result<(), Damaged> {
         for values in rows {
             let row = R::from_values(values).ok_or(Damaged {
                 table: R::SPEC.name,
@@ -276,8 +279,26 @@ macro_rules! working_set {
             ///
             /// [`Damaged`] when a row does not read as its type.
             pub fn absorb(&mut self, need: &Need, rows: Vec<Vec<Value>>) -> Result<(), Damaged> {
+                self.note_loaded(need);
+                self.absorb_rows(need.table(), rows)
+            }
+
+            /// Notes that a need was asked of the store: whatever is not there now is absent.
+            pub fn note_loaded(&mut self, need: &Need) {
                 $(if need.table() == <$type as Record>::SPEC.number {
-                    return self.$field.absorb(need, rows);
+                    self.$field.note_loaded(need);
+                })*
+            }
+
+            /// Takes in rows of a table, for whichever needs they were loaded. A row that is known
+            /// already stays as it is.
+            ///
+            /// # Errors
+            ///
+            /// [`Damaged`] when a row does not read as its type.
+            pub fn absorb_rows(&mut self, table: u8, rows: Vec<Vec<Value>>) -> Result<(), Damaged> {
+                $(if table == <$type as Record>::SPEC.number {
+                    return self.$field.absorb(rows);
                 })*
                 Ok(())
             }

@@ -2,6 +2,29 @@
 
 use jiaoyi_domain::decide::Refusal;
 
+/// Why a batch was not written, or may not have been, as an engine reports it to its lane.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// This batch, as it is, cannot be written: a constraint, a panic, a damaged row.
+    #[error("{0}")]
+    Batch(String),
+    /// Another writer was there first; decided again it may well succeed.
+    #[error("{0}")]
+    Conflict(String),
+    /// Another writer holds a row and did not let go in time.
+    #[error("{0}")]
+    Blocked(String),
+    /// Another program holds the whole database; nothing was written.
+    #[error("{0}")]
+    Busy(String),
+    /// The connection was lost or the commit was not confirmed: it may be durable or not.
+    #[error("{0}")]
+    Unknown(String),
+    /// The engine failed; it has to be brought back before anything is acknowledged again.
+    #[error("{0}")]
+    Down(String),
+}
+
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -29,6 +52,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What is said when a queue takes nothing in.
+    #[must_use]
+    pub(crate) const fn not_taken(closed: bool) -> StoreError {
+        if closed {
+            StoreError::Stopped
+        } else {
+            StoreError::Busy { retry_after_s: 2 }
+        }
+    }
+
     /// Stable across releases.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -1,43 +1,40 @@
-//! All SQL: the schema, the one writer with its group commit, and reads for pages.
+//! All SQL: the schema, the lanes with their group commit, and reads for pages.
 //!
 //! The store decides nothing. It loads what a command needs, lets the domain decide, and writes the
-//! batch in one durable transaction; answers are released only after the commit.
+//! batch in one durable transaction; answers are released only after the commit. What a batch is
+//! ([`batch`]) and what a lane does when one fails ([`lane`]) is written without any engine; a
+//! database is an [`engine::Engine`] to its lanes and an [`engine::Backend`] to the program.
 
+pub mod batch;
+pub mod engine;
 mod error;
 pub mod generate;
+pub mod lane;
 mod queue;
 pub mod schema;
 mod snapshot;
 mod sqlite;
+mod sqlite_lane;
 mod statements;
-mod writer;
 
-pub use error::StoreError;
+pub use batch::{CallKey, Envelope};
+pub use error::{Failure, StoreError};
+pub use queue::Urgency;
 pub use snapshot::Snapshot;
-pub use writer::{CallKey, Envelope};
 
+use engine::{Aside, Backend, RawRows};
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::decide::Answer;
 use jiaoyi_domain::record::{Record, Value};
 use jiaoyi_domain::working_set::Damaged;
-use queue::{Lane, Queue};
-use rusqlite::Connection;
-use statements::sql;
+use sqlite_lane::SqliteBackend;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Semaphore, oneshot};
-use writer::{Job, Writer};
+use std::sync::Arc;
 
-/// How many commands may wait; beyond that the answer is "busy" at once.
-const PAYMENTS_MAX: usize = 4096;
-/// How many background jobs may wait.
-const BACKGROUND_MAX: usize = 64;
 /// Staged pages written or removed by one transaction: a few milliseconds.
 const STAGED_TOGETHER: usize = 32;
 /// Most pages of one staged run.
 const PAGES_OF_RUN_MAX: usize = 512;
-/// Connections for reading.
-const READERS: usize = 4;
 
 /// The path part of `sqlite:PATH`; other engines are not built in yet.
 ///
@@ -54,18 +51,10 @@ pub fn path_of_url(url: &str) -> Result<PathBuf, StoreError> {
     }
 }
 
-struct Readers {
-    free: Mutex<Vec<Connection>>,
-    permits: Semaphore,
-}
-
 /// The store: cheap to clone, shared by everything in the process.
 #[derive(Clone)]
 pub struct Store {
-    queue: Arc<Queue<Job>>,
-    readers: Arc<Readers>,
-    path: Arc<Path>,
-    thread: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
+    backend: Arc<dyn Backend>,
 }
 
 impl Store {
@@ -78,62 +67,35 @@ impl Store {
     /// [`StoreError::Open`] when the file cannot be opened, is newer than this program, or has
     /// settings under which an acknowledged commit could be lost.
     pub fn open(path: &Path, chain_id: [u8; 16], now: Instant) -> Result<Store, StoreError> {
-        let mut connection = sqlite::open(path, true)?;
-        sqlite::migrate(&mut connection, now.0)?;
-        sqlite::assert_settings(&connection, path)?;
-        let queue = Arc::new(Queue::new(PAYMENTS_MAX, BACKGROUND_MAX));
-        let writer = Writer::new(connection, Arc::clone(&queue), chain_id, now)?;
-        let thread = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || writer.run())
-            .map_err(|error| StoreError::Unavailable {
-                why: error.to_string(),
-            })?;
-        let mut free = Vec::with_capacity(READERS);
-        for _ in 0..READERS {
-            free.push(sqlite::open(path, false)?);
-        }
-        Ok(Store {
-            queue,
-            readers: Arc::new(Readers {
-                free: Mutex::new(free),
-                permits: Semaphore::new(READERS),
-            }),
-            path: Arc::from(path),
-            thread: Arc::new(Mutex::new(Some(thread))),
-        })
+        Ok(Store::over(Arc::new(SqliteBackend::open(
+            path, chain_id, now,
+        )?)))
     }
 
-    /// The file.
+    /// A store over a backend of one's own, such as a simulated one.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn over(backend: Arc<dyn Backend>) -> Store {
+        Store { backend }
     }
 
-    /// Finishes what waits and stops the writer. Blocks; for the end of the process and for tests.
+    /// The database as `--database` names it, without a password.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.backend.url()
+    }
+
+    /// One consistent view of everything, for `verify`.
+    ///
+    /// # Errors
+    ///
+    /// The store's trouble.
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.backend.snapshot()
+    }
+
+    /// Finishes what waits and stops the lanes. Blocks; for the end of the process and for tests.
     pub fn close(&self) {
-        self.queue.close();
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
-        }
-    }
-
-    async fn push<T>(
-        &self,
-        lane: Lane,
-        job: Job,
-        answer: oneshot::Receiver<Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        match self.queue.push(lane, job) {
-            Ok(()) => answer.await.map_err(|_| StoreError::Stopped)?,
-            Err((_, true)) => Err(StoreError::Stopped),
-            Err((_, false)) => Err(StoreError::Busy { retry_after_s: 2 }),
-        }
+        self.backend.close();
     }
 
     /// Decides and commits a command; returns when it is durable.
@@ -143,9 +105,7 @@ impl Store {
     /// [`StoreError::Refused`] when the decision refused it; otherwise the store's own trouble, and
     /// nothing was acknowledged.
     pub async fn submit(&self, envelope: Envelope) -> Result<Answer, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.push(Lane::Payment, Job::Command(envelope, reply), answer)
-            .await
+        engine::submit(&*self.backend, Urgency::Payment, envelope).await
     }
 
     /// Like [`Store::submit`], but only when no payment waits: for slices of imports.
@@ -154,18 +114,21 @@ impl Store {
     ///
     /// As [`Store::submit`].
     pub async fn submit_background(&self, envelope: Envelope) -> Result<Answer, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.push(Lane::Background, Job::Command(envelope, reply), answer)
-            .await
+        engine::submit(&*self.backend, Urgency::Background, envelope).await
     }
 
-    async fn raw(
+    fn push_aside(
         &self,
-        work: impl FnOnce(&Connection) -> Result<Vec<Vec<Value>>, StoreError> + Send + 'static,
-    ) -> Result<Vec<Vec<Value>>, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.push(Lane::Background, Job::Raw(Box::new(work), reply), answer)
-            .await
+        work: Aside,
+    ) -> Result<tokio::sync::oneshot::Receiver<Result<(), StoreError>>, StoreError> {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        self.backend.aside(work, reply)?;
+        Ok(answer)
+    }
+
+    async fn aside(&self, work: Aside) -> Result<(), StoreError> {
+        let answer = self.push_aside(work)?;
+        answer.await.map_err(|_| StoreError::Stopped)?
     }
 
     /// Stages pages of a roster file, a few of them in each transaction, in their order.
@@ -179,20 +142,9 @@ impl Store {
         let mut pages = pages.into_iter().peekable();
         let mut waiting = Vec::new();
         while pages.peek().is_some() {
-            let some: Vec<[Value; 6]> = pages.by_ref().take(STAGED_TOGETHER).collect();
-            let (reply, answer) = oneshot::channel();
-            let work = move |connection: &Connection| {
-                for page in &some {
-                    sqlite::execute(connection, sql("queries", "stage_page"), page)?;
-                }
-                Ok(Vec::new())
-            };
             // All of them wait in the queue at once, so the caller can prepare the next meanwhile.
-            match self.queue.push(Lane::Background, Job::Raw(Box::new(work), reply)) {
-                Ok(()) => waiting.push(answer),
-                Err((_, true)) => return Err(StoreError::Stopped),
-                Err((_, false)) => return Err(StoreError::Busy { retry_after_s: 2 }),
-            }
+            let some = pages.by_ref().take(STAGED_TOGETHER).collect();
+            waiting.push(self.push_aside(Aside::Stage(some))?);
         }
         for answer in waiting {
             answer.await.map_err(|_| StoreError::Stopped)??;
@@ -217,15 +169,11 @@ impl Store {
             for from in (0..PAGES_OF_RUN_MAX).step_by(STAGED_TOGETHER) {
                 let from = i64::try_from(from).unwrap_or(i64::MAX);
                 let to = from.saturating_add(i64::try_from(STAGED_TOGETHER).unwrap_or(1));
-                self.raw(move |connection| {
-                    let given = [
-                        Value::Bytes(roster.to_vec()),
-                        Value::Int(run),
-                        Value::Int(from),
-                        Value::Int(to),
-                    ];
-                    sqlite::execute(connection, sql("queries", "unstage_pages"), &given)?;
-                    Ok(Vec::new())
+                self.aside(Aside::Unstage {
+                    roster,
+                    run,
+                    from,
+                    to,
                 })
                 .await?;
             }
@@ -239,45 +187,17 @@ impl Store {
     ///
     /// The store's trouble.
     pub async fn append<R: Record>(&self, row: &R) -> Result<(), StoreError> {
-        let values = row.values();
-        self.raw(move |connection| {
-            sqlite::execute(connection, sql(R::SPEC.name, "insert"), &values)?;
-            Ok(Vec::new())
-        })
-        .await?;
-        Ok(())
+        let (table, values) = (R::SPEC, row.values());
+        self.aside(Aside::Append { table, values }).await
     }
 
     async fn read(
         &self,
-        text: &'static str,
+        file: &'static str,
+        name: &'static str,
         given: &[Value],
-    ) -> Result<Vec<Vec<Value>>, StoreError> {
-        // A point read takes microseconds: shorter than handing it to another thread.
-        let permit = self
-            .readers
-            .permits
-            .acquire()
-            .await
-            .map_err(|_| StoreError::Stopped)?;
-        let free = self
-            .readers
-            .free
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        let connection = match free {
-            Some(connection) => connection,
-            None => sqlite::open(&self.path, false)?,
-        };
-        let found = sqlite::query(&connection, text, given);
-        self.readers
-            .free
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(connection);
-        drop(permit);
-        found
+    ) -> Result<RawRows, StoreError> {
+        self.backend.read(file, name, given).await
     }
 
     /// One row by its key. For pages: no decision about money rests on it.
@@ -286,9 +206,7 @@ impl Store {
     ///
     /// The store's trouble, or [`StoreError::Damaged`].
     pub async fn load<R: Record>(&self, key: &R::Key) -> Result<Option<R>, StoreError> {
-        let found = self
-            .read(sql(R::SPEC.name, "load"), &R::key_values(key))
-            .await?;
+        let found = self.read(R::SPEC.name, "load", &R::key_values(key)).await?;
         typed(found).map(|rows| rows.into_iter().next())
     }
 
@@ -302,7 +220,7 @@ impl Store {
         range: &'static str,
         given: &[Value],
     ) -> Result<Vec<R>, StoreError> {
-        typed(self.read(sql(R::SPEC.name, range), given).await?)
+        typed(self.read(R::SPEC.name, range, given).await?)
     }
 
     /// All rows of a small reference table.
@@ -311,7 +229,7 @@ impl Store {
     ///
     /// The store's trouble, or [`StoreError::Damaged`].
     pub async fn all<R: Record>(&self) -> Result<Vec<R>, StoreError> {
-        typed(self.read(sql(R::SPEC.name, "scan"), &[]).await?)
+        typed(self.read(R::SPEC.name, "scan", &[]).await?)
     }
 
     /// A named query of `sql/queries.sql`.
@@ -319,16 +237,12 @@ impl Store {
     /// # Errors
     ///
     /// The store's trouble.
-    pub async fn query(
-        &self,
-        name: &'static str,
-        given: &[Value],
-    ) -> Result<Vec<Vec<Value>>, StoreError> {
-        self.read(sql("queries", name), given).await
+    pub async fn query(&self, name: &'static str, given: &[Value]) -> Result<RawRows, StoreError> {
+        self.read("queries", name, given).await
     }
 }
 
-fn typed<R: Record>(rows: Vec<Vec<Value>>) -> Result<Vec<R>, StoreError> {
+fn typed<R: Record>(rows: RawRows) -> Result<Vec<R>, StoreError> {
     rows.into_iter()
         .map(|values| {
             R::from_values(values).ok_or(

@@ -1,4 +1,4 @@
-//! The bounded queue in front of the writer: payments first, slices of imports between batches.
+//! The bounded queue in front of a lane: payments first, slices of imports between batches.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// How urgent a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub enum Urgency {
     /// Somebody waits for it.
     Payment,
     /// Done when no payment waits, one at a time.
@@ -19,7 +19,7 @@ struct State<T> {
     closed: bool,
 }
 
-/// A queue of two lanes with a bound on each.
+/// A queue of two urgencies with a bound on each.
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
     ready: Condvar,
@@ -48,15 +48,15 @@ impl<T> Queue<T> {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Gives the job back when its lane is full or the queue is closed.
-    pub(crate) fn push(&self, lane: Lane, job: T) -> Result<(), (T, bool)> {
+    /// Gives the job back when its part is full or the queue is closed.
+    pub(crate) fn push(&self, urgency: Urgency, job: T) -> Result<(), (T, bool)> {
         let mut state = self.lock();
         if state.closed {
             return Err((job, true));
         }
-        let (list, max) = match lane {
-            Lane::Payment => (&mut state.payments, self.payments_max),
-            Lane::Background => (&mut state.background, self.background_max),
+        let (list, max) = match urgency {
+            Urgency::Payment => (&mut state.payments, self.payments_max),
+            Urgency::Background => (&mut state.background, self.background_max),
         };
         if list.len() >= max {
             return Err((job, false));
@@ -70,8 +70,14 @@ impl<T> Queue<T> {
     /// Waits for work: up to `max` payments, or one background job; `None` when closed and empty.
     ///
     /// With `linger` it waits that long for more payments to share the disk's flush; the caller
-    /// asks for it only under load, so that one payer alone pays no price.
-    pub(crate) fn take(&self, max: usize, linger: Duration) -> Option<(Lane, Vec<T>)> {
+    /// asks for it only under load, so that one payer alone pays no price. Without `wait` an empty
+    /// queue gives an empty list.
+    pub(crate) fn take(
+        &self,
+        max: usize,
+        linger: Duration,
+        wait: bool,
+    ) -> Option<(Urgency, Vec<T>)> {
         let mut state = self.lock();
         loop {
             if !state.payments.is_empty() {
@@ -85,10 +91,13 @@ impl<T> Queue<T> {
                         .0;
                 }
                 let count = state.payments.len().min(max);
-                return Some((Lane::Payment, state.payments.drain(..count).collect()));
+                return Some((Urgency::Payment, state.payments.drain(..count).collect()));
             }
             if let Some(job) = state.background.pop_front() {
-                return Some((Lane::Background, vec![job]));
+                return Some((Urgency::Background, vec![job]));
+            }
+            if !wait {
+                return Some((Urgency::Payment, Vec::new()));
             }
             if state.closed {
                 return None;
@@ -100,14 +109,34 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Everything that waits now, for a lane that cannot do it.
+    pub(crate) fn take_waiting(&self) -> Vec<T> {
+        let mut state = self.lock();
+        let mut waiting: Vec<T> = std::mem::take(&mut state.payments).into();
+        waiting.extend(std::mem::take(&mut state.background));
+        waiting
+    }
+
+    /// Waits for so long, or until the queue is closed.
+    pub(crate) fn pause(&self, time: Duration) {
+        let state = self.lock();
+        drop(
+            self.ready
+                .wait_timeout_while(state, time, |state| !state.closed),
+        );
+    }
+
+    /// Whether nothing more is let in.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Lets a moment pass in which nothing is done, unless a payment comes or the queue closes.
     pub(crate) fn rest(&self, moment: Duration) {
         let state = self.lock();
-        let rested = self
-            .ready
-            .wait_timeout_while(state, moment, |state| {
-                state.payments.is_empty() && !state.closed
-            });
+        let rested = self.ready.wait_timeout_while(state, moment, |state| {
+            state.payments.is_empty() && !state.closed
+        });
         drop(rested);
     }
 
@@ -125,16 +154,16 @@ mod tests {
     #[test]
     fn payments_go_first_and_the_bound_holds() {
         let queue = Queue::new(2, 1);
-        assert!(queue.push(Lane::Background, 9).is_ok());
-        assert!(queue.push(Lane::Payment, 1).is_ok());
-        assert!(queue.push(Lane::Payment, 2).is_ok());
-        assert_eq!(queue.push(Lane::Payment, 3), Err((3, false)));
-        assert_eq!(queue.push(Lane::Background, 8), Err((8, false)));
-        let take = || queue.take(128, Duration::ZERO);
-        assert_eq!(take(), Some((Lane::Payment, vec![1, 2])));
-        assert_eq!(take(), Some((Lane::Background, vec![9])));
+        assert!(queue.push(Urgency::Background, 9).is_ok());
+        assert!(queue.push(Urgency::Payment, 1).is_ok());
+        assert!(queue.push(Urgency::Payment, 2).is_ok());
+        assert_eq!(queue.push(Urgency::Payment, 3), Err((3, false)));
+        assert_eq!(queue.push(Urgency::Background, 8), Err((8, false)));
+        let take = || queue.take(128, Duration::ZERO, true);
+        assert_eq!(take(), Some((Urgency::Payment, vec![1, 2])));
+        assert_eq!(take(), Some((Urgency::Background, vec![9])));
         queue.close();
         assert_eq!(take(), None);
-        assert_eq!(queue.push(Lane::Payment, 4), Err((4, true)));
+        assert_eq!(queue.push(Urgency::Payment, 4), Err((4, true)));
     }
 }

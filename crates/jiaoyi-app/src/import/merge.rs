@@ -82,7 +82,11 @@ impl Merge {
                     }
                     _ => None,
                 };
-                run.rows = rows.ok_or(Damaged { table: "staged_page" })?.into();
+                run.rows = rows
+                    .ok_or(Damaged {
+                        table: "staged_page",
+                    })?
+                    .into();
             }
         }
         if let Some(row) = run.rows.front() {
@@ -99,7 +103,10 @@ impl Merge {
         let Some(Reverse((_, run_no))) = self.heads.pop() else {
             return Ok(None);
         };
-        let row = self.runs.get_mut(run_no).and_then(|run| run.rows.pop_front());
+        let row = self
+            .runs
+            .get_mut(run_no)
+            .and_then(|run| run.rows.pop_front());
         self.refill(platform, run_no).await?;
         Ok(row)
     }

@@ -5,8 +5,8 @@
 //! where a row of its own each would touch another place of an index each.
 
 use jiaoyi_domain::Bucket;
-use jiaoyi_domain::due::{RevisionKind, RosterId};
 use jiaoyi_domain::decide::SliceRow;
+use jiaoyi_domain::due::{RevisionKind, RosterId};
 use jiaoyi_domain::record::{Column, Value, decode_values};
 
 /// Rows of one page.
@@ -73,7 +73,9 @@ pub(super) fn pages(roster: RosterId, run_no: i64, rows: &[StagedRow]) -> Vec<[V
             data.extend_from_slice(&length.to_be_bytes());
             data.extend_from_slice(&row.data);
         }
-        let bucket = rows.first().map_or(Value::Int(0), |row| row.key.bucket.to_value());
+        let bucket = rows
+            .first()
+            .map_or(Value::Int(0), |row| row.key.bucket.to_value());
         pages.push([
             bucket,
             Value::Bytes(roster.0.to_vec()),

@@ -31,7 +31,9 @@ impl Unique {
                 continue;
             }
             self.last = Some(row.key);
-            let damaged = Damaged { table: "staged_page" };
+            let damaged = Damaged {
+                table: "staged_page",
+            };
             rows.push(slice_row(&row).ok_or(damaged)?);
         }
         Ok(rows)

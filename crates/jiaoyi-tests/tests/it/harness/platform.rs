@@ -322,8 +322,8 @@ impl World {
         report
     }
 
-    pub fn database(&self) -> &Path {
-        self.platform.store.path()
+    pub fn database(&self) -> PathBuf {
+        self.folder.0.join("jiaoyi.db")
     }
 
     /// A place for a file of the test.

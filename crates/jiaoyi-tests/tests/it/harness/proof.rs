@@ -30,7 +30,7 @@ impl World {
             keyring: Some(keyring),
             ..VerifyOptions::default()
         };
-        verify(self.database(), &options, &mut |_, _| {}).expect("the database can be read")
+        verify(&self.database(), &options, &mut |_, _| {}).expect("the database can be read")
     }
 
     /// Every rule holds now, also while things are under way.

@@ -1,0 +1,271 @@
+//! The borders of the store: what a database has to be able to do for a lane ([`Engine`]), and what
+//! the rest of the program sees of it ([`Backend`]).
+
+use crate::batch::{Envelope, Found, Plan};
+use crate::error::{Failure, StoreError};
+use crate::lane::{Action, Item, Lane, Reply, Trouble};
+use crate::queue::{Queue, Urgency};
+use crate::snapshot::Snapshot;
+use jiaoyi_domain::audit::Link;
+use jiaoyi_domain::decide::Answer;
+use jiaoyi_domain::record::{TableSpec, Value};
+use jiaoyi_domain::working_set::Need;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Most commands of one batch.
+const BATCH_MAX: usize = 128;
+
+/// How long a batch waits for company under load.
+const LINGER: Duration = Duration::from_millis(2);
+
+/// How long the database is left to other processes after a background job: a portal asks for the
+/// file five times meanwhile, so an import in another process never shuts it out.
+const GAP: Duration = Duration::from_millis(1);
+
+/// How long a lane that lost its database waits before it looks again.
+const LOST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Rows as an engine gives them.
+pub type RawRows = Vec<Vec<Value>>;
+
+/// A future of a backend.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Work that is no command: it has a transaction of its own and no place in the audit chain.
+pub enum Aside {
+    /// Stages pages of a roster file: bucket, roster id, run, page number, keys, data.
+    Stage(Vec<[Value; 6]>),
+    /// Removes staged pages of a run with `from <= page number < to`.
+    Unstage {
+        roster: [u8; 16],
+        run: i64,
+        from: i64,
+        to: i64,
+    },
+    /// Appends one row of a table that only the store's own work writes.
+    Append {
+        table: &'static TableSpec,
+        values: Vec<Value>,
+    },
+}
+
+/// What may wait for a lane.
+pub enum Job {
+    Command(Item),
+    Aside(Aside, Reply<()>),
+}
+
+/// A database as a lane uses it: one writer connection. All calls block.
+pub trait Engine {
+    /// A batch begins; what was left open before is given up.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`].
+    fn begin(&mut self) -> Result<(), Failure>;
+
+    /// Every row of the needs, in any order.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`].
+    fn load(&mut self, needs: &[Need]) -> Result<Vec<Found>, Failure>;
+
+    /// Writes and asserts the plan in one durable transaction.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`]; [`Failure::Unknown`] whenever the plan might be durable all the same.
+    fn write(&mut self, plan: &Plan) -> Result<(), Failure>;
+
+    /// Ends a batch that writes nothing, but whose answers rest on what was read.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`].
+    fn prove(&mut self) -> Result<(), Failure>;
+
+    /// Gives up what is open; nothing follows for a while.
+    fn rest(&mut self);
+
+    /// Brings the engine back, says whether `link` is durable, and writes a barrier after that.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble`].
+    fn recover(&mut self, link: Option<&Link>) -> Result<bool, Trouble>;
+
+    /// Does work that is no command.
+    ///
+    /// # Errors
+    ///
+    /// The engine's trouble; then nothing of it was done, as far as is known.
+    fn aside(&mut self, work: &Aside) -> Result<(), StoreError>;
+}
+
+/// A database as the program uses it.
+pub trait Backend: Send + Sync {
+    /// Queues a command for the lane that it belongs to.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Busy`] or [`StoreError::Stopped`].
+    fn submit(&self, urgency: Urgency, item: Item) -> Result<(), StoreError>;
+
+    /// Queues work that is no command.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Busy`] or [`StoreError::Stopped`].
+    fn aside(&self, work: Aside, reply: Reply<()>) -> Result<(), StoreError>;
+
+    /// Runs the reading statement `name` of `sql/{file}.sql`.
+    fn read<'a>(
+        &'a self,
+        file: &'static str,
+        name: &'static str,
+        given: &'a [Value],
+    ) -> Boxed<'a, Result<RawRows, StoreError>>;
+
+    /// One consistent view of everything.
+    ///
+    /// # Errors
+    ///
+    /// The engine's trouble.
+    fn snapshot(&self) -> Result<Snapshot, StoreError>;
+
+    /// The database as `--database` names it, without a password.
+    fn url(&self) -> &str;
+
+    /// Finishes what waits and stops every lane. Blocks.
+    fn close(&self);
+}
+
+/// Makes an item of an envelope and gives it to the backend.
+pub(crate) async fn submit(
+    backend: &dyn Backend,
+    urgency: Urgency,
+    envelope: Envelope,
+) -> Result<Answer, StoreError> {
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    let envelope = Arc::new(envelope);
+    backend.submit(urgency, Item { envelope, reply })?;
+    answer.await.map_err(|_| StoreError::Stopped)?
+}
+
+/// Does what the lane says until everything it began is answered.
+///
+/// # Errors
+///
+/// Why the engine could not be brought back; everybody has been answered.
+pub fn drive(lane: &mut Lane, engine: &mut dyn Engine) -> Result<(), ()> {
+    loop {
+        match lane.next() {
+            Action::Begin => {
+                if let Err(failure) = engine.begin() {
+                    lane.loaded(Err(failure));
+                }
+            }
+            Action::Load(needs) => {
+                let found = engine.load(&needs);
+                lane.loaded(found);
+            }
+            Action::Write(plan) => {
+                let outcome = engine.write(plan);
+                lane.written(outcome);
+            }
+            Action::Prove => {
+                let outcome = engine.prove();
+                lane.written(outcome);
+            }
+            Action::Recover(link) => {
+                let outcome = engine.recover(link.as_ref());
+                let lost = outcome.is_err();
+                lane.recovered(outcome);
+                if lost {
+                    return Err(());
+                }
+            }
+            Action::Rest => {
+                engine.rest();
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Works until the queue is closed and empty, or nothing can be trusted any more. Commands of
+/// another lane go to `wide`.
+pub(crate) fn work(
+    lane: &mut Lane,
+    engine: &mut dyn Engine,
+    queue: &Queue<Job>,
+    wide: Option<&Queue<Job>>,
+) {
+    let mut busy = false;
+    loop {
+        let linger = if busy { LINGER } else { Duration::ZERO };
+        let taken = queue.take(BATCH_MAX, linger, !lane.has_deferred());
+        let Some((urgency, jobs)) = taken else { break };
+        busy = urgency == Urgency::Payment && jobs.len() > 1;
+        let mut items = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match job {
+                Job::Command(item) => items.push(item),
+                Job::Aside(work, reply) => {
+                    let _ = reply.send(engine.aside(&work));
+                }
+            }
+        }
+        lane.begin(items);
+        let mut driven = drive(lane, engine);
+        for item in lane.take_elsewhere() {
+            send_on(wide, urgency, item);
+        }
+        while driven.is_err() && !lane.has_stopped() {
+            for job in queue.take_waiting() {
+                refuse(job);
+            }
+            queue.pause(LOST_PAUSE);
+            if queue.is_closed() {
+                break;
+            }
+            driven = drive(lane, engine);
+        }
+        if lane.has_stopped() {
+            queue.close();
+            queue.take_waiting().into_iter().for_each(refuse);
+            return;
+        }
+        if urgency == Urgency::Background {
+            queue.rest(GAP);
+        }
+    }
+}
+
+fn send_on(wide: Option<&Queue<Job>>, urgency: Urgency, item: Item) {
+    let Some(wide) = wide else {
+        let _ = item.reply.send(Err(StoreError::Stopped));
+        return;
+    };
+    if let Err((Job::Command(item), closed)) = wide.push(urgency, Job::Command(item)) {
+        let _ = item.reply.send(Err(StoreError::not_taken(closed)));
+    }
+}
+
+fn refuse(job: Job) {
+    let unavailable = || StoreError::Unavailable {
+        why: "the database cannot be reached".to_owned(),
+    };
+    match job {
+        Job::Command(item) => {
+            let _ = item.reply.send(Err(unavailable()));
+        }
+        Job::Aside(_, reply) => {
+            let _ = reply.send(Err(unavailable()));
+        }
+    }
+}
