@@ -78,6 +78,11 @@ pub trait Column: Sized {
     fn to_value(&self) -> Value;
     /// `None` when the stored value is not one of this type: the row was damaged.
     fn from_value(value: Value) -> Option<Self>;
+    /// Appends what [`encode_values`] appends for this value. Long values are written straight from
+    /// the row: a batch hashes every row it changes.
+    fn encode(&self, out: &mut Vec<u8>) {
+        encode_values(&[self.to_value()], out);
+    }
 }
 
 /// A row type.
@@ -87,6 +92,8 @@ pub trait Record: Clone + PartialEq + std::fmt::Debug + Send + 'static {
     fn key(&self) -> Self::Key;
     fn key_values(key: &Self::Key) -> Vec<Value>;
     fn values(&self) -> Vec<Value>;
+    /// Appends what [`encode_values`] appends for all columns.
+    fn encode(&self, out: &mut Vec<u8>);
     fn from_values(values: Vec<Value>) -> Option<Self>;
     /// 1 for rows that never change.
     fn version(&self) -> u32;
@@ -102,34 +109,51 @@ pub fn image_hash(spec: &TableSpec, values: &[Value]) -> [u8; 16] {
     let mut bytes = Vec::with_capacity(256);
     bytes.push(spec.number);
     encode_values(values, &mut bytes);
-    let full = Sha256::digest(&bytes);
+    short_hash(&bytes)
+}
+
+/// The [`image_hash`] of a row in memory.
+#[must_use]
+pub fn image_of<R: Record>(row: &R) -> [u8; 16] {
+    let mut bytes = Vec::with_capacity(512);
+    bytes.push(R::SPEC.number);
+    row.encode(&mut bytes);
+    short_hash(&bytes)
+}
+
+fn short_hash(bytes: &[u8]) -> [u8; 16] {
+    let full = Sha256::digest(bytes);
     let mut short = [0; 16];
     short.copy_from_slice(&full[..16]);
     short
 }
 
+fn encode_int(number: i64, out: &mut Vec<u8>) {
+    out.push(1);
+    out.extend_from_slice(&number.to_be_bytes());
+}
+
+/// Appends a text (tag 2) or bytes (tag 3).
+fn encode_long(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(tag);
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(bytes);
+}
+
+/// Appends a text as [`encode_values`] does.
+pub fn encode_text(text: &str, out: &mut Vec<u8>) {
+    encode_long(2, text.as_bytes(), out);
+}
+
 /// Appends a self-delimiting encoding of `values`: two different rows never encode alike.
 pub fn encode_values(values: &[Value], out: &mut Vec<u8>) {
-    let length = |out: &mut Vec<u8>, len: usize| {
-        out.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes());
-    };
     for value in values {
         match value {
             Value::Null => out.push(0),
-            Value::Int(number) => {
-                out.push(1);
-                out.extend_from_slice(&number.to_be_bytes());
-            }
-            Value::Text(text) => {
-                out.push(2);
-                length(out, text.len());
-                out.extend_from_slice(text.as_bytes());
-            }
-            Value::Bytes(bytes) => {
-                out.push(3);
-                length(out, bytes.len());
-                out.extend_from_slice(bytes);
-            }
+            Value::Int(number) => encode_int(*number, out),
+            Value::Text(text) => encode_text(text, out),
+            Value::Bytes(bytes) => encode_long(3, bytes, out),
         }
     }
 }
@@ -172,6 +196,9 @@ macro_rules! int_column {
                     Value::Int(number) => number.try_into().ok(),
                     Value::Null | Value::Text(_) | Value::Bytes(_) => None,
                 }
+            }
+            fn encode(&self, out: &mut Vec<u8>) {
+                encode_int(i64::from(*self), out);
             }
         }
     )*};
@@ -227,9 +254,21 @@ macro_rules! text_newtype {
         }
     };
 }
-text_newtype!(String, |text: &String| text.clone(), |text: &str| Some(
-    text.to_owned()
-));
+impl Column for String {
+    const KIND: Kind = Kind::Text;
+    fn to_value(&self) -> Value {
+        Value::Text(self.clone())
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Text(text) => Some(text),
+            Value::Null | Value::Int(_) | Value::Bytes(_) => None,
+        }
+    }
+    fn encode(&self, out: &mut Vec<u8>) {
+        encode_text(self, out);
+    }
+}
 text_newtype!(Date, |date: &Date| date.to_string(), |text: &str| text
     .parse()
     .ok());
@@ -286,6 +325,9 @@ impl Column for Vec<u8> {
             Value::Null | Value::Int(_) | Value::Text(_) => None,
         }
     }
+    fn encode(&self, out: &mut Vec<u8>) {
+        encode_long(3, self, out);
+    }
 }
 
 impl<const N: usize> Column for [u8; N] {
@@ -295,6 +337,9 @@ impl<const N: usize> Column for [u8; N] {
     }
     fn from_value(value: Value) -> Option<Self> {
         Vec::<u8>::from_value(value)?.try_into().ok()
+    }
+    fn encode(&self, out: &mut Vec<u8>) {
+        encode_long(3, self, out);
     }
 }
 
@@ -309,6 +354,12 @@ impl<T: Column> Column for Option<T> {
             Some(None)
         } else {
             T::from_value(value).map(Some)
+        }
+    }
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            None => out.push(0),
+            Some(value) => value.encode(out),
         }
     }
 }
@@ -366,6 +417,9 @@ macro_rules! codes {
                     _ => None,
                 }
             }
+            fn encode(&self, out: &mut Vec<u8>) {
+                $crate::record::encode_text(self.code(), out);
+            }
         }
     };
 }
@@ -391,6 +445,9 @@ macro_rules! id16 {
             }
             fn from_value(value: $crate::record::Value) -> Option<Self> {
                 <[u8; 16] as $crate::record::Column>::from_value(value).map($name)
+            }
+            fn encode(&self, out: &mut Vec<u8>) {
+                $crate::record::Column::encode(&self.0, out);
             }
         }
     )*};
@@ -440,6 +497,10 @@ macro_rules! record {
                     $($crate::record::Column::to_value(&self.$key),)+
                     $($crate::record::Column::to_value(&self.$field),)*
                 ]
+            }
+            fn encode(&self, out: &mut Vec<u8>) {
+                $($crate::record::Column::encode(&self.$key, out);)+
+                $($crate::record::Column::encode(&self.$field, out);)*
             }
             fn from_values(values: Vec<$crate::record::Value>) -> Option<Self> {
                 let mut values = values.into_iter();

@@ -12,7 +12,7 @@ use crate::fact::Fact;
 use crate::id::Bucket;
 use crate::messages::{Case, CommandKey, Inbox, Outbox};
 use crate::order::{DeviceOrder, Line, PayOrder};
-use crate::record::{Record, TableSpec, Value, encode_values, image_hash};
+use crate::record::{Record, TableSpec, Value, encode_values, image_of};
 use crate::refund::Refund;
 use crate::roster::{Document, NoticeLink, Person, PolicyPack, Roster};
 use crate::voucher::{Voucher, VoucherSignature};
@@ -208,7 +208,7 @@ impl<R: Record> Rows<R> {
                     key: encoded,
                     version: row.version(),
                     state: row.state_number(),
-                    hash: image_hash(R::SPEC, &row.values()),
+                    hash: image_of(row),
                 },
             ));
         }
@@ -400,6 +400,16 @@ mod tests {
             panic!("{changes:?}")
         };
         assert_eq!(NoticeLink::from_values(values.clone()).unwrap().version, 3);
+    }
+
+    #[test]
+    fn the_image_of_a_row_is_that_of_its_values() {
+        let mut link = row(5);
+        link.devices = vec![1; 300];
+        let of_values = crate::record::image_hash(NoticeLink::SPEC, &link.values());
+        assert_eq!(image_of(&link), of_values);
+        link.tries += 1;
+        assert_ne!(image_of(&link), of_values);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::statements::sql;
 use jiaoyi_domain::record::Value;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, ToSql};
+use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 use std::path::Path;
 
 /// The migrations, in order; forward only.
@@ -61,7 +61,7 @@ pub(crate) fn open(path: &Path, writer: bool) -> Result<Connection, StoreError> 
     Ok(connection)
 }
 
-/// Waits for another process's transaction, a fifth of a millisecond at a time and five seconds in
+/// Waits for another process's transaction, a tenth of a millisecond at a time and five seconds in
 /// all.
 ///
 /// The engine's own pauses grow to 100 ms; a payment would miss every gap that an import leaves.
@@ -70,8 +70,8 @@ pub(crate) fn open(path: &Path, writer: bool) -> Result<Connection, StoreError> 
     reason = "the engine asks on the store's own thread, and only another process can end the wait"
 )]
 fn wait_for_lock(tries: i32) -> bool {
-    std::thread::sleep(std::time::Duration::from_micros(200));
-    tries < 25_000
+    std::thread::sleep(std::time::Duration::from_micros(100));
+    tries < 30_000
 }
 
 /// Refuses to run with settings under which an acknowledged commit could be lost.
@@ -162,6 +162,19 @@ pub(crate) fn read_row(row: &rusqlite::Row<'_>, width: usize) -> Result<Vec<Valu
         });
     }
     Ok(values)
+}
+
+/// The statement in `held`, prepared when it is asked for the first time.
+pub(crate) fn prepared<'h, 'c>(
+    connection: &'c Connection,
+    held: &'h mut Option<CachedStatement<'c>>,
+    text: impl FnOnce() -> &'static str,
+) -> Result<&'h mut CachedStatement<'c>, StoreError> {
+    let statement = match held.take() {
+        Some(statement) => statement,
+        None => connection.prepare_cached(text())?,
+    };
+    Ok(held.insert(statement))
 }
 
 /// Runs a statement that writes; how many rows it changed.

@@ -10,13 +10,13 @@ use crate::error::{Failure, StoreError};
 use crate::lane::{Item, Lane, Reply, Trouble};
 use crate::queue::{Queue, Urgency};
 use crate::snapshot::Snapshot;
-use crate::sqlite::{self, execute, query};
+use crate::sqlite::{self, Bound, execute, query};
 use crate::statements::sql;
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::audit::{ChainId, Event, Link};
 use jiaoyi_domain::record::{Record, TableSpec, Value};
 use jiaoyi_domain::working_set::{Change, Need, TABLES};
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, params_from_iter};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
@@ -192,19 +192,25 @@ impl Engine for SqliteEngine {
     }
 }
 
+/// Writes the changes of one table; a statement is looked up once, not once a row.
 fn write(connection: &Connection, spec: &TableSpec, changes: &[Change]) -> Result<(), Failure> {
     let changed = || Failure::Conflict(format!("{}: a row changed meanwhile", spec.name));
+    let (mut insert, mut update) = (None, None);
     for change in changes {
         match change {
             Change::Insert { values } => {
-                execute(connection, sql(spec.name, "insert"), values)?;
+                sqlite::prepared(connection, &mut insert, || sql(spec.name, "insert"))?
+                    .execute(params_from_iter(values.iter().map(Bound)))?;
             }
             Change::Update {
                 values, expected, ..
             } => {
-                let mut given = values.clone();
-                given.push(Value::Int(i64::from(*expected)));
-                if execute(connection, sql(spec.name, "update"), &given)? != 1 {
+                let expected = Value::Int(i64::from(*expected));
+                let given = values.iter().chain([&expected]).map(Bound);
+                let written =
+                    sqlite::prepared(connection, &mut update, || sql(spec.name, "update"))?
+                        .execute(params_from_iter(given))?;
+                if written != 1 {
                     return Err(changed());
                 }
             }
