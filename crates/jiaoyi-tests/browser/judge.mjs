@@ -10,7 +10,7 @@
 export const GOAL = 98;
 /// Calm rounds that are enough, and rounds at most.
 export const CALM_MIN = 3;
-export const ROUNDS_MAX = 8;
+export const ROUNDS_MAX = 6;
 /// Of the control's figure, when the machine was never calm.
 export const RATIO_MIN = 0.9;
 /// Of the quickest processor seen in this run; a slower one was being shared.
@@ -33,8 +33,9 @@ export function judge(rounds) {
   const calmRounds = rounds.filter(({ control }) => control.score >= GOAL && undisturbed(control));
   const control = median(rounds.map((round) => round.control.score));
   const pages = Object.fromEntries(Object.keys(rounds[0].pages).map((path) => {
-    const all = rounds.map((round) => round.pages[path]);
-    const undisturbedRuns = calmRounds.map((round) => round.pages[path]).filter(undisturbed);
+    const all = rounds.map((round) => round.pages[path]).filter((run) => run);
+    const undisturbedRuns = calmRounds.map((round) => round.pages[path])
+      .filter((run) => run && undisturbed(run));
     const calm = undisturbedRuns.length >= CALM_MIN;
     const counted = calm ? undisturbedRuns : all;
     const middle = median(counted.map((run) => run.score));

@@ -51,6 +51,7 @@ class Visit {
     const { lang, size, themes } = look;
     visit.opened = await context(browser, { lang, size, theme: themes[0] ?? 'light' }, {}, base);
     visit.page = await visit.opened.newPage();
+    visit.screen = await visit.opened.newCDPSession(visit.page);
     visit.agent = await visit.page.evaluate(() => navigator.userAgent);
     return visit;
   }
@@ -63,13 +64,13 @@ class Visit {
     const { look, page } = this;
     let html = await this.load(path);
     for (const { width, zoom } of look.layouts) {
-      await page.setViewportSize({ width, height: HEIGHT });
+      await this.resize(width);
       await page.evaluate(zoomText, zoom);
       this.count.layouts += 1;
       for (const line of await layout(page)) this.found(path, `${width}px ${zoom}% ${line}`);
     }
     await page.evaluate(zoomText, 100);
-    await page.setViewportSize({ width: AXE_WIDTH, height: HEIGHT });
+    await this.resize(AXE_WIDTH);
     for (const [place, theme] of look.themes.entries()) {
       if (place > 0) html = await this.change(path, html, theme);
       if (place === 0) await loadAxe(page);
@@ -102,6 +103,13 @@ class Visit {
     const loaded = await this.load(path);
     await loadAxe(this.page);
     return loaded;
+  }
+
+  /// The width that the page sees. Resizing the window as well, as Playwright does, costs more than a
+  /// page load.
+  resize(width) {
+    const metrics = { width, height: HEIGHT, deviceScaleFactor: 1, mobile: false };
+    return this.screen.send('Emulation.setDeviceMetricsOverride', metrics);
   }
 
   cookie(theme) {
