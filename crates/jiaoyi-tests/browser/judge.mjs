@@ -13,7 +13,8 @@ export const CALM_MIN = 3;
 export const ROUNDS_MAX = 6;
 /// Of the control's figure, when the machine was never calm.
 export const RATIO_MIN = 0.9;
-/// Of the quickest processor seen in this run; a slower one was being shared.
+/// Of the processor's usual speed in this run; a slower one was being shared. That speed swings by
+/// half even where every page reaches the goal, so it only excuses what is below the goal.
 export const INDEX_MIN = 0.6;
 
 /// The middle one; of an even number the lower one.
@@ -27,10 +28,10 @@ export function median(values) {
 /// Gives for each path `{ median, counted, calm, passed }`: how many runs counted, and whether these
 /// were enough calm ones, so that the goal decides. Otherwise all runs count, and the ratio decides.
 export function judge(rounds) {
-  const fastest = Math.max(...rounds.flatMap(({ control, pages }) =>
+  const usual = median(rounds.flatMap(({ control, pages }) =>
     [control, ...Object.values(pages)].map((run) => run.index)));
-  const undisturbed = (run) => run.index >= INDEX_MIN * fastest;
-  const calmRounds = rounds.filter(({ control }) => control.score >= GOAL && undisturbed(control));
+  const undisturbed = (run) => run.score >= GOAL || run.index >= INDEX_MIN * usual;
+  const calmRounds = rounds.filter(({ control }) => control.score >= GOAL);
   const control = median(rounds.map((round) => round.control.score));
   const pages = Object.fromEntries(Object.keys(rounds[0].pages).map((path) => {
     const all = rounds.map((round) => round.pages[path]).filter((run) => run);
@@ -61,6 +62,7 @@ export function judgeProblems() {
       [round(80, 60), round(100, 91), round(70, 50), round(100, 90), round(100, 92)]],
     ['slow processor while the page was measured', true,
       [round(100, 60, 400), round(100, 70, 500), round(100, 99), round(100, 99), round(100, 100)]],
+    ['processor of changing speed', true, [round(100, 100, 400), round(100, 99, 2000), round(100, 99, 900)]],
     ['never calm, as fast as the control', true, [round(85, 80), round(80, 78), round(70, 66)]],
     ['never calm, slower than the control', false, [round(85, 70), round(80, 60), round(90, 75)]],
   ];

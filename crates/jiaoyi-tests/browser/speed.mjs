@@ -8,7 +8,7 @@ import { BASE, CHROMIUM } from './browser.mjs';
 import { CALM_MIN, GOAL, RATIO_MIN, ROUNDS_MAX, judge, judgeProblems } from './judge.mjs';
 
 const PAGES = (process.env.LIGHTHOUSE_PAGES ?? '/,/pay/person,/verify').split(',');
-const SLOW = ['/slow-script', '/slow-image'];
+const SLOW = ['/slow-script', '/slow-style'];
 const ACCESSIBILITY_MIN = 100;
 const FLAGS = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'];
 /// Everything that the performance figure is made of; other audits only cost time.

@@ -6,25 +6,22 @@
 import { createServer } from 'node:http';
 import { parentPort, workerData } from 'node:worker_threads';
 
-/// Milliseconds of the slow parts: a script that holds the page, an image that comes late.
+/// The slow parts: milliseconds that a script holds the page, bytes of a style sheet before it shows.
 const SCRIPT_MS = 400;
-const IMAGE_MS = 4000;
+const HEAVY_BYTES = 1_000_000;
 
 const TEXT = '<p>缴费单以税务部门公布的标准为准，缴费完成后可查询凭证。</p>'.repeat(60);
 const BARE = `<!DOCTYPE html><html lang="zh-CN"><head><meta charset="utf-8"><title>尺</title>
 <meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,">
 <link rel="stylesheet" href="/bare.css"></head><body><main><h1>尺</h1>${TEXT}</main></body></html>`;
 const SCRIPT = `<script>for (const end = performance.now() + ${SCRIPT_MS}; performance.now() < end;);</script>`;
-const IMAGE = '<img src="/late.svg" width="340" height="500" alt="">';
-const DRAWN = '<svg xmlns="http://www.w3.org/2000/svg" width="340" height="500"><rect width="340" height="500"/></svg>';
+const STYLE = '<link rel="stylesheet" href="/heavy.css">';
 
-const wait = (ms) => new Promise((done) => { setTimeout(done, ms); });
-
-/// Our own first page, with `part` behind its first heading.
+/// Our own first page, with `part` at the end of its head.
 async function spoiled(part) {
   const html = await (await fetch(`${workerData.base}/`)).text();
-  if (!html.includes('</h1>')) throw new Error('the first page has no heading');
-  return html.replace('</h1>', `</h1>${part}`);
+  if (!html.includes('</head>')) throw new Error('the first page has no head');
+  return html.replace('</head>', `${part}</head>`);
 }
 
 async function answer(path) {
@@ -32,10 +29,8 @@ async function answer(path) {
     case '/bare': return ['text/html; charset=utf-8', BARE];
     case '/bare.css': return ['text/css', 'body{font:1rem/1.6 sans-serif;margin:1rem;background:#fff;color:#000}'];
     case '/slow-script': return ['text/html; charset=utf-8', await spoiled(SCRIPT)];
-    case '/slow-image': return ['text/html; charset=utf-8', await spoiled(IMAGE)];
-    case '/late.svg':
-      await wait(IMAGE_MS);
-      return ['image/svg+xml', DRAWN];
+    case '/slow-style': return ['text/html; charset=utf-8', await spoiled(STYLE)];
+    case '/heavy.css': return ['text/css', `/*${'x'.repeat(HEAVY_BYTES)}*/`];
     default: {
       const passed = await fetch(workerData.base + path);
       return [passed.headers.get('content-type') ?? 'text/plain', Buffer.from(await passed.arrayBuffer())];
