@@ -18,7 +18,8 @@ use crate::{process, test, tools};
 struct Generator {
     name: &'static str,
     makes: &'static str,
-    /// A program and its arguments, or `script` and a script that wants a running demo.
+    /// A program and its arguments, `example` and one of ours, or `script` and a script that wants
+    /// a running demo.
     command: &'static [&'static str],
     /// Files or folders that it writes.
     outputs: &'static [&'static str],
@@ -30,15 +31,7 @@ const GENERATORS: &[Generator] = &[
     Generator {
         name: "sql",
         makes: "the SQL texts of every record, from its declaration",
-        command: &[
-            "cargo",
-            "run",
-            "--quiet",
-            "--package",
-            "jiaoyi-store",
-            "--example",
-            "gen_sql",
-        ],
+        command: &["example", "gen_sql"],
         outputs: &["crates/jiaoyi-store/sql"],
         checked: true,
     },
@@ -125,7 +118,7 @@ pub fn run(options: &Options) -> Result<bool> {
         if generator.command.first() == Some(&"python") {
             tools::ensure_venv(&process::target_dir().join("xtask/python.log"))?;
         }
-        process::must(&mut generator.command())?;
+        process::must(&mut generator.command()?)?;
     }
     Ok(true)
 }
@@ -152,7 +145,7 @@ fn check(generators: &[&Generator]) -> Result<Vec<String>> {
     let mut stale = Vec::new();
     for generator in generators {
         let before = generator.contents()?;
-        let made = process::output_of(&mut generator.command());
+        let made = process::output_of(&mut generator.command()?);
         let after = generator.contents()?;
         put_back(&before, &after)?;
         made.with_context(|| format!("generator {}", generator.name))?;
@@ -164,17 +157,23 @@ fn check(generators: &[&Generator]) -> Result<Vec<String>> {
 type Contents = BTreeMap<PathBuf, Vec<u8>>;
 
 impl Generator {
-    fn command(&self) -> Command {
+    /// The command, after building the example that it names.
+    fn command(&self) -> Result<Command> {
         let mut words = self.command.iter();
-        let program = words.next().copied().unwrap_or_default();
-        let program = if program == "cargo" {
-            process::cargo()
-        } else {
-            program.to_owned()
+        let program = match self.command {
+            ["example", name, ..] => {
+                words.next();
+                process::output_of(&mut process::build_example(name))?;
+                process::example(name)
+            }
+            ["python", ..] => tools::python(),
+            [program, ..] => PathBuf::from(program),
+            [] => bail!("generator {} has no command", self.name),
         };
+        words.next();
         let mut command = Command::new(program);
         command.args(words).current_dir(process::root());
-        command
+        Ok(command)
     }
 
     fn contents(&self) -> Result<Contents> {

@@ -32,6 +32,38 @@ pub fn cargo() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
 
+/// Builds every program that the checks start: the binary, and the examples of all crates.
+///
+/// One command with the features that `cargo test --workspace` has as well. Cargo decides features
+/// by what is built together: asked for one package after the other it compiles most dependencies,
+/// SQLite among them, once for each.
+pub fn build_programs() -> Command {
+    build(&["--bin", "jiaoyi", "--examples"])
+}
+
+/// Builds one example alone, as `build_programs` does.
+pub fn build_example(name: &str) -> Command {
+    build(&["--example", name])
+}
+
+fn build(targets: &[&str]) -> Command {
+    let mut command = limited(2400, &cargo());
+    command
+        .args(["build", "--quiet", "--locked", "--workspace"])
+        .args(targets);
+    command
+}
+
+/// The binary that `build_programs` makes.
+pub fn binary() -> PathBuf {
+    target_dir().join("debug/jiaoyi")
+}
+
+/// An example that `build_programs` makes.
+pub fn example(name: &str) -> PathBuf {
+    target_dir().join("debug/examples").join(name)
+}
+
 /// True when `program` can be found on the search path.
 pub fn exists(program: &str) -> bool {
     find(program).is_some()

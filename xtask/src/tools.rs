@@ -28,6 +28,8 @@ const FILES: &[(&str, &str)] = &[
         "fonts-noto-cjk",
     ),
     ("/usr/share/zoneinfo/Asia/Shanghai", "tzdata"),
+    // Its programs are on nobody's search path. The tests make clusters of their own.
+    ("/usr/lib/postgresql/15/bin/initdb", "postgresql-15"),
 ];
 
 const NODE_MAJOR_MIN: u32 = 18;

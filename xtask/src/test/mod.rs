@@ -8,7 +8,7 @@ mod outside;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use crate::process::{self, limited, logged};
@@ -53,68 +53,84 @@ struct Step {
     checks: &'static str,
     /// Left out by `--quick`: it needs programs from outside.
     outside: bool,
+    /// Steps that come before it even when only this one is asked for.
+    needs: &'static [&'static str],
     run: fn(&Log) -> Result<Count>,
 }
+
+/// This step only waits for the network most of the time: it begins with the run, beside whatever
+/// compiles, and is waited for in its place.
+const BESIDE: &str = "tools";
 
 const STEPS: &[Step] = &[
     Step {
         name: "format",
         checks: "rustfmt changes nothing",
         outside: false,
+        needs: &[],
         run: format,
     },
     Step {
         name: "clippy",
         checks: "no warning in any target",
         outside: false,
+        needs: &[],
         run: clippy,
     },
     Step {
         name: "tidy",
         checks: "textual rules",
         outside: false,
+        needs: &[],
         run: rules,
     },
     Step {
-        name: "tools",
-        checks: "outside programs are there",
-        outside: true,
-        run: outside_tools,
+        name: "programs",
+        checks: "the binary and all examples build",
+        outside: false,
+        needs: &[],
+        run: programs,
     },
     Step {
         name: "generated",
         checks: "generated files are current",
         outside: false,
+        needs: &["programs"],
         run: generated,
+    },
+    Step {
+        name: "tools",
+        checks: "outside programs are there",
+        outside: true,
+        needs: &[],
+        run: outside_tools,
     },
     Step {
         name: "tests",
         checks: "cargo test of all crates",
         outside: false,
+        needs: &["programs"],
         run: rust_tests,
-    },
-    Step {
-        name: "binary",
-        checks: "the binary builds",
-        outside: true,
-        run: binary,
     },
     Step {
         name: "checks",
         checks: "other programs on amounts and vouchers",
         outside: true,
+        needs: &["tools", "programs"],
         run: checks,
     },
     Step {
         name: "witness",
         checks: "other people's client libraries",
         outside: true,
+        needs: &["tools", "programs"],
         run: witness,
     },
     Step {
         name: "browser",
         checks: "a real browser on the pages",
         outside: true,
+        needs: &["tools", "programs"],
         run: browser,
     },
 ];
@@ -143,34 +159,54 @@ pub fn run(options: &Options) -> Result<bool> {
     if let Some(unknown) = options.only.iter().find(|name| !known(name)) {
         bail!("no step {unknown}; see cargo xtask test --list");
     }
-    let chosen = STEPS.iter().filter(|step| {
-        let named = options.only.iter().any(|name| name == step.name);
-        named || options.only.is_empty() && !(options.quick && step.outside)
-    });
+    let chosen = chosen(&options.only, options.quick);
     let begun = Instant::now();
     let mut total = Count::default();
+    let mut beside = chosen
+        .iter()
+        .find(|step| step.name == BESIDE)
+        .map(|step| std::thread::spawn(|| timed(step)));
     for step in chosen {
-        let started = Instant::now();
-        let count = (step.run)(&Log { step: step.name }).unwrap_or_else(|error| {
-            println!("{error:#}");
-            Count {
-                passed: 0,
-                failed: 1,
-            }
-        });
+        let begun_before = beside.take_if(|_| step.name == BESIDE);
+        let (count, seconds) = match begun_before {
+            Some(thread) => thread
+                .join()
+                .map_err(|_| anyhow!("step {} panicked", step.name))?,
+            None => timed(step),
+        };
         let word = if count.failed == 0 { "ok" } else { "FAILED" };
         println!(
-            "{word:<6} {:<10} {:>6.1} s  {} passed, {} failed",
-            step.name,
-            started.elapsed().as_secs_f32(),
-            count.passed,
-            count.failed
+            "{word:<6} {:<10} {seconds:>6.1} s  {} passed, {} failed",
+            step.name, count.passed, count.failed
         );
         total.add(count);
     }
     println!("all steps took {:.0} s", begun.elapsed().as_secs_f32());
     println!("{} passed, {} failed", total.passed, total.failed);
     Ok(total.failed == 0)
+}
+
+/// Runs a step; its count, and the seconds that it took.
+fn timed(step: &Step) -> (Count, f32) {
+    let started = Instant::now();
+    let count = (step.run)(&Log { step: step.name }).unwrap_or_else(|error| {
+        println!("{error:#}");
+        Count::one(false)
+    });
+    (count, started.elapsed().as_secs_f32())
+}
+
+/// The steps named, with those that they need; all of them without a name.
+fn chosen(only: &[String], quick: bool) -> Vec<&'static Step> {
+    let named = |step: &Step| {
+        let is = |name: &str| only.iter().any(|named| named == name);
+        let by = |other: &Step| is(other.name) && other.needs.contains(&step.name);
+        is(step.name) || STEPS.iter().any(by)
+    };
+    let steps = STEPS.iter();
+    steps
+        .filter(|step| named(step) || only.is_empty() && !(quick && step.outside))
+        .collect()
 }
 
 fn format(log: &Log) -> Result<Count> {
@@ -219,6 +255,8 @@ fn generated(_log: &Log) -> Result<Count> {
 fn rust_tests(log: &Log) -> Result<Count> {
     let mut command = limited(3000, &process::cargo());
     command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    // Tests that start the program would build it otherwise, with other features.
+    command.env("JIAOYI_BIN", process::binary());
     let (status, said) = logged(&mut command, &log.file(""))?;
     let mut count = cargo_test_count(&said);
     if !status.success() {
@@ -249,26 +287,20 @@ fn print_failure(said: &str, log: &Log, part: &str) {
     println!("the whole output: {}", log.file(part).display());
 }
 
-fn binary(log: &Log) -> Result<Count> {
-    simple(&mut build(), log)
+fn programs(log: &Log) -> Result<Count> {
+    simple(&mut process::build_programs(), log)
 }
 
 /// Runs one script of ours with a demo of its own, after building what it needs.
 pub fn script_with_demo(script: &str) -> Result<()> {
     let log = Log { step: "gen" };
     tools::ensure(&log.file("-tools"))?;
-    process::must(&mut build())?;
+    process::must(&mut process::build_programs())?;
     let count = outside::run_script(&process::root().join(script), &log)?;
     if count.failed > 0 {
         bail!("{script} failed");
     }
     Ok(())
-}
-
-fn build() -> std::process::Command {
-    let mut command = limited(2400, &process::cargo());
-    command.args(["build", "--package", "jiaoyi", "--locked"]);
-    command
 }
 
 fn checks(log: &Log) -> Result<Count> {
@@ -323,6 +355,19 @@ fn cargo_test_count(said: &str) -> Count {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_brings_what_it_needs() {
+        let names = |only: &[&str], quick| -> Vec<&str> {
+            let only: Vec<String> = only.iter().map(|&name| name.to_owned()).collect();
+            let steps = chosen(&only, quick).into_iter();
+            steps.map(|step| step.name).collect()
+        };
+        assert_eq!(names(&["tidy"], false), ["tidy"]);
+        assert_eq!(names(&["browser"], false), ["programs", "tools", "browser"]);
+        assert_eq!(names(&[], false).len(), STEPS.len());
+        assert!(!names(&[], true).contains(&"tools"));
+    }
 
     #[test]
     fn cargo_test_results_are_summed() {

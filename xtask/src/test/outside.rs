@@ -22,7 +22,6 @@
 //! are counted, otherwise its lines that begin with `ok `, otherwise the script as one check.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -38,11 +37,6 @@ use crate::tools;
 const SCRIPT_LIMIT_S: u32 = 900;
 /// Seconds until a demo must have said that it is ready.
 const READY_LIMIT_S: u64 = 60;
-
-/// The binary that the checks start; `build` makes it.
-pub fn binary() -> PathBuf {
-    process::target_dir().join("debug/jiaoyi")
-}
 
 /// A demo with a data folder of its own.
 pub struct Demo {
@@ -64,7 +58,7 @@ impl Demo {
         let place = data.display().to_string();
         let arguments = ["demo", "--port", "0", "--data", &place, "--json"];
         let log = folder.join("demo.log");
-        let (server, line) = Server::start(&binary(), &arguments, &log, READY_LIMIT_S)?;
+        let (server, line) = Server::start(&process::binary(), &arguments, &log, READY_LIMIT_S)?;
         let ready = serde_json::from_str(&line)
             .with_context(|| format!("the demo's ready line is no JSON: {line}"))?;
         Ok(Demo {
@@ -87,27 +81,11 @@ impl Demo {
     }
 }
 
-/// Builds and starts the web crate's gallery; its address has no path.
+/// Starts the web crate's gallery; its address has no path.
 fn start_gallery(folder: &Path) -> Result<(Server, String)> {
-    let mut build = limited(2400, &process::cargo());
-    build.args([
-        "build",
-        "--quiet",
-        "--locked",
-        "--package",
-        "jiaoyi-web",
-        "--example",
-        "gallery",
-    ]);
-    process::output_of(&mut build)?;
-    // The gallery wants a number; a port that was free a moment ago is as good as any.
-    let port = TcpListener::bind("127.0.0.1:0")?
-        .local_addr()?
-        .port()
-        .to_string();
-    let program = process::target_dir().join("debug/examples/gallery");
     let log = folder.join("gallery.log");
-    let (server, line) = Server::start(&program, &[&port], &log, READY_LIMIT_S)?;
+    let gallery = process::example("gallery");
+    let (server, line) = Server::start(&gallery, &["0"], &log, READY_LIMIT_S)?;
     let address = line.trim_end_matches("/gallery.json").to_owned();
     Ok((server, address))
 }
@@ -115,13 +93,13 @@ fn start_gallery(folder: &Path) -> Result<(Server, String)> {
 /// Starts a sandbox alone, with fresh identities in `folder`.
 fn start_sandbox(folder: &Path) -> Result<(Server, String)> {
     let identities = folder.join("identities");
-    let mut make = limited(60, &binary().display().to_string());
+    let mut make = limited(60, &process::binary().display().to_string());
     make.args(["sandbox", "--make-identities"]).arg(&identities);
     process::output_of(&mut make)?;
     let config = identities.join("sandbox.toml").display().to_string();
     let arguments = ["sandbox", "--port", "0", "--config", &config];
     Server::start(
-        &binary(),
+        &process::binary(),
         &arguments,
         &folder.join("sandbox.log"),
         READY_LIMIT_S,
@@ -198,7 +176,7 @@ pub fn run_script(script: &Path, log: &Log) -> Result<Count> {
     let mut command = limited(SCRIPT_LIMIT_S, &interpreter);
     command
         .arg(script)
-        .env("JIAOYI_BIN", binary())
+        .env("JIAOYI_BIN", process::binary())
         .env("JIAOYI_TMP", &folder)
         .env("JIAOYI_TOOLS", tools::node_folder())
         .env("PYTHONDONTWRITEBYTECODE", "1");
@@ -251,15 +229,7 @@ pub fn browser(log: &Log) -> Result<Count> {
     let folder = process::target_dir().join("xtask/browser");
     fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
     let (_gallery, gallery) = start_gallery(&folder)?;
-    let all = [
-        "control",
-        "layouts",
-        "accessibility",
-        "speed",
-        "journey",
-        "notice",
-        "bridge",
-    ];
+    let all = ["control", "looks", "speed", "journey", "notice", "bridge"];
     let mut count = browser_run(log, "gallery", &[("BASE_URL", &gallery)], &all)?;
     let demo = Demo::start(&folder)?;
     let portal = demo.ready["portal"]
@@ -267,7 +237,7 @@ pub fn browser(log: &Log) -> Result<Count> {
         .context("portal in the demo's ready line")?;
     let sample = demo.ready["samples"][0].to_string();
     let told = [("BASE_URL", portal), ("SAMPLE", &sample)];
-    count.add(browser_run(log, "demo", &told, &["layouts", "journey"])?);
+    count.add(browser_run(log, "demo", &told, &["looks", "journey"])?);
     Ok(count)
 }
 

@@ -1,6 +1,6 @@
 //! Serves every page in every state from sample views, for screenshots and browser checks:
-//! `cargo run -p jiaoyi-web --example gallery -- 8099`. `/gallery.json` lists the pages; those that
-//! only a posted form shows are at `/gallery/{name}`.
+//! `cargo run -p jiaoyi-web --example gallery -- 8099`; port 0 is a free one. `/gallery.json` lists
+//! the pages; those that only a posted form shows are at `/gallery/{name}`.
 
 #![expect(
     clippy::print_stdout,
@@ -54,7 +54,8 @@ async fn main() {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port))
         .await
         .expect("a free port");
-    println!("http://127.0.0.1:{port}/gallery.json");
+    let address = listener.local_addr().expect("an address");
+    println!("http://{address}/gallery.json");
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service)
         .await

@@ -11,6 +11,7 @@ use jiaoyi_domain::policy::demo_packs;
 use jiaoyi_domain::{Date, Instant as Moment};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// The time of the system: an installation under test runs in real time.
@@ -186,7 +187,21 @@ async fn first_line(path: &Path, running: &mut Running) -> Result<String> {
     bail!("it said nothing within 30 s")
 }
 
+/// A port for a portal that is killed and comes back to the same address.
+///
+/// Not one that the system gives away: whoever connects somewhere while the portal is down could
+/// be given that very port, and the portal would find it taken. Systems give ports from 32,768 on.
 fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    Ok(listener.local_addr()?.port())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    let own = u16::try_from(std::process::id() * 37 % u32::from(COUNT))?;
+    for _ in 0..COUNT {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+        let port = FIRST + (own + next) % COUNT;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port is free")
 }
