@@ -50,6 +50,18 @@ pub fn path_of_url(url: &str) -> Result<PathBuf, StoreError> {
     }
 }
 
+/// Held while a roster is taken in; see [`Store::import_under_way`].
+#[must_use = "dropping it says that the import has ended"]
+pub struct ImportUnderWay {
+    _file: std::fs::File,
+}
+
+fn mark_failed(error: std::io::Error) -> StoreError {
+    StoreError::Unavailable {
+        why: format!("mark an import beside the database: {error}"),
+    }
+}
+
 struct Readers {
     free: Mutex<Vec<Connection>>,
     permits: Semaphore,
@@ -104,6 +116,42 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Tells other processes that an import is under way, until the value is dropped or the process
+    /// ends in whatever way.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the mark beside the file cannot be made.
+    pub fn import_under_way(&self) -> Result<ImportUnderWay, StoreError> {
+        let file = self.import_mark()?;
+        file.lock_shared().map_err(mark_failed)?;
+        Ok(ImportUnderWay { _file: file })
+    }
+
+    /// Whether no living process is importing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the mark beside the file cannot be made.
+    pub fn nobody_imports(&self) -> Result<bool, StoreError> {
+        match self.import_mark()?.try_lock() {
+            Ok(()) => Ok(true),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(false),
+            Err(std::fs::TryLockError::Error(error)) => Err(mark_failed(error)),
+        }
+    }
+
+    fn import_mark(&self) -> Result<std::fs::File, StoreError> {
+        let mut path = self.path.as_os_str().to_owned();
+        path.push("-import");
+        std::fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+            .map_err(mark_failed)
     }
 
     /// Finishes what waits and stops the writer. Blocks; for the end of the process and for tests.
