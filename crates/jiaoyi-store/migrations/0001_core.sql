@@ -481,17 +481,20 @@ create index refund_to_ask on refund (ask_at) where ask_at is not null;
 create index outbox_waiting on outbox (next_at) where state = 'waiting';
 create index voucher_issued on voucher (issued_at);
 
--- Rows of a roster file between reading and publishing. Not part of the books: no audit image. Not
--- clustered: rows come in the file's order, and wide rows in key order would touch a page each.
-create table staged_row (
-    roster_id bytes not null,
+-- Rows of a roster file between reading and publishing: pages of sorted runs, so that they are
+-- written one after the other. Not part of the books: no audit image. The bucket is that of the
+-- page's first row.
+create table staged_page (
     bucket bigint not null,
-    doc_hmac bytes not null,
-    benefit_year bigint not null,
-    row_no bigint not null,
+    roster_id bytes not null,
+    run_no bigint not null,
+    page_no bigint not null,
+    row_keys bytes not null,
     row_data bytes not null,
-    constraint staged_row_pk primary key (roster_id, bucket, doc_hmac, benefit_year)
+    constraint staged_page_pk primary key (bucket, roster_id, run_no, page_no),
+    constraint staged_page_bucket check (bucket between 0 and 4095)
 );
+create index staged_page_of_run on staged_page (roster_id, run_no, page_no);
 
 -- Barrier rows of each writer (DESIGN.md 1): a commit made after a read proves what the read saw.
 create table barrier (

@@ -92,26 +92,28 @@ INSERT INTO barrier (writer, number, at)
 VALUES (?1, 1, ?2)
 ON CONFLICT (writer) DO UPDATE SET number = barrier.number + 1, at = excluded.at
 
--- name: stage_row
-INSERT INTO staged_row (roster_id, bucket, doc_hmac, benefit_year, row_no, row_data)
+-- name: stage_page
+INSERT INTO staged_page (bucket, roster_id, run_no, page_no, row_keys, row_data)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-ON CONFLICT DO NOTHING
 
--- name: staged_row_no
-SELECT row_no
-FROM staged_row
-WHERE roster_id = ?1 AND bucket = ?2 AND doc_hmac = ?3 AND benefit_year = ?4
+-- name: staged_runs
+SELECT coalesce(max(run_no) + 1, 0)
+FROM staged_page
+WHERE roster_id = ?1
 
--- name: staged_after
-SELECT bucket, doc_hmac, benefit_year, row_data
-FROM staged_row
-WHERE roster_id = ?1 AND (bucket, doc_hmac, benefit_year) > (?2, ?3, ?4)
-ORDER BY bucket, doc_hmac, benefit_year
-LIMIT ?5
+-- name: staged_keys
+SELECT row_keys
+FROM staged_page
+WHERE roster_id = ?1 AND run_no = ?2 AND page_no = ?3
 
--- name: unstage
-DELETE FROM staged_row
-WHERE roster_id = ?1 AND bucket >= ?2 AND bucket < ?3
+-- name: staged_rows
+SELECT row_keys, row_data
+FROM staged_page
+WHERE roster_id = ?1 AND run_no = ?2 AND page_no = ?3
+
+-- name: unstage_pages
+DELETE FROM staged_page
+WHERE roster_id = ?1 AND run_no = ?2 AND page_no >= ?3 AND page_no < ?4
 
 -- name: rosters_in_state
 SELECT roster_id

@@ -32,6 +32,10 @@ use writer::{Job, Writer};
 const PAYMENTS_MAX: usize = 4096;
 /// How many background jobs may wait.
 const BACKGROUND_MAX: usize = 64;
+/// Staged pages written or removed by one transaction: a few milliseconds.
+const STAGED_TOGETHER: usize = 32;
+/// Most pages of one staged run.
+const PAGES_OF_RUN_MAX: usize = 512;
 /// Connections for reading.
 const READERS: usize = 4;
 
@@ -212,52 +216,68 @@ impl Store {
             .await
     }
 
-    /// Stages rows of a roster file; for each row that was there already, the earlier row number.
+    /// Stages pages of a roster file, a few of them in each transaction, in their order.
     ///
-    /// Each row is roster id, bucket, document hash, benefit year, row number, row data.
+    /// A page is bucket, roster id, run, page number, keys, data.
     ///
     /// # Errors
     ///
-    /// The store's trouble; then none of the rows is staged.
-    pub async fn stage(&self, rows: Vec<[Value; 6]>) -> Result<Vec<Option<i64>>, StoreError> {
-        let found = self
-            .raw(move |connection| {
-                let mut earlier = Vec::with_capacity(rows.len());
-                for row in &rows {
-                    if sqlite::execute(connection, sql("queries", "stage_row"), row)? == 1 {
-                        earlier.push(vec![Value::Null]);
-                    } else {
-                        let known =
-                            sqlite::query(connection, sql("queries", "staged_row_no"), &row[..4])?;
-                        earlier.extend(known.into_iter().take(1));
-                    }
+    /// The store's trouble; then some of the pages may be staged.
+    pub async fn stage(&self, pages: Vec<[Value; 6]>) -> Result<(), StoreError> {
+        let mut pages = pages.into_iter().peekable();
+        let mut waiting = Vec::new();
+        while pages.peek().is_some() {
+            let some: Vec<[Value; 6]> = pages.by_ref().take(STAGED_TOGETHER).collect();
+            let (reply, answer) = oneshot::channel();
+            let work = move |connection: &Connection| {
+                for page in &some {
+                    sqlite::execute(connection, sql("queries", "stage_page"), page)?;
                 }
-                Ok(earlier)
-            })
-            .await?;
-        let number = |row: Vec<Value>| match row.first() {
-            Some(Value::Int(number)) => Some(*number),
-            _ => None,
-        };
-        Ok(found.into_iter().map(number).collect())
+                Ok(Vec::new())
+            };
+            // All of them wait in the queue at once, so the caller can prepare the next meanwhile.
+            match self.queue.push(Lane::Background, Job::Raw(Box::new(work), reply)) {
+                Ok(()) => waiting.push(answer),
+                Err((_, true)) => return Err(StoreError::Stopped),
+                Err((_, false)) => return Err(StoreError::Busy { retry_after_s: 2 }),
+            }
+        }
+        for answer in waiting {
+            answer.await.map_err(|_| StoreError::Stopped)??;
+        }
+        Ok(())
     }
 
-    /// Removes staged rows of a roster with `from <= bucket < to`.
+    /// Removes the staged pages of a roster, a few of them in each transaction.
     ///
     /// # Errors
     ///
     /// The store's trouble.
-    pub async fn unstage(&self, roster: [u8; 16], from: i64, to: i64) -> Result<(), StoreError> {
-        self.raw(move |connection| {
-            let given = [
-                Value::Bytes(roster.to_vec()),
-                Value::Int(from),
-                Value::Int(to),
-            ];
-            sqlite::execute(connection, sql("queries", "unstage"), &given)?;
-            Ok(Vec::new())
-        })
-        .await?;
+    pub async fn unstage(&self, roster: [u8; 16]) -> Result<(), StoreError> {
+        let found = self
+            .query("staged_runs", &[Value::Bytes(roster.to_vec())])
+            .await?;
+        let runs = match found.first().and_then(|row| row.first()) {
+            Some(Value::Int(runs)) => *runs,
+            _ => 0,
+        };
+        for run in 0..runs {
+            for from in (0..PAGES_OF_RUN_MAX).step_by(STAGED_TOGETHER) {
+                let from = i64::try_from(from).unwrap_or(i64::MAX);
+                let to = from.saturating_add(i64::try_from(STAGED_TOGETHER).unwrap_or(1));
+                self.raw(move |connection| {
+                    let given = [
+                        Value::Bytes(roster.to_vec()),
+                        Value::Int(run),
+                        Value::Int(from),
+                        Value::Int(to),
+                    ];
+                    sqlite::execute(connection, sql("queries", "unstage_pages"), &given)?;
+                    Ok(Vec::new())
+                })
+                .await?;
+            }
+        }
         Ok(())
     }
 

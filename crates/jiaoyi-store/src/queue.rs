@@ -100,6 +100,17 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Lets a moment pass in which nothing is done, unless a payment comes or the queue closes.
+    pub(crate) fn rest(&self, moment: Duration) {
+        let state = self.lock();
+        let rested = self
+            .ready
+            .wait_timeout_while(state, moment, |state| {
+                state.payments.is_empty() && !state.closed
+            });
+        drop(rested);
+    }
+
     /// Lets nothing more in; what waits is still done.
     pub(crate) fn close(&self) {
         self.lock().closed = true;

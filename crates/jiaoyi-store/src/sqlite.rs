@@ -57,7 +57,8 @@ pub(crate) fn open(path: &Path, writer: bool) -> Result<Connection, StoreError> 
     Ok(connection)
 }
 
-/// Waits for another process's transaction, a millisecond at a time and five seconds in all.
+/// Waits for another process's transaction, a fifth of a millisecond at a time and five seconds in
+/// all.
 ///
 /// The engine's own pauses grow to 100 ms; a payment would miss every gap that an import leaves.
 #[expect(
@@ -65,8 +66,8 @@ pub(crate) fn open(path: &Path, writer: bool) -> Result<Connection, StoreError> 
     reason = "the engine asks on the store's own thread, and only another process can end the wait"
 )]
 fn wait_for_lock(tries: i32) -> bool {
-    std::thread::sleep(std::time::Duration::from_millis(1));
-    tries < 5_000
+    std::thread::sleep(std::time::Duration::from_micros(200));
+    tries < 25_000
 }
 
 /// Refuses to run with settings under which an acknowledged commit could be lost.

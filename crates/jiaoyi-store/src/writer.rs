@@ -27,6 +27,10 @@ const BATCH_MAX: usize = 128;
 /// How long a batch waits for company under load.
 const LINGER: Duration = Duration::from_millis(2);
 
+/// How long the file is left to other processes after a background job: a portal asks for it five
+/// times meanwhile (`sqlite::wait_for_lock`), so an import in another process never shuts it out.
+const GAP: Duration = Duration::from_millis(1);
+
 /// A command may ask for further rows so often.
 const ROUNDS_MAX: usize = 12;
 
@@ -150,6 +154,9 @@ impl Writer {
                 self.queue.close();
                 tracing::error!("the store has stopped: a sync failed and no checkpoint succeeded");
                 return;
+            }
+            if lane == Lane::Background {
+                self.queue.rest(GAP);
             }
         }
         let _ = self

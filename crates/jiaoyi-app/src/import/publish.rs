@@ -1,0 +1,114 @@
+//! From staged pages to dues: rows that stand twice are found, the others published in slices, and
+//! the roster activated by one row.
+
+use super::merge::{Merge, Part};
+use super::page::{RowKey, slice_row};
+use super::{ImportReport, Progress, Stage, note};
+use crate::platform::Platform;
+use jiaoyi_documents::roster::CellError;
+use jiaoyi_domain::decide::{ActivateRoster, Answer, PublishSlice, SliceRow};
+use jiaoyi_domain::due::RosterId;
+use jiaoyi_domain::working_set::Damaged;
+use jiaoyi_store::StoreError;
+
+/// Rows published by one command: short enough to wait for between two batches of payments.
+const SLICE_ROWS: usize = 200;
+
+/// The rows that count: of those that name one person and year, the first in the file.
+struct Unique {
+    merge: Merge,
+    last: Option<RowKey>,
+}
+
+impl Unique {
+    async fn slice(&mut self, platform: &Platform) -> Result<Vec<SliceRow>, StoreError> {
+        let mut rows = Vec::with_capacity(SLICE_ROWS);
+        while rows.len() < SLICE_ROWS {
+            let Some(row) = self.merge.next(platform).await? else {
+                break;
+            };
+            if self.last.is_some_and(|last| last.same_person(&row.key)) {
+                continue;
+            }
+            self.last = Some(row.key);
+            let damaged = Damaged { table: "staged_page" };
+            rows.push(slice_row(&row).ok_or(damaged)?);
+        }
+        Ok(rows)
+    }
+}
+
+impl Platform {
+    /// Finds rows that name a person a second time: they are not published, and are reported.
+    pub(super) async fn refuse_duplicates(
+        &self,
+        roster_id: RosterId,
+        report: &mut ImportReport,
+    ) -> Result<(), StoreError> {
+        let mut merge = Merge::open(self, roster_id, Part::Keys).await?;
+        let mut first: Option<RowKey> = None;
+        while let Some(row) = merge.next(self).await? {
+            match first {
+                Some(first) if first.same_person(&row.key) => {
+                    report.rows_good -= 1;
+                    note(
+                        report,
+                        vec![CellError::duplicate(row.key.row_no, first.row_no)],
+                    );
+                }
+                _ => first = Some(row.key),
+            }
+        }
+        report.problems.sort_by_key(|problem| problem.row);
+        Ok(())
+    }
+
+    /// Publishes what is staged and activates the roster.
+    pub(super) async fn publish(
+        &self,
+        roster_id: RosterId,
+        report: &mut ImportReport,
+        progress: Progress<'_>,
+    ) -> Result<(), StoreError> {
+        let total = u64::try_from(report.rows_good).unwrap_or(0);
+        let mut rows = Unique {
+            merge: Merge::open(self, roster_id, Part::Rows).await?,
+            last: None,
+        };
+        let mut slice = rows.slice(self).await?;
+        while !slice.is_empty() {
+            let command = PublishSlice {
+                roster_id,
+                rows: slice,
+            };
+            let envelope = self.envelope(command, None);
+            // While one slice is written the next one is read.
+            let (answer, next) = tokio::join!(
+                biased;
+                self.store.submit_background(envelope),
+                rows.slice(self)
+            );
+            slice = next?;
+            if let Answer::Published {
+                appended,
+                same,
+                paid,
+            } = answer?
+            {
+                report.appended += i64::from(appended);
+                report.same += i64::from(same);
+                report.paid += i64::from(paid);
+            }
+            let done = report.appended + report.same + report.paid;
+            progress(Stage::Publishing, u64::try_from(done).unwrap_or(0), total);
+        }
+        let rows_published = report.appended + report.same + report.paid;
+        self.submit(ActivateRoster {
+            roster_id,
+            rows_published,
+        })
+        .await?;
+        report.active = true;
+        self.store.unstage(roster_id.0).await
+    }
+}
