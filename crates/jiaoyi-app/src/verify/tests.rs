@@ -184,6 +184,7 @@ fn what_clients_were_told_is_compared() {
 fn broken_pages_of_the_file_are_a_violation() {
     const PAGE: usize = 4096;
     let (file, world, _) = build("pages");
+    drop(world);
     let found = file_query(&file.0, "PRAGMA journal_mode = delete");
     assert_eq!(found, "delete", "everything lies in the one file now");
     let root = "SELECT CAST(rootpage AS TEXT) FROM sqlite_schema WHERE name = 'fact'";
@@ -193,7 +194,6 @@ fn broken_pages_of_the_file_are_a_violation() {
     std::fs::write(&file.0, bytes).unwrap();
     let report = run(&file.0, &VerifyOptions::default());
     assert!(rules(&report).contains(&"file.damaged"), "{report:?}");
-    drop(world);
 }
 
 /// The first text that a query finds.
