@@ -2,11 +2,11 @@
 
 use crate::platform::Platform;
 use crate::portal::{BillState, BillView, ItemView, SubsidyView, Visitor};
-use crate::pricing::{Priced, item_names, payer_names};
+use crate::pricing::{Priced, item_names, items_text, payer_names, subsidies_text};
 use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::decide::DueKey;
-use jiaoyi_domain::due::{Due, DueId, DueState, Slot};
-use jiaoyi_domain::order::PayOrder;
+use jiaoyi_domain::due::{Due, DueId, DueState, Slot, split_amounts};
+use jiaoyi_domain::order::{Line, PayOrder};
 use jiaoyi_domain::policy::{Phase, StartBase};
 use jiaoyi_domain::record::Record;
 use jiaoyi_domain::time::MINUTE_MS;
@@ -100,7 +100,9 @@ impl Platform {
         priced: &Priced,
         reference: &BillRef,
     ) -> Result<BillView, StoreError> {
-        let state = self.bill_state(visitor, priced).await?;
+        let slot: Option<Slot> = self.store.load(&priced.due.key()).await?;
+        let slot = slot.filter(Slot::is_live);
+        let state = self.bill_state(visitor, priced, slot.as_ref()).await?;
         let pack = priced.pack.pack();
         let revision = &priced.revision;
         let region = self.regions.get(&revision.region);
@@ -133,7 +135,7 @@ impl Platform {
             Phase::NotYet { opens } => opens,
             Phase::InWindow { last } | Phase::Late { last } | Phase::Closed { last } => last,
         };
-        Ok(BillView {
+        let mut view = BillView {
             bill_ref: self.seal_bill(reference),
             name: reference.name.clone(),
             document_masked: reference.document_masked.clone(),
@@ -152,17 +154,36 @@ impl Platform {
             state,
             source: pack.source.clone().unwrap_or_default(),
             grade: pack.grade.map_or("", |grade| grade.code()).to_owned(),
-        })
+        };
+        if let Some(slot) = &slot {
+            self.show_what_was_paid(&mut view, slot).await?;
+        }
+        Ok(view)
+    }
+
+    /// A paid due shows what was paid and bought, not what it would cost today.
+    async fn show_what_was_paid(&self, view: &mut BillView, slot: &Slot) -> Result<(), StoreError> {
+        let bucket = slot.fact_bucket.unwrap_or(slot.bucket);
+        let key = (bucket, slot.order_id, slot.line_no);
+        let line: Option<Line> = self.store.load(&key).await?;
+        view.amount = slot.own;
+        view.benefit_first = slot.benefit_first;
+        view.benefit_last = slot.benefit_last;
+        view.subsidies = stored_subsidies(&slot.subsidies);
+        if let Some(line) = line {
+            view.items = stored_items(&line.items);
+        }
+        Ok(())
     }
 
     async fn bill_state(
         &self,
         visitor: &Visitor,
         priced: &Priced,
+        slot: Option<&Slot>,
     ) -> Result<BillState, StoreError> {
         let due = &priced.due;
-        let slot: Option<Slot> = self.store.load(&due.key()).await?;
-        if let Some(slot) = slot.filter(Slot::is_live) {
+        if let Some(slot) = slot {
             let order: Option<PayOrder> = self
                 .store
                 .load(&(slot.fact_bucket.unwrap_or(slot.bucket), slot.order_id))
@@ -251,34 +272,36 @@ fn waiting_words(priced: &Priced) -> (String, String) {
     (zh, en)
 }
 
+/// Items of a price as they were stored.
+pub(crate) fn stored_items(text: &str) -> Vec<ItemView> {
+    let named = |(code, amount): (String, _)| {
+        let (name_zh, name_en) = item_names(&code);
+        ItemView {
+            name_zh,
+            name_en,
+            amount,
+        }
+    };
+    split_amounts(text).into_iter().map(named).collect()
+}
+
+/// Subsidies of a price as they were stored.
+pub(crate) fn stored_subsidies(text: &str) -> Vec<SubsidyView> {
+    let named = |(code, amount): (String, _)| {
+        let (payer_zh, payer_en) = payer_names(&code);
+        SubsidyView {
+            payer_zh,
+            payer_en,
+            amount,
+        }
+    };
+    split_amounts(text).into_iter().map(named).collect()
+}
+
 fn items_view(priced: &Priced) -> Vec<ItemView> {
-    priced
-        .price
-        .items
-        .iter()
-        .map(|part| {
-            let (name_zh, name_en) = item_names(part.item.code());
-            ItemView {
-                name_zh,
-                name_en,
-                amount: part.amount,
-            }
-        })
-        .collect()
+    stored_items(&items_text(&priced.price))
 }
 
 fn subsidies_view(priced: &Priced) -> Vec<SubsidyView> {
-    priced
-        .price
-        .subsidies
-        .iter()
-        .map(|part| {
-            let (payer_zh, payer_en) = payer_names(part.payer.code());
-            SubsidyView {
-                payer_zh,
-                payer_en,
-                amount: part.amount,
-            }
-        })
-        .collect()
+    stored_subsidies(&subsidies_text(&priced.price))
 }

@@ -1,12 +1,11 @@
 //! Vouchers: shown to whoever holds the receipt link or the check code, signed on first read,
 //! drawn as PNG and PDF, verified in public.
 
+use crate::bills::{stored_items, stored_subsidies};
 use crate::platform::Platform;
 use crate::portal::{
-    ItemView, PublicVoucher, SubsidyView, VerifyAnswer, Visitor, VoucherAnswer, VoucherKey,
-    VoucherStatus, VoucherView,
+    PublicVoucher, VerifyAnswer, Visitor, VoucherAnswer, VoucherKey, VoucherStatus, VoucherView,
 };
-use crate::pricing::{item_names, payer_names};
 use jiaoyi_crypto::Algorithm;
 use jiaoyi_crypto::record::{Field, record_hash};
 use jiaoyi_crypto::voucher::{VERSION, VoucherClaims, qr_text, sign_voucher, verify_voucher};
@@ -14,7 +13,6 @@ use jiaoyi_documents::{FaceLine, FaceState, PayerRelation, VoucherFace};
 use jiaoyi_domain::capital::capital_with_currency;
 use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::decide::StoreSignature;
-use jiaoyi_domain::due::split_amounts;
 use jiaoyi_domain::voucher::{
     Voucher, VoucherContent, VoucherSignature, VoucherState, normalise_check_code,
 };
@@ -196,28 +194,8 @@ impl Platform {
             benefit_year: content.benefit_year,
             period_first: date(&content.period_first),
             period_last: date(&content.period_last),
-            items: split_amounts(&content.items)
-                .into_iter()
-                .map(|(code, amount)| {
-                    let (name_zh, name_en) = item_names(&code);
-                    ItemView {
-                        name_zh,
-                        name_en,
-                        amount,
-                    }
-                })
-                .collect(),
-            subsidies: split_amounts(&content.subsidies)
-                .into_iter()
-                .map(|(code, amount)| {
-                    let (payer_zh, payer_en) = payer_names(&code);
-                    SubsidyView {
-                        payer_zh,
-                        payer_en,
-                        amount,
-                    }
-                })
-                .collect(),
+            items: stored_items(&content.items),
+            subsidies: stored_subsidies(&content.subsidies),
             amount,
             amount_capital: capital_with_currency(amount),
             paid_at: Instant(content.paid_at_ms),
@@ -352,14 +330,16 @@ impl Platform {
         let Some(voucher) = voucher else {
             return Ok(VerifyAnswer::NotFound);
         };
-        let (_, key) = self.keyring.voucher_key();
-        if voucher_content_hash(key.public().algorithm(), &voucher) != claims.record_hash {
+        let Some(signed) = self.signed(voucher).await? else {
+            return Ok(VerifyAnswer::NotFound);
+        };
+        // The hash is of the algorithm of the key that signed, which need not be today's key.
+        let algorithm = Algorithm::from_name(&signed.signature.algorithm);
+        let full = algorithm.map(|known| voucher_content_hash(known, &signed.voucher));
+        if full != Some(claims.record_hash) {
             return Ok(VerifyAnswer::Forged);
         }
-        Ok(match self.signed(voucher).await? {
-            Some(signed) => VerifyAnswer::Known(Box::new(self.public(&signed))),
-            None => VerifyAnswer::NotFound,
-        })
+        Ok(VerifyAnswer::Known(Box::new(self.public(&signed))))
     }
 }
 

@@ -62,6 +62,22 @@ impl StoreError {
         }
     }
 
+    /// Whether the file can be reached but its own structure is broken.
+    #[must_use]
+    pub fn is_corrupt(&self) -> bool {
+        match self {
+            StoreError::Engine(error) => {
+                error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt)
+            }
+            StoreError::Refused(_)
+            | StoreError::Busy { .. }
+            | StoreError::Unavailable { .. }
+            | StoreError::Stopped
+            | StoreError::Damaged(_)
+            | StoreError::Open { .. } => false,
+        }
+    }
+
     /// Stable across releases.
     #[must_use]
     pub const fn code(&self) -> &'static str {

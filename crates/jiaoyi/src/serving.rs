@@ -17,9 +17,7 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// Runs the platform's jobs until the task is dropped.
 pub async fn run_jobs(platform: Arc<Platform>) {
     platform.refresh_certificates().await;
-    if let Err(error) = platform.resume_imports().await {
-        tracing::error!(code = error.code(), %error, "interrupted imports were not taken up");
-    }
+    let mut resumed = resume_imports(&platform).await;
     let mut next_checkpoint = tokio::time::Instant::now();
     let mut tick = tokio::time::interval(WORK_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -33,7 +31,21 @@ pub async fn run_jobs(platform: Arc<Platform>) {
             if let Err(error) = platform.checkpoint().await {
                 tracing::error!(code = error.code(), %error, "no checkpoint was signed");
             }
+            if !resumed {
+                resumed = resume_imports(&platform).await;
+            }
             platform.refresh_certificates().await;
+        }
+    }
+}
+
+/// Whether interrupted imports need no more looking at.
+async fn resume_imports(platform: &Platform) -> bool {
+    match platform.resume_imports().await {
+        Ok(resumed) => resumed,
+        Err(error) => {
+            tracing::error!(code = error.code(), %error, "interrupted imports were not taken up");
+            true
         }
     }
 }

@@ -138,9 +138,14 @@ impl Platform {
             report.same = known.rows_good;
             return Ok(report);
         }
-        if !request.dry_run {
+        // Until the end another process sees that this roster is not left behind.
+        let _under_way = if request.dry_run {
+            None
+        } else {
+            let under_way = self.store.import_under_way()?;
             self.open_new(request, roster_id, file_hash).await?;
-        }
+            Some(under_way)
+        };
         if let Err(error) = self.stage_all(request, reader, &mut report, progress).await {
             if !request.dry_run {
                 self.reject_roster(roster_id).await?;
@@ -152,7 +157,8 @@ impl Platform {
             return Ok(report);
         }
         self.refuse_duplicates(roster_id, &mut report).await?;
-        if request.all_or_nothing && report.rows_bad > 0 {
+        // A roster without one good row says nothing; active, it would only outdate others.
+        if report.rows_good == 0 || request.all_or_nothing && report.rows_bad > 0 {
             self.reject_roster(roster_id).await?;
             return Ok(report);
         }
@@ -193,6 +199,7 @@ impl Platform {
             if let Some(known) = known
                 && known.state == RosterState::Active
                 && known.benefit_year == request.benefit_year
+                && known.region == request.region.as_deref().unwrap_or_default()
             {
                 return Ok(Some(known));
             }
@@ -236,11 +243,17 @@ impl Platform {
     }
 
     /// Takes up imports that a stop interrupted: published ones are finished, others are given up.
+    /// `false` while a living process imports: its roster cannot be told from one left behind, so
+    /// nothing is touched.
     ///
     /// # Errors
     ///
     /// The store's trouble.
-    pub async fn resume_imports(&self) -> Result<(), StoreError> {
+    pub async fn resume_imports(&self) -> Result<bool, StoreError> {
+        if !self.store.nobody_imports()? {
+            return Ok(false);
+        }
+        let _under_way = self.store.import_under_way()?;
         for state in [RosterState::Publishing, RosterState::Staging] {
             let given = [Value::Text(state.code().to_owned())];
             for row in self.store.query("rosters_in_state", &given).await? {
@@ -276,7 +289,7 @@ impl Platform {
                     .await?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 

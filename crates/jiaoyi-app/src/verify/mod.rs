@@ -4,6 +4,7 @@
 //!
 //! | rule | what is wrong with the row it names |
 //! |---|---|
+//! | `file.damaged` | pages of the file are broken; what could be read is not all there is |
 //! | `row.damaged` | it does not read as its type, or is written otherwise than we write |
 //! | `audit.image` | it is not what its last event says: it was changed by other hands |
 //! | `audit.no_event` | no event knows it: it was inserted by other hands |
@@ -284,6 +285,30 @@ pub fn verify(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report, VerifyError> {
     let snapshot = Snapshot::open(path)?;
+    let mut report = Report::default();
+    match verify_snapshot(&snapshot, path, options, &mut report, progress) {
+        Ok(()) => Ok(report),
+        // It can be reached, so it is no outage: it is not what the rules would have made.
+        Err(VerifyError::Store(error)) if error.is_corrupt() => {
+            report.fail(
+                "file.damaged",
+                "database",
+                "file".to_owned(),
+                error.to_string(),
+            );
+            Ok(report)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn verify_snapshot(
+    snapshot: &Snapshot,
+    path: &Path,
+    options: &VerifyOptions<'_>,
+    report: &mut Report,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(), VerifyError> {
     let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
     let at_once = options
         .buckets_at_once
@@ -295,44 +320,43 @@ pub fn verify(
         done += 1;
         progress(done, total);
     };
-    let mut report = Report::default();
     let mut books = options
         .channel_books
         .as_deref()
         .map(channel_books::load)
         .transpose()?;
-    let reference = part::Reference::load(&snapshot, options, &mut report)?;
-    let mut chain = chain::check_links(&snapshot, options.signatures.as_ref(), &mut report)?;
+    let reference = part::Reference::load(snapshot, options, report)?;
+    let mut chain = chain::check_links(snapshot, options.signatures.as_ref(), report)?;
     step();
     for (from, to) in ranges {
-        let loaded = part::load(&snapshot, (from, to), options, &mut chain, &mut report)?;
-        let view = view::View::new(&snapshot, &loaded, &reference);
-        dues::check(&view, &mut report);
-        slots::check(&view, &mut report);
-        orders::check(&view, &mut report);
-        money::check(&view, &mut report);
-        messages::check(&view, &mut report);
+        let loaded = part::load(snapshot, (from, to), options, &mut chain, report)?;
+        let view = view::View::new(snapshot, &loaded, &reference);
+        dues::check(&view, report);
+        slots::check(&view, report);
+        orders::check(&view, report);
+        money::check(&view, report);
+        messages::check(&view, report);
         if let Some(keys) = &options.signatures {
-            signatures::check(&view, keys, &mut report);
+            signatures::check(&view, keys, report);
         }
         if let Some(now) = options.settled {
-            settled::check(&view, now, &mut report);
+            settled::check(&view, now, report);
         }
         if let Some(books) = &mut books {
-            books.compare(&view, &mut report);
+            books.compare(&view, report);
         }
         view.finish()?;
         step();
     }
-    chain.finish(&snapshot, &mut report)?;
-    money::unique_facts(&snapshot, &mut report)?;
+    chain.finish(snapshot, report)?;
+    money::unique_facts(snapshot, report)?;
     step();
     if let Some(books) = books {
-        books.finish(&mut report);
+        books.finish(report);
     }
     if let Some(journal) = &options.journal {
-        journal::check(&snapshot, journal, &mut report)?;
+        journal::check(snapshot, journal, report)?;
     }
     step();
-    Ok(report)
+    Ok(())
 }

@@ -179,6 +179,23 @@ fn what_clients_were_told_is_compared() {
     drop(world);
 }
 
+/// The file can be opened, so the answer is that it is wrong, not that it is away.
+#[test]
+fn broken_pages_of_the_file_are_a_violation() {
+    const PAGE: usize = 4096;
+    let (file, world, _) = build("pages");
+    drop(world);
+    let found = file_query(&file.0, "PRAGMA journal_mode = delete");
+    assert_eq!(found, "delete", "everything lies in the one file now");
+    let root = "SELECT CAST(rootpage AS TEXT) FROM sqlite_schema WHERE name = 'fact'";
+    let root: usize = file_query(&file.0, root).parse().unwrap();
+    let mut bytes = std::fs::read(&file.0).unwrap();
+    bytes[(root - 1) * PAGE..root * PAGE].fill(0xAA);
+    std::fs::write(&file.0, bytes).unwrap();
+    let report = run(&file.0, &VerifyOptions::default());
+    assert!(rules(&report).contains(&"file.damaged"), "{report:?}");
+}
+
 /// The first text that a query finds.
 fn file_query(path: &Path, sql: &str) -> String {
     let connection = rusqlite::Connection::open(path).unwrap();

@@ -35,6 +35,8 @@ async fn finds_by_asking(channel: Channel) {
     world.pass(6 * SECOND).await;
     let asked = payer.refresh(&wallet.order).await;
     asked.says("可能已扣款");
+    // The wallet has taken it: nobody may read that no money was taken.
+    assert!(!waiting.words().contains("没有扣款"), "{}", waiting.words());
     // Nobody may pay it a second time meanwhile.
     let other = Payer::new(&world).look_up(&world.people[0]).await;
     other.says("有人正在付这一笔");

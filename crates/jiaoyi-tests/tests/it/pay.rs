@@ -124,7 +124,8 @@ async fn confirms_a_bill_of_nothing() {
     check.says("不用付钱");
     let form = check.need_form("/pay/zero");
     let order = payer.post(&check, &form).await;
-    order.is("order.paid");
+    order.is("order.paid").says("没有扣款");
+    assert!(!order.words().contains("已扣款"), "{}", order.words());
     // The same form again is the same confirmation.
     let again = payer.post(&check, &form).await;
     assert_eq!(again.url, order.url);

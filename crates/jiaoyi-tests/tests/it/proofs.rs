@@ -2,8 +2,9 @@
 
 use crate::harness::{Channel, HOUR, Page, Payer, Person, Setup, World};
 use jiaoyi_app::limits::Budgets;
-use jiaoyi_crypto::PublicKeys;
+use jiaoyi_crypto::sealing::Cipher;
 use jiaoyi_crypto::voucher::verify_voucher;
+use jiaoyi_crypto::{Algorithm, Keyring, PublicKeys};
 use jiaoyi_documents::find_qr_text;
 use jiaoyi_domain::record::Record;
 
@@ -239,5 +240,41 @@ async fn made_up_links_lead_nowhere() {
     assert!(page.form("/k/").is_none(), "{}", page.words());
     let order = payer.get(&changed.replace("/k/", "/o/")).await;
     assert_eq!(order.status, 404);
+    world.settles().await;
+}
+
+/// The signing key gives way to one of the other algorithm: what the old one signed stays genuine.
+#[tokio::test(flavor = "multi_thread")]
+async fn vouchers_of_a_retired_key_stay_genuine() {
+    let mut world = World::new().await;
+    let person = world.people[0].clone();
+    let mut payer = Payer::new(&world);
+    let shown = paid(&world, &mut payer, &person).await;
+    let query = shown.link.split('?').nth(1).expect("a query");
+    let (_, _, pdf) = payer
+        .send(&format!("/v/{}/pdf?{query}", shown.number), None)
+        .await;
+    let text = find_qr_text(&pdf).expect("the PDF carries its text");
+    let scanned = text.split("/Q/").nth(1).expect("the text of the QR code");
+
+    let file = world.file("keys.toml");
+    let old = std::fs::read_to_string(&file).expect("the keys");
+    let mut count = 0_u8;
+    let mut fill = |bytes: &mut [u8]| {
+        count += 1;
+        bytes.fill(count);
+    };
+    let other = Keyring::generate_with(Cipher::Aes256Gcm, Algorithm::Sm2, &mut fill).to_toml();
+    let added = between(&other, "[[voucher.keys]]", "[audit]").replace("\"v1\"", "\"v2\"");
+    let new = old
+        .replace("current = \"v1\"", "current = \"v2\"")
+        .replace("[audit]", &format!("[[voucher.keys]]{added}[audit]"));
+    std::fs::write(&file, new).expect("a file");
+    world.restart().await;
+
+    let mut anybody = Payer::new(&world);
+    anybody.get(&format!("/Q/{scanned}")).await.says("真实有效");
+    let newer = world.people[1].clone();
+    paid(&world, &mut payer, &newer).await;
     world.settles().await;
 }

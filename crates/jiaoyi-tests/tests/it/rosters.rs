@@ -2,6 +2,7 @@
 
 use crate::harness::{Channel, Payer, Person, Roster, SECOND, Setup, World, person};
 use jiaoyi_app::import::ImportError;
+use jiaoyi_domain::decide::OpenRoster;
 use jiaoyi_domain::due::{Revision, RosterId};
 use jiaoyi_domain::messages::CaseKind;
 use jiaoyi_domain::policy::DEMO_COUNTY;
@@ -283,5 +284,104 @@ async fn interrupted_imports_are_taken_up() {
         .await
         .is("order.paid")
         .says("40.00");
+    world.settles().await;
+}
+
+fn staging(serial: i64) -> RosterRow {
+    RosterRow {
+        roster_id: [9; 16],
+        state: RosterState::Staging,
+        region: String::new(),
+        benefit_year: 2027,
+        source: "other".to_owned(),
+        serial,
+        file_hash: [0; 32],
+        rows_read: 0,
+        rows_good: 0,
+        rows_bad: 0,
+        rows_published: 0,
+        created_at: jiaoyi_domain::Instant(0),
+        activated_at: None,
+        version: 1,
+    }
+}
+
+/// A portal starts while another process imports: that roster is left alone until it is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn rosters_of_a_living_process_are_left_alone() {
+    let mut world = World::new().await;
+    let platform = std::sync::Arc::clone(&world.platform);
+    let opened = OpenRoster {
+        roster: staging(7),
+        older_confirmed: false,
+    };
+    let other = platform.store.import_under_way().expect("a mark");
+    platform.submit(opened).await.expect("it opens");
+    let state = async || {
+        let row: Option<RosterRow> = platform.store.load(&([9; 16],)).await.expect("it reads");
+        row.expect("it is there").state
+    };
+    assert!(!platform.resume_imports().await.expect("it works"));
+    assert_eq!(state().await, RosterState::Staging);
+    drop(other);
+    assert!(platform.resume_imports().await.expect("it works"));
+    assert_eq!(state().await, RosterState::Rejected);
+    world.settles().await;
+}
+
+/// A file without one good row is no roster: it does not count, and no serial is used up by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn file_without_a_good_row_is_not_activated() {
+    let mut world = World::new().await;
+    let header = "姓名,身份证号,参保地,人员类别";
+    for text in [
+        format!("{header}\r\n张三,123,990101,resident\r\n"),
+        format!("{header}\r\n"),
+    ] {
+        let report = world.import_text(&text, 9, false).await.expect("it reads");
+        assert!(!report.active && report.rows_good == 0, "{report:?}");
+    }
+    let people = world.people.clone();
+    world.publish(&people, "dibao", 2).await;
+    world.settles().await;
+}
+
+/// The same file for another region is another roster.
+#[tokio::test(flavor = "multi_thread")]
+async fn same_file_for_another_region_is_not_known() {
+    let mut world = World::new().await;
+    let newcomer = person(60, DEMO_COUNTY);
+    let text = format!(
+        "姓名,身份证号,人员类别\r\n{},{},resident\r\n",
+        newcomer.name, newcomer.id
+    );
+    let path = world.file("no-region.csv");
+    std::fs::write(&path, text).expect("a file");
+    let mut request = jiaoyi_app::import::ImportRequest {
+        path,
+        region: Some(DEMO_COUNTY.to_owned()),
+        benefit_year: 2027,
+        source: "test".to_owned(),
+        serial: 2,
+        older_confirmed: false,
+        dry_run: false,
+        all_or_nothing: false,
+        limits: jiaoyi_documents::roster::Limits::default(),
+    };
+    for region in [DEMO_COUNTY, "990102"] {
+        request.region = Some(region.to_owned());
+        let report = world
+            .platform
+            .import_roster(&request, &mut |_, _, _| {})
+            .await
+            .expect("it is taken in");
+        assert_eq!((report.known, report.appended), (false, 1), "{region}");
+    }
+    let again = world
+        .platform
+        .import_roster(&request, &mut |_, _, _| {})
+        .await
+        .expect("it is taken in");
+    assert!(again.known, "{again:?}");
     world.settles().await;
 }

@@ -90,7 +90,7 @@ async fn ended(mut world: World, page: Page) -> Page {
 /// What the page must say of the money.
 const fn words(status: OrderStatus) -> &'static str {
     match status {
-        OrderStatus::ToPay => "还没有扣款",
+        OrderStatus::ToPay => "还没有收到付款",
         OrderStatus::Confirming | OrderStatus::Disputed => "可能已扣款",
         OrderStatus::Paid => "已扣款",
         OrderStatus::Cancelled

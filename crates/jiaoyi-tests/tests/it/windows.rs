@@ -125,3 +125,23 @@ async fn form_sent_after_the_last_window() {
     refused.says("缴费期已经结束").says("没有扣款");
     world.settles().await;
 }
+
+/// Paid in the ordinary window: later it shows what was paid and bought, not the late price.
+#[tokio::test(flavor = "multi_thread")]
+async fn paid_due_shows_what_was_paid() {
+    let mut world = last_evening(Vec::new()).await;
+    let person = world.people[0].clone();
+    let mut payer = Payer::new(&world);
+    payer
+        .pay(&world, &person, Channel::Alipay)
+        .await
+        .is("order.paid");
+    let bought = payer.look_up(&person).await;
+    bought.says("已缴，不用再付").says("400.00");
+    world.turn(11 * MINUTE);
+    let later = payer.look_up(&person).await;
+    later.says("已缴，不用再付").says("400.00");
+    assert!(!later.words().contains("1100.00"), "{}", later.words());
+    assert_eq!(later.words(), bought.words());
+    world.settles().await;
+}

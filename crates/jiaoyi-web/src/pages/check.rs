@@ -129,7 +129,10 @@ fn facts(look: &Look, bill: &BillView, checking: Checking<'_>) -> Markup {
             look.pick(&bill.category_zh, &bill.category_en),
         ),
         Row::markup(
-            look.t("word.amount_due"),
+            match bill.state {
+                BillState::Paid { .. } => look.t("word.amount"),
+                _ => look.t("word.amount_due"),
+            },
             html! { span.amount { (look.money(bill.amount)) } },
         ),
     ];

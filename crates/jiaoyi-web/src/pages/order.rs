@@ -80,9 +80,18 @@ pub fn order(look: &Look, view: &OrderView, showing: Showing<'_>) -> Page {
     page
 }
 
-/// The payer came back from the wallet before the result did.
+/// The payer has been at the wallet, and no result is here. Ways that lead away send the payer
+/// there before this page is ever shown, so nobody can say that no money was taken.
 fn returned(view: &OrderView, showing: Showing<'_>) -> bool {
-    view.status == OrderStatus::ToPay && showing.loads > 0 && view.qr.is_none()
+    let was_there = showing.loads > 0 || leads_away(view.method);
+    view.status == OrderStatus::ToPay && was_there && view.qr.is_none()
+}
+
+const fn leads_away(method: Method) -> bool {
+    match method {
+        Method::WechatH5 | Method::AlipayWap | Method::AlipayPage => true,
+        Method::WechatNative | Method::WechatJsapi | Method::AlipayPrecreate => false,
+    }
 }
 
 /// When the page loads itself again: 3 s ten times, then 10 s, and no more after a minute; a QR
@@ -95,7 +104,7 @@ fn next_load(view: &OrderView, showing: Showing<'_>) -> Option<(u32, String)> {
             let path = format!("/o/{}?n={next}", view.order);
             return (next <= QR_LOADS_MAX && view.bridge.is_none()).then_some((QR_S, path));
         }
-        OrderStatus::ToPay if showing.loads > 0 => FAST_S,
+        OrderStatus::ToPay if returned(view, showing) => FAST_S,
         OrderStatus::ToPay
         | OrderStatus::Paid
         | OrderStatus::Cancelled
@@ -166,6 +175,9 @@ fn verdict(look: &Look, view: &OrderView, showing: Showing<'_>) -> Verdict {
             "order.confirming_title",
             "order.confirming_lead",
         ),
+        OrderStatus::Paid if view.amount.is_zero() => {
+            (Tone::Good, "order.zero_title", "order.zero_lead")
+        }
         OrderStatus::Paid => (Tone::Good, "order.paid_title", "order.paid_lead"),
         OrderStatus::Cancelled => (Tone::Plain, "order.cancelled_title", "order.cancelled_lead"),
         OrderStatus::Expired => (Tone::Plain, "order.expired_title", "order.expired_lead"),

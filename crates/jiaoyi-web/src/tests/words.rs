@@ -118,7 +118,14 @@ fn chinese_clauses_are_short_and_do_not_shout() {
 const MONEY: [(Lang, &[&str]); 2] = [
     (
         Lang::Zh,
-        &["没有扣款", "可能已扣款", "已扣款", "已扣的", "没有看到扣款"],
+        &[
+            "没有扣款",
+            "可能已扣款",
+            "已扣款",
+            "已扣的",
+            "没有看到扣款",
+            "还没有收到付款",
+        ],
     ),
     (
         Lang::En,
@@ -128,6 +135,7 @@ const MONEY: [(Lang, &[&str]); 2] = [
             "oney was taken",
             "taken has been",
             "saw no money taken",
+            "o payment has come in yet",
         ],
     ),
 ];

@@ -194,6 +194,11 @@ fn finish(args: &RosterArgs, file: &Path, report: &ImportReport) -> Result<(), E
             print(format!("要改的行：{}", path.display()));
         }
     }
+    if report.rows_good == 0 && !args.dry_run {
+        return Err(Exit::invalid_rows(
+            "没有一行可用，没有发布任何内容。There is no good row; nothing was published.",
+        ));
+    }
     if report.rows_bad > 0 {
         return Err(Exit::invalid_rows(format!("{} 行要改", report.rows_bad)));
     }

@@ -1,6 +1,7 @@
 //! `jiaoyi verify`: proves that the books, the vouchers and the audit chain are right.
 
 use crate::commands::load_keyring;
+use crate::config::Config;
 use crate::edge;
 use crate::exit::{Exit, note, print};
 use clap::Args;
@@ -9,23 +10,25 @@ use jiaoyi_app::verify::{SignatureKeys, VerifyError, VerifyOptions, verify};
 use jiaoyi_crypto::keyring::Keyring;
 use jiaoyi_crypto::public_keys::PublicKeys;
 use jiaoyi_store::path_of_url;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  jiaoyi verify --database sqlite:data/jiaoyi.db\n  jiaoyi verify --database sqlite:data/jiaoyi.db --settled --json"
 )]
 pub struct VerifyArgs {
-    /// The database: sqlite:FILE. Read only; may be in use.
+    /// The database: sqlite:FILE. Read only; may be in use. The one of jiaoyi.toml in this folder
+    /// unless given.
     #[arg(long, env = "JIAOYI_DATABASE_URL")]
-    database: String,
+    database: Option<String>,
     /// Also what holds after faults have stopped.
     #[arg(long)]
     settled: bool,
-    /// Also every voucher and checkpoint signature; needs --keys.
-    #[arg(long, requires = "keys")]
+    /// Also every voucher and checkpoint signature.
+    #[arg(long)]
     signatures: bool,
-    /// The installation's key file: also opens every sealed value.
+    /// The installation's key file: also opens every sealed value. With --signatures the keys.toml
+    /// beside the database unless given.
     #[arg(long)]
     keys: Option<PathBuf>,
     /// What clients were told (NDJSON).
@@ -42,9 +45,35 @@ pub struct VerifyArgs {
     json: bool,
 }
 
+/// The configuration that names the database when the command line does not.
+const CONFIG: &str = "jiaoyi.toml";
+
+/// The database's address and, for signatures, the key file.
+fn place(args: &VerifyArgs) -> Result<(PathBuf, Option<PathBuf>), Exit> {
+    let (url, known_keys) = match &args.database {
+        Some(url) => (url.clone(), None),
+        None if Path::new(CONFIG).exists() => {
+            let config = Config::load(Path::new(CONFIG))?;
+            (config.database_url, Some(config.keys))
+        }
+        None => {
+            return Err(Exit::usage(format!(
+                "name the database with --database sqlite:FILE; there is no {CONFIG} here"
+            )));
+        }
+    };
+    let path = path_of_url(&url).map_err(Exit::usage)?;
+    let keys = match (&args.keys, args.signatures) {
+        (Some(keys), _) => Some(keys.clone()),
+        (None, true) => Some(known_keys.unwrap_or_else(|| path.with_file_name("keys.toml"))),
+        (None, false) => None,
+    };
+    Ok((path, keys))
+}
+
 /// Exit 0 when everything holds, 1 for a violation, 2 usage, 7 database not reachable.
 pub fn run(args: VerifyArgs) -> Result<(), Exit> {
-    let path = path_of_url(&args.database).map_err(Exit::usage)?;
+    let (path, keys) = place(&args)?;
     if !path.exists() {
         return Err(Exit::unavailable(format!(
             "{}: there is no database",
@@ -59,7 +88,16 @@ pub fn run(args: VerifyArgs) -> Result<(), Exit> {
         })?,
         None => edge::system_now(),
     };
-    let keyring = args.keys.as_deref().map(load_keyring).transpose()?;
+    let keyring = match keys {
+        Some(file) if !file.exists() => {
+            return Err(Exit::usage(format!(
+                "--signatures needs the key file: {} is not there; name it with --keys",
+                file.display()
+            )));
+        }
+        Some(file) => Some(load_keyring(&file)?),
+        None => None,
+    };
     let public: Option<PublicKeys> = keyring.as_ref().map(Keyring::public_keys);
     let signatures = match (&keyring, &public) {
         (Some(keyring), Some(vouchers)) if args.signatures => Some(SignatureKeys {

@@ -32,6 +32,13 @@ enum VoucherCommand {
     },
 }
 
+/// Whether a QR text was given, right or with a character wrong, and not the name of a file.
+fn is_text(voucher: &str) -> bool {
+    let upper = voucher.to_ascii_uppercase();
+    upper.starts_with("HTTPS://")
+        || upper.contains("/Q/") && !std::path::Path::new(voucher).exists()
+}
+
 fn read_input(voucher: &str) -> Result<Vec<u8>, Exit> {
     if voucher == "-" {
         let mut bytes = Vec::new();
@@ -41,10 +48,7 @@ fn read_input(voucher: &str) -> Result<Vec<u8>, Exit> {
             .map_err(Exit::unexpected)?;
         return Ok(bytes);
     }
-    if voucher
-        .get(..8)
-        .is_some_and(|start| start.eq_ignore_ascii_case("https://"))
-    {
+    if is_text(voucher) {
         return Ok(voucher.as_bytes().to_vec());
     }
     std::fs::read(voucher).map_err(|error| Exit::not_found(format!("{voucher}: {error}")))
@@ -107,5 +111,21 @@ pub fn run(args: VoucherArgs) -> Result<(), Exit> {
             }
             Err(Exit::no())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_with_any_one_character_changed_is_still_a_text() {
+        let text = "HTTPS://PAY.EXAMPLE/Q/QRD2EAJGARBHM";
+        for place in 0..text.len() {
+            let mut changed = text.to_owned();
+            changed.replace_range(place..=place, "#");
+            assert!(is_text(&changed), "{changed}");
+        }
+        assert!(!is_text("凭证.pdf"));
     }
 }

@@ -90,14 +90,14 @@ struct Facts {
 }
 
 impl Facts {
-    /// Unpaid people who can be paid for now, at most `max`.
+    /// Unpaid people whom nobody is just paying for and who can be paid for now, at most `max`.
     async fn samples(&self, max: usize) -> Vec<serde_json::Value> {
         let mut samples = Vec::new();
         for person in self.people.iter().filter(|person| person.payable) {
             if samples.len() >= max {
                 break;
             }
-            if !people::is_paid(&self.platform, person).await {
+            if people::is_free(&self.platform, person).await {
                 samples.push(serde_json::json!({
                     "name": person.name,
                     "id_number": person.id_number,
@@ -202,6 +202,16 @@ async fn told(State(facts): State<Arc<Facts>>) -> ([(&'static str, &'static str)
     )
 }
 
+/// Keys are for their owner's eyes, even those of a demo.
+fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
+}
+
 /// Opens a platform over the demo's folder; keys are made at the first start.
 async fn open(
     args: &DemoArgs,
@@ -221,7 +231,7 @@ async fn open(
         } else {
             Keyring::generate(&mut fill)
         };
-        std::fs::write(&key_file, keyring.to_toml()).map_err(Exit::unexpected)?;
+        write_secret(&key_file, &keyring.to_toml()).map_err(Exit::unexpected)?;
     }
     let keyring = crate::commands::load_keyring(&key_file)?;
     let mut config =

@@ -155,7 +155,8 @@ impl Browser {
                 continue;
             }
             let text = answer.text().await.map_err(Exit::unavailable)?;
-            if status != StatusCode::OK {
+            // A conflict is a page too: somebody else was faster.
+            if status != StatusCode::OK && status != StatusCode::CONFLICT {
                 let place = url.split('?').next().unwrap_or_default();
                 return Err(Exit::unexpected(format!("{place} answered {status}")));
             }
@@ -197,27 +198,47 @@ struct Sample {
     region: String,
 }
 
-async fn next_sample(browser: &mut Browser, base: &str) -> Result<Sample, Exit> {
+async fn samples(browser: &mut Browser, base: &str) -> Result<Vec<Sample>, Exit> {
     let page = browser.go(format!("{base}/_demo"), None).await?;
     let told: serde_json::Value = serde_json::from_str(&page.text).map_err(Exit::unexpected)?;
-    let sample = told["samples"].get(0).ok_or_else(|| {
-        Exit::not_found("every sample is paid; start a new demo, or one with more --people")
-    })?;
-    let text = |key: &str| sample[key].as_str().unwrap_or_default().to_owned();
-    Ok(Sample {
-        name: text("name"),
-        id_number: text("id_number"),
-        region: text("region"),
-    })
+    let listed = told["samples"].as_array().cloned().unwrap_or_default();
+    let read = |sample: serde_json::Value| {
+        let text = |key: &str| sample[key].as_str().unwrap_or_default().to_owned();
+        Sample {
+            name: text("name"),
+            id_number: text("id_number"),
+            region: text("region"),
+        }
+    };
+    Ok(listed.into_iter().map(read).collect())
 }
 
-/// Walks from the home page to the wallet.
+/// Walks to the wallet for the first sample that nobody else pays meanwhile.
+async fn next_to_wallet(base: &str, channel: Channel) -> Result<(Browser, Page), Exit> {
+    for sample in samples(&mut Browser::open()?, base).await? {
+        let mut browser = Browser::open()?;
+        if let Some(wallet) = to_wallet(&mut browser, base, &sample, channel).await? {
+            return Ok((browser, wallet));
+        }
+    }
+    Err(Exit::not_found(
+        "every sample is paid; start a new demo, or one with more --people",
+    ))
+}
+
+fn wallet_form(page: &Page) -> Option<Form> {
+    forms(&page.text)
+        .into_iter()
+        .find(|form| form.action.contains("/_wallet/"))
+}
+
+/// Walks from the home page to the wallet; `None` when somebody else is paying or has paid.
 async fn to_wallet(
     browser: &mut Browser,
     base: &str,
     sample: &Sample,
     channel: Channel,
-) -> Result<Page, Exit> {
+) -> Result<Option<Page>, Exit> {
     let home = browser.go(format!("{base}/"), None).await?;
     let pay = links(&home.text).into_iter().find(|link| link == "/pay");
     let pay = pay.ok_or_else(|| Exit::unexpected("the home page has no link to pay"))?;
@@ -232,19 +253,18 @@ async fn to_wallet(
     form.set("document", &sample.id_number);
     form.set("region", &sample.region);
     let check = browser.submit(&person, &form, true).await?;
-    let form = form_to(&check, "/pay/method").or_else(|_| form_to(&check, "/pay/start"))?;
+    let form = form_to(&check, "/pay/method").or_else(|_| form_to(&check, "/pay/start"));
+    let Ok(form) = form else { return Ok(None) };
     let methods = browser.submit(&check, &form, true).await?;
     let mut form = form_to(&methods, "/pay/start")?;
     form.set("method", channel.method());
-    browser.submit(&methods, &form, true).await
+    let wallet = browser.submit(&methods, &form, true).await?;
+    Ok(wallet_form(&wallet).is_some().then_some(wallet))
 }
 
 /// Presses the wallet page's button for paying and comes back to the order.
 async fn press_pay(browser: &mut Browser, wallet: &Page) -> Result<Page, Exit> {
-    let form = forms(&wallet.text)
-        .into_iter()
-        .find(|form| form.action.contains("/_wallet/"));
-    let mut form = form.ok_or_else(|| {
+    let mut form = wallet_form(wallet).ok_or_else(|| {
         let place = wallet.url.split('?').next().unwrap_or_default();
         Exit::unexpected(format!("{place}: this is not the wallet's page"))
     })?;
@@ -291,9 +311,7 @@ pub async fn run(args: PayArgs) -> Result<(), Exit> {
         }
     };
     let started = Instant::now();
-    let mut browser = Browser::open()?;
-    let sample = next_sample(&mut browser, &base).await?;
-    let wallet = to_wallet(&mut browser, &base, &sample, args.channel).await?;
+    let (mut browser, wallet) = next_to_wallet(&base, args.channel).await?;
     let taps = browser.taps;
     let order = press_pay(&mut browser, &wallet).await?;
     let (token, page) = voucher_link(&mut browser, order).await?;

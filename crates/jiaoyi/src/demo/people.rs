@@ -209,11 +209,11 @@ async fn due_of(platform: &Platform, person: &Invented) -> Option<Due> {
     dues.into_iter().max_by_key(|due| due.benefit_year)
 }
 
-/// Whether the person's due is paid.
-pub async fn is_paid(platform: &Platform, person: &Invented) -> bool {
+/// Whether the person's due is unpaid and nobody is just paying it.
+pub async fn is_free(platform: &Platform, person: &Invented) -> bool {
     due_of(platform, person)
         .await
-        .is_none_or(|due| due.state == DueState::Paid)
+        .is_some_and(|due| !matches!(due.state, DueState::Paid | DueState::Locked))
 }
 
 /// The token of the person's notice link.
