@@ -70,9 +70,9 @@ mod view;
 use jiaoyi_crypto::{Keyring, PublicKey, PublicKeys};
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::record::{Record, TableSpec, Value};
-use jiaoyi_store::{Snapshot, StoreError};
+use jiaoyi_store::{Database, Snapshot, StoreError};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Most violations that a report lists; further ones are counted.
 pub const VIOLATIONS_MAX: usize = 1_000;
@@ -272,22 +272,22 @@ fn buckets_for(bytes: u64) -> i64 {
     (BUCKETS_END / parts).max(1)
 }
 
-/// Verifies the database at `path`. `progress` is called with steps done and steps in all.
+/// Verifies a database. `progress` is called with steps done and steps in all.
 ///
 /// # Errors
 ///
 /// [`VerifyError`] when the database or a given file cannot be read; a broken rule is no error but
 /// a [`Violation`] of the report.
 pub fn verify(
-    path: &Path,
+    database: &Database,
     options: &VerifyOptions<'_>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report, VerifyError> {
-    let snapshot = Snapshot::open(path)?;
-    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
-    let at_once = options
-        .buckets_at_once
-        .map_or_else(|| buckets_for(bytes), |count| i64::from(count.max(1)));
+    let snapshot = Snapshot::open(database)?;
+    let at_once = options.buckets_at_once.map_or_else(
+        || buckets_for(snapshot.bytes()),
+        |count| i64::from(count.max(1)),
+    );
     let ranges = ranges(at_once);
     let total = u64::try_from(ranges.len()).unwrap_or(0).saturating_add(3);
     let mut done = 0;

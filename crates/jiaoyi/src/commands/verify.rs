@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiaoyi_app::verify::{SignatureKeys, VerifyError, VerifyOptions, verify};
 use jiaoyi_crypto::keyring::Keyring;
 use jiaoyi_crypto::public_keys::PublicKeys;
-use jiaoyi_store::path_of_url;
+use jiaoyi_store::Database;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -16,7 +16,7 @@ use std::path::PathBuf;
     after_help = "Examples:\n  jiaoyi verify --database sqlite:data/jiaoyi.db\n  jiaoyi verify --database sqlite:data/jiaoyi.db --settled --json"
 )]
 pub struct VerifyArgs {
-    /// The database: sqlite:FILE. Read only; may be in use.
+    /// The database: sqlite:FILE or postgres://USER@HOST/NAME. Read only; may be in use.
     #[arg(long, env = "JIAOYI_DATABASE_URL")]
     database: String,
     /// Also what holds after faults have stopped.
@@ -44,8 +44,10 @@ pub struct VerifyArgs {
 
 /// Exit 0 when everything holds, 1 for a violation, 2 usage, 7 database not reachable.
 pub fn run(args: VerifyArgs) -> Result<(), Exit> {
-    let path = path_of_url(&args.database).map_err(Exit::usage)?;
-    if !path.exists() {
+    let database: Database = args.database.parse().map_err(Exit::usage)?;
+    if let Database::Sqlite(path) = &database
+        && !path.exists()
+    {
         return Err(Exit::unavailable(format!(
             "{}: there is no database",
             path.display()
@@ -85,7 +87,7 @@ pub fn run(args: VerifyArgs) -> Result<(), Exit> {
     if let Ok(style) = ProgressStyle::with_template("verify {wide_bar} {percent}% {eta}") {
         bar.set_style(style);
     }
-    let done = verify(&path, &options, &mut |done, total| {
+    let done = verify(&database, &options, &mut |done, total| {
         bar.set_length(total);
         bar.set_position(done);
     });

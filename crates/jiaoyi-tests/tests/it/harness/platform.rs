@@ -348,7 +348,7 @@ async fn open(
     let mut chain = [0; 16];
     random(&mut chain);
     let now = Instant(clock.load(Ordering::SeqCst));
-    let store = Store::open(&folder.0.join("jiaoyi.db"), chain, now).expect("the store opens");
+    let store = Store::open_file(&folder.0.join("jiaoyi.db"), chain, now).expect("the store opens");
     let platform = Platform::open(
         store,
         keyring,

@@ -30,7 +30,12 @@ impl World {
             keyring: Some(keyring),
             ..VerifyOptions::default()
         };
-        verify(&self.database(), &options, &mut |_, _| {}).expect("the database can be read")
+        verify(
+            &jiaoyi_store::Database::Sqlite(self.database()),
+            &options,
+            &mut |_, _| {},
+        )
+        .expect("the database can be read")
     }
 
     /// Every rule holds now, also while things are under way.
