@@ -28,6 +28,7 @@ const FILES: &[(&str, &str)] = &[
         "fonts-noto-cjk",
     ),
     ("/usr/share/zoneinfo/Asia/Shanghai", "tzdata"),
+    ("/usr/lib/postgresql/15/bin/postgres", "postgresql-15"),
 ];
 
 const NODE_MAJOR_MIN: u32 = 18;

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Row, Statement};
 
@@ -108,7 +108,7 @@ impl Session {
                     Ok(AsyncMessage::Notice(notice)) => {
                         // Only a commit that was not confirmed is remarked as a warning; hints of
                         // other severities are none of our business.
-                        if notice.severity() == "WARNING" {
+                        if notice.parsed_severity() == Some(Severity::Warning) {
                             tracing::warn!(code = notice.code().code(), text = notice.message());
                             of_task.store(true, Ordering::SeqCst);
                         }
