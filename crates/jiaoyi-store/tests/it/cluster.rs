@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use tokio_postgres::{Client, NoTls};
 
 const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
 
@@ -83,37 +82,50 @@ impl Cluster {
         })
     }
 
-    /// A connection of the superuser.
-    pub async fn admin(&self, database: &str) -> Client {
-        let url = format!("postgres://postgres@127.0.0.1:{}/{database}", self.port);
-        for _ in 0..600 {
-            if let Ok((client, connection)) = tokio_postgres::connect(&url, NoTls).await {
-                tokio::spawn(connection);
-                return client;
+    /// Runs statements as the superuser, as soon as the server answers.
+    fn run(&self, database: &str, statements: &[String]) {
+        for tries in 0.. {
+            let mut psql = command("psql");
+            psql.args([
+                "-X",
+                "-q",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-h",
+                "127.0.0.1",
+                "-U",
+                "postgres",
+            ]);
+            psql.args(["-p", &self.port.to_string(), "-d", database]);
+            for statement in statements {
+                psql.args(["-c", statement]);
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            if psql.status().expect("psql runs").success() {
+                return;
+            }
+            assert!(tries < 100, "the cluster does not start");
+            std::thread::sleep(std::time::Duration::from_millis(100));
         }
-        panic!("the cluster does not start");
     }
 
-    /// A fresh database with a role of its own, set as an installation has to set it.
-    pub async fn database(&self) -> String {
+    /// A fresh database with a role of its own, set as an installation has to set it. Blocks.
+    pub fn database(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::SeqCst));
-        let admin = self.admin("postgres").await;
-        for statement in [
-            format!("CREATE ROLE {name} LOGIN"),
-            format!("ALTER ROLE {name} SET lock_timeout = '250ms'"),
-            format!("ALTER ROLE {name} SET deadlock_timeout = '50ms'"),
-            format!("CREATE DATABASE {name} OWNER {name} TEMPLATE template0 ENCODING 'UTF8'"),
-        ] {
-            admin.batch_execute(&statement).await.expect("made");
-        }
+        self.run(
+            "postgres",
+            &[
+                format!("CREATE ROLE {name} LOGIN"),
+                format!("ALTER ROLE {name} SET lock_timeout = '250ms'"),
+                format!("ALTER ROLE {name} SET deadlock_timeout = '50ms'"),
+                format!("CREATE DATABASE {name} OWNER {name} TEMPLATE template0 ENCODING 'UTF8'"),
+            ],
+        );
         name
     }
 
-    /// The URL of a database for its own role.
-    pub fn url(&self, name: &str) -> String {
-        format!("postgres://{name}@127.0.0.1:{}/{name}", self.port)
+    /// The URL of a database for a role of the cluster.
+    pub fn url(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
     }
 }

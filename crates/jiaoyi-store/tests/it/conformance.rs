@@ -15,10 +15,10 @@ async fn databases() -> Vec<Database> {
     let number = NUMBER.fetch_add(1, Ordering::SeqCst);
     let file = format!("jiaoyi-store-{}-{number}.db", std::process::id());
     let cluster = Cluster::get();
-    let name = cluster.database().await;
+    let name = cluster.database();
     vec![
         Database::Sqlite(std::env::temp_dir().join(file)),
-        cluster.url(&name).parse().unwrap(),
+        cluster.url(&name, &name).parse().unwrap(),
     ]
 }
 

@@ -8,18 +8,27 @@ use jiaoyi_store::Store;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
+use tokio_postgres::{Client, NoTls};
 
 const NOW: Instant = Instant(1_767_000_000_000);
 
 async fn open(name: &str, drawn: u8) -> Store {
-    let database = Cluster::get().url(name).parse().unwrap();
+    let database = Cluster::get().url(name, name).parse().unwrap();
     Store::open(&database, [drawn; 16], NOW).unwrap()
+}
+
+/// A connection of the superuser.
+async fn admin(database: &str) -> Client {
+    let url = Cluster::get().url("postgres", database);
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
 }
 
 /// No. 10: a decision on one node rests on a row that another node changes before it is written.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_was_only_read_is_asserted() {
-    let name = Cluster::get().database().await;
+    let name = Cluster::get().database();
     let (one, other) = (open(&name, 1).await, open(&name, 2).await);
     let (window, due) = (key(9, 1), key(9, 2));
     one.submit(count(&[window])).await.unwrap();
@@ -59,11 +68,11 @@ async fn a_row_that_was_only_read_is_asserted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_without_its_standby_is_not_acknowledged() {
     let cluster = Cluster::get();
-    let name = cluster.database().await;
+    let name = cluster.database();
     let store = open(&name, 3).await;
     let row = key(11, 1);
     store.submit(count(&[row])).await.unwrap();
-    let admin = cluster.admin(&name).await;
+    let admin = admin(&name).await;
     // Only this database waits for a standby that is not there.
     let wait = format!("ALTER ROLE {name} SET synchronous_commit = 'on'");
     admin.batch_execute(&wait).await.unwrap();
@@ -113,10 +122,10 @@ async fn a_commit_without_its_standby_is_not_acknowledged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_row_in_doubt_is_waited_for() {
     let cluster = Cluster::get();
-    let name = cluster.database().await;
+    let name = cluster.database();
     let store = open(&name, 4).await;
     let row = key(13, 1);
-    let mut admin = cluster.admin(&name).await;
+    let mut admin = admin(&name).await;
     let doubt = admin.transaction().await.unwrap();
     let insert = "INSERT INTO command_key (bucket, key_hash, body_hash, answer, at) \
                   VALUES (13, $1, $2, '\"Already\"', 0)";
@@ -145,7 +154,7 @@ async fn a_key_row_in_doubt_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_that_meet_do_not_deadlock() {
     let cluster = Cluster::get();
-    let name = cluster.database().await;
+    let name = cluster.database();
     let nodes = [open(&name, 5).await, open(&name, 6).await];
     let rows: Vec<_> = (0..8).map(|number| key(17, number)).collect();
     nodes[0].submit(count(&rows)).await.unwrap();
@@ -173,7 +182,7 @@ async fn writers_that_meet_do_not_deadlock() {
     for row in &rows {
         assert_eq!(tries(&nodes[0], row).await, done);
     }
-    let admin = cluster.admin(&name).await;
+    let admin = admin(&name).await;
     let counted = "SELECT deadlocks FROM pg_stat_database WHERE datname = $1";
     let deadlocks: i64 = admin.query_one(counted, &[&name]).await.unwrap().get(0);
     assert_eq!(deadlocks, 0);

@@ -30,12 +30,7 @@ impl World {
             keyring: Some(keyring),
             ..VerifyOptions::default()
         };
-        verify(
-            &jiaoyi_store::Database::Sqlite(self.database()),
-            &options,
-            &mut |_, _| {},
-        )
-        .expect("the database can be read")
+        verify(&self.database(), &options, &mut |_, _| {}).expect("the database can be read")
     }
 
     /// Every rule holds now, also while things are under way.
