@@ -335,6 +335,7 @@ impl Platform {
             })?;
         self.store
             .append(&Checkpoint {
+                bucket: Bucket::default(),
                 checkpoint_id: self.random(),
                 at,
                 heads: text,

@@ -11,6 +11,22 @@ id16! {
     ChainId;
 }
 
+impl ChainId {
+    /// A chain whose links lie in the bucket `home`, so that they are in the bucket group of their
+    /// writer; the rest of the id is drawn.
+    #[must_use]
+    pub fn at(home: Bucket, mut drawn: [u8; 16]) -> ChainId {
+        drawn[..2].copy_from_slice(&home.get().to_be_bytes());
+        ChainId(drawn)
+    }
+
+    /// The bucket of its links; an id that was not made by [`ChainId::at`] has them in bucket 0.
+    #[must_use]
+    pub fn home(self) -> Bucket {
+        Bucket::try_new(u16::from_be_bytes([self.0[0], self.0[1]])).unwrap_or_default()
+    }
+}
+
 /// One row that a command appended or changed, as its after-image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Touched {
@@ -97,7 +113,12 @@ record! {
 record! {
     /// One commit of one writer. Never changed.
     pub struct Link in 19 "link" {
-        key { chain_id: [u8; 16] = Public, link_no: i64 = Public, }
+        key {
+            /// The home of the chain.
+            bucket: Bucket = Public,
+            chain_id: ChainId = Public,
+            link_no: i64 = Public,
+        }
         row {
             previous: [u8; 32] = Public,
             hash: [u8; 32] = Public,
@@ -113,7 +134,11 @@ record! {
 record! {
     /// A signed list of all chains with number and hash. Never changed.
     pub struct Checkpoint in 20 "checkpoint" {
-        key { checkpoint_id: [u8; 16] = Public, }
+        key {
+            /// Always 0: checkpoints are few and belong to nobody.
+            bucket: Bucket = Public,
+            checkpoint_id: [u8; 16] = Public,
+        }
         row {
             at: Instant = Public,
             /// `chain:number:hash` in hex, one a line, sorted.

@@ -434,8 +434,9 @@ create table event (
     constraint event_bucket check (bucket between 0 and 4095)
 );
 
--- One row a commit: a chain belongs to one writer.
+-- One row a commit: a chain belongs to one writer, and its rows lie in that writer's bucket group.
 create table link (
+    bucket bigint not null,
     chain_id bytes not null,
     link_no bigint not null,
     previous bytes not null,
@@ -443,16 +444,19 @@ create table link (
     event_hashes bytes not null,
     book_day text not null,
     at bigint not null,
-    constraint link_pk primary key (chain_id, link_no)
+    constraint link_pk primary key (bucket, chain_id, link_no),
+    constraint link_bucket check (bucket between 0 and 4095)
 ) clustered;
 
 create table checkpoint (
+    bucket bigint not null,
     checkpoint_id bytes not null,
     at bigint not null,
     heads text not null,
     key_id text not null,
     signature bytes not null,
-    constraint checkpoint_pk primary key (checkpoint_id)
+    constraint checkpoint_pk primary key (bucket, checkpoint_id),
+    constraint checkpoint_bucket check (bucket between 0 and 4095)
 );
 
 -- One live premium per person, scheme and benefit year. A second payment is true money: it is
@@ -498,10 +502,12 @@ create index staged_page_of_run on staged_page (roster_id, run_no, page_no);
 
 -- Barrier rows of each writer (DESIGN.md 1): a commit made after a read proves what the read saw.
 create table barrier (
+    bucket bigint not null,
     writer bytes not null,
     number bigint not null,
     at bigint not null,
-    constraint barrier_pk primary key (writer)
+    constraint barrier_pk primary key (bucket, writer),
+    constraint barrier_bucket check (bucket between 0 and 4095)
 ) clustered;
 
 create table schema_version (

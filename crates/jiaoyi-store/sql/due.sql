@@ -19,6 +19,42 @@ SELECT version
 FROM due
 WHERE bucket = ?1 AND due_id = ?2 AND generation = ?3
 
+-- name: load_many
+SELECT t.bucket, t.due_id, t.generation, t.person_id, t.scheme, t.benefit_year, t.state, t.revision_last, t.lock_order, t.lock_order_bucket, t.lock_holder, t.lock_channel, t.lock_at, t.lock_until, t.lock_lapses, t.paid_at, t.version
+FROM due AS t
+JOIN unnest(?1::bigint[], ?2::bytes[], ?3::bigint[]) AS k (bucket, due_id, generation)
+    ON t.bucket = k.bucket AND t.due_id = k.due_id AND t.generation = k.generation
+WHERE t.bucket = ANY(?4::bigint[])
+
+-- name: by_person_many
+SELECT t.bucket, t.due_id, t.generation, t.person_id, t.scheme, t.benefit_year, t.state, t.revision_last, t.lock_order, t.lock_order_bucket, t.lock_holder, t.lock_channel, t.lock_at, t.lock_until, t.lock_lapses, t.paid_at, t.version
+FROM due AS t
+JOIN unnest(?1::bigint[], ?2::bytes[]) AS k (bucket, person_id)
+    ON t.bucket = k.bucket AND t.person_id = k.person_id
+WHERE t.bucket = ANY(?3::bigint[])
+
+-- name: insert_many
+INSERT INTO due (bucket, due_id, generation, person_id, scheme, benefit_year, state, revision_last, lock_order, lock_order_bucket, lock_holder, lock_channel, lock_at, lock_until, lock_lapses, paid_at, version)
+SELECT k.bucket, k.due_id, k.generation, k.person_id, k.scheme, k.benefit_year, k.state, k.revision_last, k.lock_order, k.lock_order_bucket, k.lock_holder, k.lock_channel, k.lock_at, k.lock_until, k.lock_lapses, k.paid_at, k.version
+FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bytes[], ?5::text[], ?6::bigint[], ?7::text[], ?8::bigint[], ?9::bytes[], ?10::bigint[], ?11::bytes[], ?12::text[], ?13::bigint[], ?14::bigint[], ?15::bigint[], ?16::bigint[], ?17::bigint[]) AS k (bucket, due_id, generation, person_id, scheme, benefit_year, state, revision_last, lock_order, lock_order_bucket, lock_holder, lock_channel, lock_at, lock_until, lock_lapses, paid_at, version)
+
+-- name: update_many
+UPDATE due AS t
+SET person_id = k.person_id, scheme = k.scheme, benefit_year = k.benefit_year, state = k.state, revision_last = k.revision_last, lock_order = k.lock_order, lock_order_bucket = k.lock_order_bucket, lock_holder = k.lock_holder, lock_channel = k.lock_channel, lock_at = k.lock_at, lock_until = k.lock_until, lock_lapses = k.lock_lapses, paid_at = k.paid_at, version = k.version
+FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bytes[], ?5::text[], ?6::bigint[], ?7::text[], ?8::bigint[], ?9::bytes[], ?10::bigint[], ?11::bytes[], ?12::text[], ?13::bigint[], ?14::bigint[], ?15::bigint[], ?16::bigint[], ?17::bigint[], ?18::bigint[]) AS k (bucket, due_id, generation, person_id, scheme, benefit_year, state, revision_last, lock_order, lock_order_bucket, lock_holder, lock_channel, lock_at, lock_until, lock_lapses, paid_at, version, expected_version)
+WHERE t.bucket = k.bucket AND t.due_id = k.due_id AND t.generation = k.generation AND t.version = k.expected_version
+    AND t.bucket = ANY(?19::bigint[])
+
+-- name: assert_many
+SELECT t.version
+FROM due AS t
+JOIN unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bigint[]) AS k (bucket, due_id, generation, expected_version)
+    ON t.bucket = k.bucket AND t.due_id = k.due_id AND t.generation = k.generation
+WHERE t.version = k.expected_version
+    AND t.bucket = ANY(?5::bigint[])
+ORDER BY t.bucket, t.due_id, t.generation
+FOR SHARE OF t
+
 -- name: by_person
 SELECT bucket, due_id, generation, person_id, scheme, benefit_year, state, revision_last, lock_order, lock_order_bucket, lock_holder, lock_channel, lock_at, lock_until, lock_lapses, paid_at, version
 FROM due

@@ -9,6 +9,18 @@ WHERE bucket = ?1 AND channel = ?2 AND notice_id = ?3
 INSERT INTO inbox (bucket, channel, notice_id, received_at, body_sealed)
 VALUES (?1, ?2, ?3, ?4, ?5)
 
+-- name: load_many
+SELECT t.bucket, t.channel, t.notice_id, t.received_at, t.body_sealed
+FROM inbox AS t
+JOIN unnest(?1::bigint[], ?2::text[], ?3::text[]) AS k (bucket, channel, notice_id)
+    ON t.bucket = k.bucket AND t.channel = k.channel AND t.notice_id = k.notice_id
+WHERE t.bucket = ANY(?4::bigint[])
+
+-- name: insert_many
+INSERT INTO inbox (bucket, channel, notice_id, received_at, body_sealed)
+SELECT k.bucket, k.channel, k.notice_id, k.received_at, k.body_sealed
+FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::bigint[], ?5::bytes[]) AS k (bucket, channel, notice_id, received_at, body_sealed)
+
 -- name: scan
 SELECT bucket, channel, notice_id, received_at, body_sealed
 FROM inbox

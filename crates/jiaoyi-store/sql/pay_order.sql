@@ -19,6 +19,41 @@ SELECT version
 FROM pay_order
 WHERE bucket = ?1 AND order_id = ?2
 
+-- name: load_many
+SELECT t.bucket, t.order_id, t.order_no, t.state, t.amount, t.line_count, t.attempt_count, t.holder, t.relation, t.region, t.created_at, t.until, t.ended_at, t.version
+FROM pay_order AS t
+JOIN unnest(?1::bigint[], ?2::bytes[]) AS k (bucket, order_id)
+    ON t.bucket = k.bucket AND t.order_id = k.order_id
+WHERE t.bucket = ANY(?3::bigint[])
+
+-- name: by_holder_many
+SELECT t.bucket, t.order_id, t.order_no, t.state, t.amount, t.line_count, t.attempt_count, t.holder, t.relation, t.region, t.created_at, t.until, t.ended_at, t.version
+FROM pay_order AS t
+JOIN unnest(?1::bytes[]) AS k (holder)
+    ON t.holder = k.holder
+
+-- name: insert_many
+INSERT INTO pay_order (bucket, order_id, order_no, state, amount, line_count, attempt_count, holder, relation, region, created_at, until, ended_at, version)
+SELECT k.bucket, k.order_id, k.order_no, k.state, k.amount, k.line_count, k.attempt_count, k.holder, k.relation, k.region, k.created_at, k.until, k.ended_at, k.version
+FROM unnest(?1::bigint[], ?2::bytes[], ?3::text[], ?4::text[], ?5::bigint[], ?6::bigint[], ?7::bigint[], ?8::bytes[], ?9::text[], ?10::text[], ?11::bigint[], ?12::bigint[], ?13::bigint[], ?14::bigint[]) AS k (bucket, order_id, order_no, state, amount, line_count, attempt_count, holder, relation, region, created_at, until, ended_at, version)
+
+-- name: update_many
+UPDATE pay_order AS t
+SET order_no = k.order_no, state = k.state, amount = k.amount, line_count = k.line_count, attempt_count = k.attempt_count, holder = k.holder, relation = k.relation, region = k.region, created_at = k.created_at, until = k.until, ended_at = k.ended_at, version = k.version
+FROM unnest(?1::bigint[], ?2::bytes[], ?3::text[], ?4::text[], ?5::bigint[], ?6::bigint[], ?7::bigint[], ?8::bytes[], ?9::text[], ?10::text[], ?11::bigint[], ?12::bigint[], ?13::bigint[], ?14::bigint[], ?15::bigint[]) AS k (bucket, order_id, order_no, state, amount, line_count, attempt_count, holder, relation, region, created_at, until, ended_at, version, expected_version)
+WHERE t.bucket = k.bucket AND t.order_id = k.order_id AND t.version = k.expected_version
+    AND t.bucket = ANY(?16::bigint[])
+
+-- name: assert_many
+SELECT t.version
+FROM pay_order AS t
+JOIN unnest(?1::bigint[], ?2::bytes[], ?3::bigint[]) AS k (bucket, order_id, expected_version)
+    ON t.bucket = k.bucket AND t.order_id = k.order_id
+WHERE t.version = k.expected_version
+    AND t.bucket = ANY(?4::bigint[])
+ORDER BY t.bucket, t.order_id
+FOR SHARE OF t
+
 -- name: by_holder
 SELECT bucket, order_id, order_no, state, amount, line_count, attempt_count, holder, relation, region, created_at, until, ended_at, version
 FROM pay_order

@@ -19,6 +19,35 @@ SELECT version
 FROM person
 WHERE bucket = ?1 AND person_id = ?2
 
+-- name: load_many
+SELECT t.bucket, t.person_id, t.name_sealed, t.name_hmac, t.name_masked, t.document_masked, t.birthday_hmac, t.phone_sealed, t.merged_into, t.created_at, t.version
+FROM person AS t
+JOIN unnest(?1::bigint[], ?2::bytes[]) AS k (bucket, person_id)
+    ON t.bucket = k.bucket AND t.person_id = k.person_id
+WHERE t.bucket = ANY(?3::bigint[])
+
+-- name: insert_many
+INSERT INTO person (bucket, person_id, name_sealed, name_hmac, name_masked, document_masked, birthday_hmac, phone_sealed, merged_into, created_at, version)
+SELECT k.bucket, k.person_id, k.name_sealed, k.name_hmac, k.name_masked, k.document_masked, k.birthday_hmac, k.phone_sealed, k.merged_into, k.created_at, k.version
+FROM unnest(?1::bigint[], ?2::bytes[], ?3::bytes[], ?4::bytes[], ?5::text[], ?6::text[], ?7::bytes[], ?8::bytes[], ?9::bytes[], ?10::bigint[], ?11::bigint[]) AS k (bucket, person_id, name_sealed, name_hmac, name_masked, document_masked, birthday_hmac, phone_sealed, merged_into, created_at, version)
+
+-- name: update_many
+UPDATE person AS t
+SET name_sealed = k.name_sealed, name_hmac = k.name_hmac, name_masked = k.name_masked, document_masked = k.document_masked, birthday_hmac = k.birthday_hmac, phone_sealed = k.phone_sealed, merged_into = k.merged_into, created_at = k.created_at, version = k.version
+FROM unnest(?1::bigint[], ?2::bytes[], ?3::bytes[], ?4::bytes[], ?5::text[], ?6::text[], ?7::bytes[], ?8::bytes[], ?9::bytes[], ?10::bigint[], ?11::bigint[], ?12::bigint[]) AS k (bucket, person_id, name_sealed, name_hmac, name_masked, document_masked, birthday_hmac, phone_sealed, merged_into, created_at, version, expected_version)
+WHERE t.bucket = k.bucket AND t.person_id = k.person_id AND t.version = k.expected_version
+    AND t.bucket = ANY(?13::bigint[])
+
+-- name: assert_many
+SELECT t.version
+FROM person AS t
+JOIN unnest(?1::bigint[], ?2::bytes[], ?3::bigint[]) AS k (bucket, person_id, expected_version)
+    ON t.bucket = k.bucket AND t.person_id = k.person_id
+WHERE t.version = k.expected_version
+    AND t.bucket = ANY(?4::bigint[])
+ORDER BY t.bucket, t.person_id
+FOR SHARE OF t
+
 -- name: scan
 SELECT bucket, person_id, name_sealed, name_hmac, name_masked, document_masked, birthday_hmac, phone_sealed, merged_into, created_at, version
 FROM person

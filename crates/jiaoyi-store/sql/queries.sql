@@ -62,7 +62,9 @@ LIMIT ?2
 -- name: chain_heads
 SELECT l.chain_id, l.link_no, l.hash
 FROM link l
-WHERE l.link_no = (SELECT max(m.link_no) FROM link m WHERE m.chain_id = l.chain_id)
+WHERE l.link_no = (
+    SELECT max(m.link_no) FROM link m WHERE m.bucket = l.bucket AND m.chain_id = l.chain_id
+)
 ORDER BY l.chain_id
 
 -- name: last_book_day
@@ -88,9 +90,9 @@ WHERE chain_id = ?1 AND link_no >= ?2 AND link_no < ?3
 ORDER BY chain_id, link_no, seq
 
 -- name: barrier
-INSERT INTO barrier (writer, number, at)
-VALUES (?1, 1, ?2)
-ON CONFLICT (writer) DO UPDATE SET number = barrier.number + 1, at = excluded.at
+INSERT INTO barrier (bucket, writer, number, at)
+VALUES (?1, ?2, 1, ?3)
+ON CONFLICT (bucket, writer) DO UPDATE SET number = barrier.number + 1, at = excluded.at
 
 -- name: stage_page
 INSERT INTO staged_page (bucket, roster_id, run_no, page_no, row_keys, row_data)
@@ -135,19 +137,14 @@ SELECT count(*)
 FROM exception_case
 WHERE state = 'open'
 
--- name: has_schema
-SELECT count(*)
-FROM sqlite_schema
-WHERE type = 'table' AND name = 'schema_version'
-
 -- name: schema_version
 SELECT coalesce(max(version), 0)
 FROM schema_version
 
 -- name: link_event_hash
-SELECT substr(event_hashes, ?3 * 32 + 1, 32), book_day
+SELECT substr(event_hashes, cast(?4 * 32 + 1 as integer), 32), book_day
 FROM link
-WHERE chain_id = ?1 AND link_no = ?2
+WHERE bucket = ?1 AND chain_id = ?2 AND link_no = ?3
 
 -- name: count_facts
 SELECT count(*)

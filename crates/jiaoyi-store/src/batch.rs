@@ -377,7 +377,8 @@ impl Batch {
         let event_hashes: Vec<u8> = events.iter().flat_map(event_hash).collect();
         let (id, link_no, previous) = (self.chain.id, self.chain.next, self.chain.head);
         let link = Link {
-            chain_id: id.0,
+            bucket: id.home(),
+            chain_id: id,
             link_no,
             previous,
             hash: link_hash(id, link_no, &previous, book_day, at, &event_hashes),

@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask gen sql` puts them into `sql/`; nothing is put together at run time.
 
-use jiaoyi_domain::record::TableSpec;
+use jiaoyi_domain::record::{Kind, TableSpec};
 use std::fmt::Write as _;
 
 /// The text of `sql/{table}.sql`.
@@ -52,6 +52,7 @@ pub fn table_sql(spec: &TableSpec) -> String {
             format!("SELECT version\nFROM {}\nWHERE {by_key}", spec.name),
         );
     }
+    set_based(spec, &mut statement);
     for (range, given) in spec.ranges {
         let by = conditions(given, 1);
         statement(
@@ -82,6 +83,108 @@ pub fn table_sql(spec: &TableSpec) -> String {
         );
     }
     text
+}
+
+/// The forms that take arrays, a column each, for an engine where every statement is a journey.
+///
+/// Beside the keys stands `bucket = ANY`, without which a distributed database asks every shard.
+/// Assertions lock in key order; updates and inserts are given in key order.
+fn set_based(spec: &TableSpec, statement: &mut impl FnMut(&str, String)) {
+    let table = spec.name;
+    let names: Vec<&str> = spec.columns.iter().map(|column| column.name).collect();
+    let (key, rest) = names.split_at(spec.key_len);
+    let listed = |of: &str, names: &[&str]| {
+        let parts: Vec<String> = names.iter().map(|name| format!("{of}.{name}")).collect();
+        parts.join(", ")
+    };
+    let matched = |names: &[&str]| {
+        let parts: Vec<String> = names
+            .iter()
+            .map(|name| format!("t.{name} = k.{name}"))
+            .collect();
+        parts.join(" AND ")
+    };
+    let arrays = |names: &[&str]| {
+        let kind = |name: &&str| spec.place(name).map(|place| spec.columns[place].kind);
+        let parts: Vec<String> = names
+            .iter()
+            .enumerate()
+            .map(|(place, name)| {
+                let word = match kind(name) {
+                    Some(Kind::Text) => "text",
+                    Some(Kind::Bytes) => "bytes",
+                    Some(Kind::Int) | None => "bigint",
+                };
+                format!("?{}::{word}[]", place + 1)
+            })
+            .collect();
+        parts.join(", ")
+    };
+    let within = |given: &[&str], place: usize, joint: &str| {
+        if given.first() == Some(&"bucket") {
+            format!("{joint} t.bucket = ANY(?{place}::bigint[])")
+        } else {
+            String::new()
+        }
+    };
+    let mut load = |name: &str, given: &[&str]| {
+        statement(
+            name,
+            format!(
+                "SELECT {}\nFROM {table} AS t\nJOIN unnest({}) AS k ({})\n    ON {}{}",
+                listed("t", &names),
+                arrays(given),
+                given.join(", "),
+                matched(given),
+                within(given, given.len() + 1, "\nWHERE"),
+            ),
+        );
+    };
+    load("load_many", key);
+    for (range, given) in spec.ranges {
+        load(&format!("{range}_many"), given);
+    }
+    statement(
+        "insert_many",
+        format!(
+            "INSERT INTO {table} ({})\nSELECT {}\nFROM unnest({}) AS k ({})",
+            names.join(", "),
+            listed("k", &names),
+            arrays(&names),
+            names.join(", "),
+        ),
+    );
+    if !spec.mutable {
+        return;
+    }
+    let sets: Vec<String> = rest
+        .iter()
+        .map(|name| format!("{name} = k.{name}"))
+        .collect();
+    let all = [&names[..], &["expected_version"]].concat();
+    statement(
+        "update_many",
+        format!(
+            "UPDATE {table} AS t\nSET {}\nFROM unnest({}) AS k ({})\nWHERE {} AND t.version = k.expected_version{}",
+            sets.join(", "),
+            arrays(&all),
+            all.join(", "),
+            matched(key),
+            within(key, all.len() + 1, "\n    AND"),
+        ),
+    );
+    let keys = [key, &["expected_version"]].concat();
+    statement(
+        "assert_many",
+        format!(
+            "SELECT t.version\nFROM {table} AS t\nJOIN unnest({}) AS k ({})\n    ON {}\nWHERE t.version = k.expected_version{}\nORDER BY {}\nFOR SHARE OF t",
+            arrays(&keys),
+            keys.join(", "),
+            matched(key),
+            within(key, keys.len() + 1, "\n    AND"),
+            listed("t", key),
+        ),
+    );
 }
 
 fn conditions(names: &[&str], first: usize) -> String {

@@ -61,6 +61,8 @@ pub enum Trouble {
 struct Part {
     items: Vec<Item>,
     attempt: u32,
+    /// How often it failed by itself while it stood alone.
+    failures: u32,
     /// The plan of an earlier try that may still become durable. Such a part is never halved: if
     /// the plan turns out to be durable, its verdicts are the answers.
     in_doubt: Option<Box<Plan>>,
@@ -120,6 +122,7 @@ impl Lane {
             self.waiting.push_back(Part {
                 items,
                 attempt: 0,
+                failures: 0,
                 in_doubt: None,
             });
         }
@@ -319,7 +322,7 @@ impl Lane {
                 part.refuse(|| StoreError::Unavailable { why: why.clone() });
                 self.state = State::Finding(None);
             }
-            Failure::Batch(why) if alone && part.attempt > 0 => {
+            Failure::Batch(why) if alone && part.failures > 0 => {
                 for item in part.items {
                     let kind = item.envelope.command.kind();
                     tracing::error!(command = kind, why, "a command was put aside");
@@ -335,6 +338,13 @@ impl Lane {
                 tracing::warn!(why, "a command is blocked and waits");
                 part.attempt = tries;
                 self.deferred.push_back(part);
+            }
+            // Once more as it is: what another writer did meanwhile may show as a broken constraint.
+            Failure::Batch(why) if alone => {
+                tracing::warn!(why, "a command failed and is tried again");
+                part.attempt = tries;
+                part.failures = 1;
+                self.waiting.push_front(part);
             }
             Failure::Batch(why) | Failure::Conflict(why) if alone || part.attempt == 0 => {
                 tracing::warn!(
@@ -353,6 +363,7 @@ impl Lane {
                     self.waiting.push_front(Part {
                         items,
                         attempt: tries,
+                        failures: 0,
                         in_doubt: None,
                     });
                 }

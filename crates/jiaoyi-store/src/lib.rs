@@ -6,11 +6,13 @@
 //! database is an [`engine::Engine`] to its lanes and an [`engine::Backend`] to the program.
 
 pub mod batch;
+mod database;
 pub mod engine;
 mod error;
 pub mod generate;
-pub mod import_mark;
-mod lane;
+mod import_mark;
+pub mod lane;
+mod postgres;
 mod queue;
 pub mod schema;
 mod snapshot;
@@ -19,6 +21,7 @@ mod sqlite_lane;
 mod statements;
 
 pub use batch::{CallKey, Envelope};
+pub use database::{Database, MigrationPlan};
 pub use error::{Failure, StoreError};
 pub use queue::Urgency;
 pub use snapshot::Snapshot;
@@ -28,29 +31,15 @@ use jiaoyi_domain::Instant;
 use jiaoyi_domain::decide::Answer;
 use jiaoyi_domain::record::{Record, Value};
 use jiaoyi_domain::working_set::Damaged;
+use postgres::PostgresBackend;
 use sqlite_lane::SqliteBackend;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Staged pages written or removed by one transaction: a few milliseconds.
 const STAGED_TOGETHER: usize = 32;
 /// Most pages of one staged run.
 const PAGES_OF_RUN_MAX: usize = 512;
-
-/// The path part of `sqlite:PATH`; other engines are not built in yet.
-///
-/// # Errors
-///
-/// [`StoreError::Open`] naming what was given and what would be right.
-pub fn path_of_url(url: &str) -> Result<PathBuf, StoreError> {
-    match url.strip_prefix("sqlite:") {
-        Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
-        Some(_) | None => Err(StoreError::Open {
-            path: url.to_owned(),
-            why: "a database is named as sqlite:FILE, for example sqlite:data/jiaoyi.db".into(),
-        }),
-    }
-}
 
 /// The store: cheap to clone, shared by everything in the process.
 #[derive(Clone)]
@@ -59,18 +48,30 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or creates the file, brings its schema up to date and starts the writer.
+    /// Opens a database, or creates the file, brings its schema up to date and starts the lanes.
+    /// Blocks, and may be called from anywhere.
     ///
-    /// `chain_id` is a fresh random number: the chain of this writer.
+    /// `drawn` is a fresh random number: the chains of the lanes are made of it.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Open`] when the file cannot be opened, is newer than this program, or has
-    /// settings under which an acknowledged commit could be lost.
-    pub fn open(path: &Path, chain_id: [u8; 16], now: Instant) -> Result<Store, StoreError> {
-        Ok(Store::over(Arc::new(SqliteBackend::open(
-            path, chain_id, now,
-        )?)))
+    /// [`StoreError::Open`] when it cannot be opened, is newer than this program, or has settings
+    /// under which an acknowledged commit could be lost.
+    pub fn open(database: &Database, drawn: [u8; 16], now: Instant) -> Result<Store, StoreError> {
+        let backend: Arc<dyn Backend> = match database {
+            Database::Sqlite(path) => Arc::new(SqliteBackend::open(path, drawn, now)?),
+            Database::Postgres(url) => Arc::new(PostgresBackend::open(url, drawn, now)?),
+        };
+        Ok(Store::over(backend))
+    }
+
+    /// Opens or creates a file of the embedded engine, as [`Store::open`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn open_file(path: &Path, drawn: [u8; 16], now: Instant) -> Result<Store, StoreError> {
+        Store::open(&Database::Sqlite(path.to_owned()), drawn, now)
     }
 
     /// A store over a backend of one's own, such as a simulated one.

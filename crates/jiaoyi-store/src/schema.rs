@@ -11,3 +11,46 @@ pub fn all_tables() -> Vec<&'static TableSpec> {
     tables.extend([Event::SPEC, Link::SPEC, Checkpoint::SPEC]);
     tables
 }
+
+/// The migrations, in order; forward only.
+pub const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../migrations/0001_core.sql"))];
+
+/// Whose words a migration is put into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    Sqlite,
+    Postgres,
+}
+
+/// The text of a migration in an engine's words: type words of columns, and how a table ends.
+///
+/// Texts compare byte by byte in both engines, so that keys have one order everywhere.
+#[must_use]
+pub fn ddl(text: &str, words: Words) -> String {
+    let mut whole = String::with_capacity(text.len());
+    for line in text.lines() {
+        let column = line.strip_prefix("    ").and_then(|rest| {
+            let (name, rest) = rest.split_once(' ')?;
+            let (kind, rest) = rest.split_at(rest.find([' ', ',']).unwrap_or(rest.len()));
+            let kind = match (kind, words) {
+                ("bigint", Words::Sqlite) => "integer",
+                ("bytes", Words::Sqlite) => "blob",
+                ("bytes", Words::Postgres) => "bytea",
+                ("text", Words::Postgres) => "text collate \"C\"",
+                ("bigint" | "text", _) => kind,
+                _ => return None,
+            };
+            Some(format!("    {name} {kind}{rest}"))
+        });
+        let line = match (column, line, words) {
+            (Some(column), ..) => column,
+            (None, ") clustered;", Words::Sqlite) => ") strict, without rowid;".to_owned(),
+            (None, ");", Words::Sqlite) => ") strict;".to_owned(),
+            (None, ") clustered;", Words::Postgres) => ");".to_owned(),
+            (None, other, _) => other.to_owned(),
+        };
+        whole.push_str(&line);
+        whole.push('\n');
+    }
+    whole
+}

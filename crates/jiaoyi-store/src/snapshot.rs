@@ -1,6 +1,8 @@
 //! One consistent view of the whole database, for `verify`: read only, streaming, constant memory.
 
+use crate::database::Database;
 use crate::error::StoreError;
+use crate::postgres::PostgresSnapshot;
 use crate::sqlite::{self, read_row};
 use crate::statements::sql;
 use jiaoyi_domain::record::{Record, Value};
@@ -8,18 +10,47 @@ use jiaoyi_domain::working_set::Damaged;
 use rusqlite::Connection;
 use std::path::Path;
 
-/// A read transaction on a database file.
+enum View {
+    Sqlite { connection: Connection, bytes: u64 },
+    Postgres(PostgresSnapshot),
+}
+
+/// One view of a database, fixed when it is opened.
 pub struct Snapshot {
-    connection: Connection,
+    view: View,
+}
+
+impl From<PostgresSnapshot> for Snapshot {
+    fn from(snapshot: PostgresSnapshot) -> Snapshot {
+        Snapshot {
+            view: View::Postgres(snapshot),
+        }
+    }
 }
 
 impl Snapshot {
+    /// Fixes what a database holds now; nothing can be changed through it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Open`] when it is not there or is no database of ours, or the store's trouble.
+    pub fn open(database: &Database) -> Result<Snapshot, StoreError> {
+        match database {
+            Database::Sqlite(path) => Snapshot::of_file(path),
+            Database::Postgres(url) => {
+                let config = crate::postgres::config_of(url)?;
+                let shown = database.to_string();
+                Ok(PostgresSnapshot::open(config, &shown)?.into())
+            }
+        }
+    }
+
     /// Opens the file read-only and fixes what it sees.
     ///
     /// # Errors
     ///
     /// [`StoreError::Open`] when the file is not there or is no database of ours.
-    pub fn open(path: &Path) -> Result<Snapshot, StoreError> {
+    pub fn of_file(path: &Path) -> Result<Snapshot, StoreError> {
         let connection = sqlite::open(path, false)?;
         let not_ours = |error: rusqlite::Error| StoreError::Open {
             path: path.display().to_string(),
@@ -31,7 +62,18 @@ impl Snapshot {
                 row.get::<_, i64>(0)
             })
             .map_err(not_ours)?;
-        Ok(Snapshot { connection })
+        let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+        let view = View::Sqlite { connection, bytes };
+        Ok(Snapshot { view })
+    }
+
+    /// How large the database is, so that memory can be planned.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        match &self.view {
+            View::Sqlite { bytes, .. } => *bytes,
+            View::Postgres(snapshot) => snapshot.bytes(),
+        }
     }
 
     /// Calls `each` with every row of `R` with `from <= bucket < to`, in key order. A row that does
@@ -47,7 +89,7 @@ impl Snapshot {
         mut each: impl FnMut(Result<R, Vec<Value>>),
     ) -> Result<(), StoreError> {
         let given = [Value::Int(from), Value::Int(to)];
-        self.stream(sql(R::SPEC.name, "scan_buckets"), &given, |values| {
+        self.stream(R::SPEC.name, "scan_buckets", &given, |values| {
             each(R::from_values(values.clone()).ok_or(values));
         })
     }
@@ -65,7 +107,7 @@ impl Snapshot {
         each: impl FnMut(Vec<Value>),
     ) -> Result<(), StoreError> {
         let given = [Value::Int(from), Value::Int(to)];
-        self.stream(sql(R::SPEC.name, "scan_buckets"), &given, each)
+        self.stream(R::SPEC.name, "scan_buckets", &given, each)
     }
 
     /// The rows of a declared range that read as their type.
@@ -78,7 +120,7 @@ impl Snapshot {
         range: &'static str,
         given: &[Value],
     ) -> Result<Vec<R>, StoreError> {
-        let rows = sqlite::query(&self.connection, sql(R::SPEC.name, range), given)?;
+        let rows = self.rows(R::SPEC.name, range, given)?;
         Ok(rows.into_iter().filter_map(R::from_values).collect())
     }
 
@@ -88,7 +130,7 @@ impl Snapshot {
     ///
     /// The engine's trouble.
     pub fn scan_raw<R: Record>(&self, each: impl FnMut(Vec<Value>)) -> Result<(), StoreError> {
-        self.stream(sql(R::SPEC.name, "scan"), &[], each)
+        self.stream(R::SPEC.name, "scan", &[], each)
     }
 
     /// One row by its key.
@@ -97,8 +139,7 @@ impl Snapshot {
     ///
     /// The engine's trouble, or [`StoreError::Damaged`].
     pub fn load<R: Record>(&self, key: &R::Key) -> Result<Option<R>, StoreError> {
-        let text = sql(R::SPEC.name, "load");
-        let found = sqlite::query(&self.connection, text, &R::key_values(key))?;
+        let found = self.rows(R::SPEC.name, "load", &R::key_values(key))?;
         match found.into_iter().next() {
             None => Ok(None),
             Some(values) => R::from_values(values).map(Some).ok_or(
@@ -120,16 +161,32 @@ impl Snapshot {
         name: &'static str,
         given: &[Value],
     ) -> Result<Vec<Vec<Value>>, StoreError> {
-        sqlite::query(&self.connection, sql("queries", name), given)
+        self.rows("queries", name, given)
+    }
+
+    fn rows(
+        &self,
+        file: &'static str,
+        name: &'static str,
+        given: &[Value],
+    ) -> Result<Vec<Vec<Value>>, StoreError> {
+        let mut rows = Vec::new();
+        self.stream(file, name, given, |row| rows.push(row))?;
+        Ok(rows)
     }
 
     fn stream(
         &self,
-        text: &'static str,
+        file: &'static str,
+        name: &'static str,
         given: &[Value],
         mut each: impl FnMut(Vec<Value>),
     ) -> Result<(), StoreError> {
-        let mut statement = self.connection.prepare_cached(text)?;
+        let connection = match &self.view {
+            View::Sqlite { connection, .. } => connection,
+            View::Postgres(snapshot) => return snapshot.stream(file, name, given, each),
+        };
+        let mut statement = connection.prepare_cached(sql(file, name))?;
         let width = statement.column_count();
         let bound: Vec<sqlite::Bound<'_>> = given.iter().map(sqlite::Bound).collect();
         let mut rows = statement.query(rusqlite::params_from_iter(bound))?;

@@ -1,15 +1,13 @@
 //! The embedded engine: opening a file, settings, migrations, binding and reading of values.
 
 use crate::error::StoreError;
+use crate::schema::{MIGRATIONS, Words, ddl};
 use crate::statements::sql;
 use jiaoyi_domain::record::Value;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 use std::path::Path;
-
-/// The migrations, in order; forward only.
-const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../migrations/0001_core.sql"))];
 
 /// A value on its way into a statement.
 pub(crate) struct Bound<'a>(pub &'a Value);
@@ -87,17 +85,19 @@ pub(crate) fn assert_settings(connection: &Connection, path: &Path) -> Result<()
     })
 }
 
+/// The version of the schema; 0 for an empty file.
+pub(crate) fn schema_version(connection: &Connection) -> Result<i64, StoreError> {
+    let tables: i64 = connection.query_row(sql("sqlite", "has_schema"), [], |row| row.get(0))?;
+    Ok(if tables == 0 {
+        0
+    } else {
+        connection.query_row(sql("queries", "schema_version"), [], |row| row.get(0))?
+    })
+}
+
 /// Brings the schema up to date.
 pub(crate) fn migrate(connection: &mut Connection, now_ms: i64) -> Result<(), StoreError> {
-    let known: i64 = connection
-        .query_row(sql("queries", "has_schema"), [], |row| row.get(0))
-        .and_then(|tables: i64| {
-            if tables == 0 {
-                Ok(0)
-            } else {
-                connection.query_row(sql("queries", "schema_version"), [], |row| row.get(0))
-            }
-        })?;
+    let known = schema_version(connection)?;
     let newest = MIGRATIONS.last().map_or(0, |(version, _)| *version);
     if known > newest {
         return Err(StoreError::Open {
@@ -107,28 +107,11 @@ pub(crate) fn migrate(connection: &mut Connection, now_ms: i64) -> Result<(), St
     }
     for (version, text) in MIGRATIONS.iter().filter(|(version, _)| *version > known) {
         let transaction = connection.transaction()?;
-        transaction.execute_batch(&words_of_sqlite(text))?;
+        transaction.execute_batch(&ddl(text, Words::Sqlite))?;
         transaction.execute(sql("queries", "migrated"), [*version, now_ms])?;
         transaction.commit()?;
     }
     Ok(())
-}
-
-/// The migration text in this engine's words.
-fn words_of_sqlite(text: &str) -> String {
-    text.lines()
-        .map(|line| {
-            let line = line
-                .replace(" bigint", " integer")
-                .replace(" bytes", " blob");
-            let line = line.replace(") clustered;", ") strict, without rowid;");
-            if line == ");" {
-                ") strict;\n".to_owned()
-            } else {
-                format!("{line}\n")
-            }
-        })
-        .collect()
 }
 
 /// Runs a statement that reads rows.

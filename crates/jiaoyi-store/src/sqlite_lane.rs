@@ -12,10 +12,10 @@ use crate::queue::{Queue, Urgency};
 use crate::snapshot::Snapshot;
 use crate::sqlite::{self, Bound, execute, query};
 use crate::statements::sql;
-use jiaoyi_domain::Instant;
 use jiaoyi_domain::audit::{ChainId, Event, Link};
 use jiaoyi_domain::record::{Record, TableSpec, Value};
 use jiaoyi_domain::working_set::{Change, Need, TABLES};
+use jiaoyi_domain::{Bucket, Instant};
 use rusqlite::{Connection, ErrorCode, params_from_iter};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -66,7 +66,7 @@ impl SqliteEngine {
     /// A commit that proves everything read before it.
     fn barrier(&self, now: Instant) -> Result<(), StoreError> {
         let writer = Value::Bytes(b"sqlite".to_vec());
-        let given = [writer, Value::Int(now.0)];
+        let given = [Value::Int(0), writer, Value::Int(now.0)];
         execute(&self.connection, sql("queries", "barrier"), &given)?;
         Ok(())
     }
@@ -254,7 +254,11 @@ impl SqliteBackend {
             _ => None,
         };
         let mut lane = Lane::new(
-            Chain::new(ChainId(chain_id), now.date(), last_day),
+            Chain::new(
+                ChainId::at(Bucket::default(), chain_id),
+                now.date(),
+                last_day,
+            ),
             ALL_BUCKETS,
         );
         let mut engine = SqliteEngine { connection };
@@ -335,7 +339,7 @@ impl Backend for SqliteBackend {
     }
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        Snapshot::open(&self.path)
+        Snapshot::of_file(&self.path)
     }
 
     fn url(&self) -> &str {

@@ -27,11 +27,13 @@ const FILES: &[(&str, &str)] = files![
     "pay_order",
     "person",
     "policy_pack",
+    "postgres",
     "queries",
     "refund",
     "revision",
     "roster",
     "slot",
+    "sqlite",
     "transfer",
     "turned_away",
     "voucher",
@@ -52,6 +54,32 @@ fn parse(text: &'static str) -> BTreeMap<&'static str, &'static str> {
         .filter_map(|part| part.split_once('\n'))
         .map(|(name, sql)| (name.trim(), sql.trim()))
         .collect()
+}
+
+/// The same texts as PostgreSQL writes them: `$1` for a parameter, `bytea` for bytes.
+static OF_POSTGRES: LazyLock<BTreeMap<(&'static str, &'static str), String>> =
+    LazyLock::new(|| {
+        STATEMENTS
+            .iter()
+            .flat_map(|(file, statements)| {
+                statements.iter().map(|(name, text)| {
+                    let text = text.replace('?', "$").replace("::bytes[]", "::bytea[]");
+                    ((*file, *name), text)
+                })
+            })
+            .collect()
+    });
+
+/// The text of a statement in PostgreSQL's words.
+///
+/// # Panics
+///
+/// When there is none of that name, like [`sql`].
+#[must_use]
+pub fn postgres_text(file: &'static str, name: &'static str) -> &'static str {
+    OF_POSTGRES
+        .get(&(file, name))
+        .map_or_else(|| sql(file, name), String::as_str)
 }
 
 /// The text of a statement.

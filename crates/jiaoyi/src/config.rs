@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `sqlite:FILE`.
+    /// `sqlite:FILE` or `postgres://USER@HOST/NAME`.
     pub database_url: String,
     /// Where the portal listens.
     #[serde(default = "default_listen")]

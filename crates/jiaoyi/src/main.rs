@@ -49,6 +49,8 @@ enum Command {
     Verify(commands::verify::VerifyArgs),
     /// Check a voucher without any database.
     Voucher(commands::voucher::VoucherArgs),
+    /// Bring a database's tables up to date.
+    Migrate(commands::migrate::MigrateArgs),
     /// Check an installation and say what to mend.
     Doctor(commands::doctor::DoctorArgs),
 }
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
             Command::Policy(args) => commands::policy::run(args).await,
             Command::Verify(args) => commands::verify::run(args),
             Command::Voucher(args) => commands::voucher::run(args),
+            Command::Migrate(args) => commands::migrate::run(&args),
             Command::Doctor(args) => commands::doctor::run(args).await,
         }
     });

@@ -6,7 +6,7 @@ use jiaoyi_domain::audit::{
     ChainId, Checkpoint, Event, Link, checkpoint_text, event_hash, link_hash,
 };
 use jiaoyi_domain::decide::order_from_text;
-use jiaoyi_domain::record::{Record, Value};
+use jiaoyi_domain::record::{Column, Record, Value};
 use jiaoyi_store::{Snapshot, StoreError};
 use std::collections::BTreeMap;
 
@@ -72,9 +72,8 @@ fn check_link(previous: Option<&Link>, link: &Link, report: &mut Report) {
         link,
         "it does not follow the one before",
     );
-    let chain = ChainId(link.chain_id);
     let own = link_hash(
-        chain,
+        link.chain_id,
         link.link_no,
         &link.previous,
         link.book_day,
@@ -87,6 +86,8 @@ fn check_link(previous: Option<&Link>, link: &Link, report: &mut Report) {
         link,
         "its hash is not the hash of its parts",
     );
+    let home = link.bucket == link.chain_id.home();
+    report.demand(home, "audit.link", link, "it lies outside its chain's home");
     let whole = !link.event_hashes.is_empty() && link.event_hashes.len().is_multiple_of(HASH_LEN);
     report.demand(whole, "audit.link", link, "its list of events is not whole");
     let forward = before.is_none_or(|before| before.book_day <= link.book_day);
@@ -162,7 +163,7 @@ fn load_link(
     chain: &ChainId,
     number: i64,
 ) -> Result<Option<Link>, StoreError> {
-    match snapshot.load::<Link>(&(chain.0, number)) {
+    match snapshot.load::<Link>(&(chain.home(), *chain, number)) {
         Err(StoreError::Damaged(_)) => Ok(None),
         other => other,
     }
@@ -177,6 +178,7 @@ impl Chain {
         report: &mut Report,
     ) -> Result<(), StoreError> {
         let given = [
+            event.chain_id.home().to_value(),
             Value::Bytes(event.chain_id.0.to_vec()),
             Value::Int(event.link_no),
             Value::Int(i64::from(event.seq)),
@@ -200,11 +202,11 @@ impl Chain {
         if self.expected == self.matched {
             return Ok(());
         }
-        let mut present: BTreeMap<([u8; 16], i64), Vec<u32>> = BTreeMap::new();
+        let mut present: BTreeMap<(ChainId, i64), Vec<u32>> = BTreeMap::new();
         snapshot.scan_buckets::<Event>(i64::MIN, i64::MAX, |row| {
             if let Ok(event) = row {
                 present
-                    .entry((event.chain_id.0, event.link_no))
+                    .entry((event.chain_id, event.link_no))
                     .or_default()
                     .push(event.seq);
             }
@@ -218,7 +220,7 @@ impl Chain {
                 .get(&(link.chain_id, link.link_no))
                 .map_or(&[][..], Vec::as_slice);
             for seq in (0..count).filter(|seq| !seen.contains(seq)) {
-                let key = format!("{}/{}/{seq}", super::hex(&link.chain_id), link.link_no);
+                let key = format!("{}/{}/{seq}", super::hex(&link.chain_id.0), link.link_no);
                 let what = "its link names it and it is not there (chain, link, place)";
                 report.fail("audit.event_missing", Event::SPEC.name, key, what);
             }

@@ -71,9 +71,9 @@ mod view;
 use jiaoyi_crypto::{Keyring, PublicKey, PublicKeys};
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::record::{Record, TableSpec, Value};
-use jiaoyi_store::{Snapshot, StoreError};
+use jiaoyi_store::{Database, Snapshot, StoreError};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Most violations that a report lists; further ones are counted.
 pub const VIOLATIONS_MAX: usize = 1_000;
@@ -273,20 +273,20 @@ fn buckets_for(bytes: u64) -> i64 {
     (BUCKETS_END / parts).max(1)
 }
 
-/// Verifies the database at `path`. `progress` is called with steps done and steps in all.
+/// Verifies a database. `progress` is called with steps done and steps in all.
 ///
 /// # Errors
 ///
 /// [`VerifyError`] when the database or a given file cannot be read; a broken rule is no error but
 /// a [`Violation`] of the report.
 pub fn verify(
-    path: &Path,
+    database: &Database,
     options: &VerifyOptions<'_>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report, VerifyError> {
-    let snapshot = Snapshot::open(path)?;
+    let snapshot = Snapshot::open(database)?;
     let mut report = Report::default();
-    match verify_snapshot(&snapshot, path, options, &mut report, progress) {
+    match verify_snapshot(&snapshot, options, &mut report, progress) {
         Ok(()) => Ok(report),
         // It can be reached, so it is no outage: it is not what the rules would have made.
         Err(VerifyError::Store(error)) if error.is_corrupt() => {
@@ -304,15 +304,14 @@ pub fn verify(
 
 fn verify_snapshot(
     snapshot: &Snapshot,
-    path: &Path,
     options: &VerifyOptions<'_>,
     report: &mut Report,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), VerifyError> {
-    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
-    let at_once = options
-        .buckets_at_once
-        .map_or_else(|| buckets_for(bytes), |count| i64::from(count.max(1)));
+    let at_once = options.buckets_at_once.map_or_else(
+        || buckets_for(snapshot.bytes()),
+        |count| i64::from(count.max(1)),
+    );
     let ranges = ranges(at_once);
     let total = u64::try_from(ranges.len()).unwrap_or(0).saturating_add(3);
     let mut done = 0;

@@ -23,7 +23,12 @@ fn build(name: &str) -> (TempFile, World, Made) {
 }
 
 fn run(path: &Path, options: &VerifyOptions<'_>) -> Report {
-    verify(path, options, &mut |_, _| {}).unwrap()
+    verify(
+        &jiaoyi_store::Database::Sqlite(path.to_owned()),
+        options,
+        &mut |_, _| {},
+    )
+    .unwrap()
 }
 
 fn rules(report: &Report) -> Vec<&'static str> {
@@ -48,9 +53,11 @@ fn a_true_database_is_found_true() {
             ..VerifyOptions::default()
         };
         let mut steps = Vec::new();
-        let report = verify(&file.0, &options, &mut |done, total| {
-            steps.push((done, total))
-        });
+        let report = verify(
+            &jiaoyi_store::Database::Sqlite(file.0.clone()),
+            &options,
+            &mut |done, total| steps.push((done, total)),
+        );
         let report = report.unwrap();
         assert_eq!(report.violations, [], "{buckets_at_once:?}");
         assert!(report.ok());
@@ -174,7 +181,12 @@ fn what_clients_were_told_is_compared() {
         journal: Some(journal.0.clone()),
         ..VerifyOptions::default()
     };
-    let error = verify(&file.0, &options, &mut |_, _| {}).unwrap_err();
+    let error = verify(
+        &jiaoyi_store::Database::Sqlite(file.0.clone()),
+        &options,
+        &mut |_, _| {},
+    )
+    .unwrap_err();
     assert_eq!(error.code(), "verify.journal");
     drop(world);
 }
@@ -296,6 +308,11 @@ fn the_channels_own_books_are_compared_both_ways() {
         channel_books: Some(books.0.clone()),
         ..VerifyOptions::default()
     };
-    let error = verify(&file.0, &options, &mut |_, _| {}).unwrap_err();
+    let error = verify(
+        &jiaoyi_store::Database::Sqlite(file.0.clone()),
+        &options,
+        &mut |_, _| {},
+    )
+    .unwrap_err();
     assert_eq!(error.code(), "verify.channel_books");
 }

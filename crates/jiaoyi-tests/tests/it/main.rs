@@ -1,6 +1,8 @@
 //! Scenarios over the whole platform: real pages over real sockets, the sandbox as the channels, an
 //! embedded database, one test clock. Each ends with `verify`.
 
+#[path = "../../../jiaoyi-store/tests/it/cluster.rs"]
+mod cluster;
 mod guessing;
 mod harness;
 mod locks;

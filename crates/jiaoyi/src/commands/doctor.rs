@@ -5,7 +5,7 @@ use crate::edge;
 use crate::exit::{Exit, print};
 use clap::Args;
 use jiaoyi_channels::Channels;
-use jiaoyi_store::{Snapshot, path_of_url};
+use jiaoyi_store::{Database, Snapshot, StoreError};
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -33,24 +33,21 @@ impl Checks {
     }
 }
 
+/// What stands behind `database_url`; one without tables is made at the first start.
+fn database_of(config: &Config) -> Result<String, StoreError> {
+    let database: Database = config.database_url.parse()?;
+    if database.migration_plan()?.known == 0 {
+        return Ok(format!("{database} will be made at the first start"));
+    }
+    Snapshot::open(&database).map(|_| database.to_string())
+}
+
 /// Prints the checklist; exit 1 when anything has to be mended.
 pub async fn run(args: DoctorArgs) -> Result<(), Exit> {
     let mut checks = Checks { failed: 0 };
     let config = Config::load(&args.config)?;
     checks.check("configuration", Ok(args.config.display().to_string()), "");
-    let database = path_of_url(&config.database_url)
-        .map_err(|error| error.to_string())
-        .and_then(|path| {
-            if !path.exists() {
-                return Ok(format!(
-                    "{} will be made at the first start",
-                    path.display()
-                ));
-            }
-            Snapshot::open(&path)
-                .map(|_| path.display().to_string())
-                .map_err(|error| error.to_string())
-        });
+    let database = database_of(&config).map_err(|error| error.to_string());
     checks.check(
         "database",
         database,

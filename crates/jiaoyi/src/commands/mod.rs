@@ -2,6 +2,7 @@
 
 pub mod doctor;
 pub mod import;
+pub mod migrate;
 pub mod policy;
 pub mod sandbox;
 pub mod serve;
@@ -15,7 +16,7 @@ use jiaoyi_app::platform::{Platform, PlatformConfig};
 use jiaoyi_channels::Channels;
 use jiaoyi_crypto::keyring::Keyring;
 use jiaoyi_domain::region::RegionTable;
-use jiaoyi_store::{Store, path_of_url};
+use jiaoyi_store::{Database, Store};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,12 +29,12 @@ pub fn load_keyring(path: &Path) -> Result<Keyring, Exit> {
 
 /// Opens everything that an installation's configuration names.
 pub async fn open_platform(config: &Config) -> Result<Arc<Platform>, Exit> {
-    let path = path_of_url(&config.database_url).map_err(Exit::usage)?;
+    let database: Database = config.database_url.parse().map_err(Exit::usage)?;
     let keyring = load_keyring(&config.keys)?;
     let channels = Channels::load(&config.channels).map_err(Exit::usage)?;
     let clock = edge::system_clock();
-    let store =
-        Store::open(&path, edge::random_bytes(), edge::system_now()).map_err(Exit::unavailable)?;
+    let store = Store::open(&database, edge::random_bytes(), edge::system_now())
+        .map_err(Exit::unavailable)?;
     let platform = Platform::open(
         store,
         keyring,

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiaoyi_app::verify::{SignatureKeys, VerifyError, VerifyOptions, verify};
 use jiaoyi_crypto::keyring::Keyring;
 use jiaoyi_crypto::public_keys::PublicKeys;
-use jiaoyi_store::path_of_url;
+use jiaoyi_store::Database;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
     after_help = "Examples:\n  jiaoyi verify --database sqlite:data/jiaoyi.db\n  jiaoyi verify --database sqlite:data/jiaoyi.db --settled --json"
 )]
 pub struct VerifyArgs {
-    /// The database: sqlite:FILE. Read only; may be in use. The one of jiaoyi.toml in this folder
-    /// unless given.
+    /// The database: sqlite:FILE or postgres://USER@HOST/NAME. Read only; may be in use. The one of
+    /// jiaoyi.toml in this folder unless given.
     #[arg(long, env = "JIAOYI_DATABASE_URL")]
     database: Option<String>,
     /// Also what holds after faults have stopped.
@@ -49,7 +49,7 @@ pub struct VerifyArgs {
 const CONFIG: &str = "jiaoyi.toml";
 
 /// The database's address and, for signatures, the key file.
-fn place(args: &VerifyArgs) -> Result<(PathBuf, Option<PathBuf>), Exit> {
+fn place(args: &VerifyArgs) -> Result<(Database, Option<PathBuf>), Exit> {
     let (url, known_keys) = match &args.database {
         Some(url) => (url.clone(), None),
         None if Path::new(CONFIG).exists() => {
@@ -58,23 +58,31 @@ fn place(args: &VerifyArgs) -> Result<(PathBuf, Option<PathBuf>), Exit> {
         }
         None => {
             return Err(Exit::usage(format!(
-                "name the database with --database sqlite:FILE; there is no {CONFIG} here"
+                "name the database with --database URL; there is no {CONFIG} here"
             )));
         }
     };
-    let path = path_of_url(&url).map_err(Exit::usage)?;
-    let keys = match (&args.keys, args.signatures) {
-        (Some(keys), _) => Some(keys.clone()),
-        (None, true) => Some(known_keys.unwrap_or_else(|| path.with_file_name("keys.toml"))),
-        (None, false) => None,
+    let database: Database = url.parse().map_err(Exit::usage)?;
+    let keys = match (&args.keys, args.signatures, known_keys, &database) {
+        (Some(keys), ..) => Some(keys.clone()),
+        (None, false, ..) => None,
+        (None, true, Some(known), _) => Some(known),
+        (None, true, None, Database::Sqlite(path)) => Some(path.with_file_name("keys.toml")),
+        (None, true, None, Database::Postgres(_)) => {
+            return Err(Exit::usage(
+                "--signatures needs the key file: name it with --keys",
+            ));
+        }
     };
-    Ok((path, keys))
+    Ok((database, keys))
 }
 
 /// Exit 0 when everything holds, 1 for a violation, 2 usage, 7 database not reachable.
 pub fn run(args: VerifyArgs) -> Result<(), Exit> {
-    let (path, keys) = place(&args)?;
-    if !path.exists() {
+    let (database, keys) = place(&args)?;
+    if let Database::Sqlite(path) = &database
+        && !path.exists()
+    {
         return Err(Exit::unavailable(format!(
             "{}: there is no database",
             path.display()
@@ -123,7 +131,7 @@ pub fn run(args: VerifyArgs) -> Result<(), Exit> {
     if let Ok(style) = ProgressStyle::with_template("verify {wide_bar} {percent}% {eta}") {
         bar.set_style(style);
     }
-    let done = verify(&path, &options, &mut |done, total| {
+    let done = verify(&database, &options, &mut |done, total| {
         bar.set_length(total);
         bar.set_position(done);
     });

@@ -25,7 +25,7 @@ use jiaoyi_domain::decide::ImportPolicy;
 use jiaoyi_domain::policy::{EXAMPLES, Pack, demo_packs};
 use jiaoyi_domain::region::RegionTable;
 use jiaoyi_sandbox::{SandboxConfig, write_demo_identities};
-use jiaoyi_store::Store;
+use jiaoyi_store::{Database, Store};
 use jiaoyi_web::WebSettings;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +44,9 @@ pub struct DemoArgs {
     /// Where data is kept; a new temporary folder unless given.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// The database: sqlite:FILE or postgres://USER@HOST/NAME; a file in the data folder unless given.
+    #[arg(long)]
+    database: Option<String>,
     /// How many invented people there are.
     #[arg(long, default_value_t = 60)]
     people: u32,
@@ -171,7 +174,7 @@ async fn start(args: DemoArgs) -> Result<(), Exit> {
         platform: Arc::clone(&platform),
         portal: portal.clone(),
         sandbox: sandbox.clone(),
-        database: format!("sqlite:{}", folder.join("jiaoyi.db").display()),
+        database: platform.store.url().to_owned(),
         people,
     });
     let settings = WebSettings {
@@ -239,8 +242,11 @@ async fn open(
     config.point_at(sandbox);
     let channels = Channels::open(config, identities).map_err(Exit::unexpected)?;
     let now = jiaoyi_domain::Instant(clock());
-    let store = Store::open(&folder.join("jiaoyi.db"), edge::random_bytes(), now)
-        .map_err(Exit::unavailable)?;
+    let database = match &args.database {
+        Some(url) => url.parse().map_err(Exit::usage)?,
+        None => Database::Sqlite(folder.join("jiaoyi.db")),
+    };
+    let store = Store::open(&database, edge::random_bytes(), now).map_err(Exit::unavailable)?;
     let off = Budgets {
         misses_per_device_hour: 0,
         lookups_per_address_minute: 0,

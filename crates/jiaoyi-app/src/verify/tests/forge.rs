@@ -6,7 +6,7 @@ use super::{build, rules, run};
 use crate::verify::{SignatureKeys, VerifyOptions};
 use jiaoyi_domain::attempt::AttemptState;
 use jiaoyi_domain::audit::{
-    ChainId, Event, Link, Touched, decode_touched, encode_touched, event_hash, link_hash,
+    Event, Link, Touched, decode_touched, encode_touched, event_hash, link_hash,
 };
 use jiaoyi_domain::due::DueState;
 use jiaoyi_domain::messages::{CaseState, OutboxState};
@@ -157,8 +157,7 @@ fn relink(connection: &Connection, events: &[Event]) {
         own.sort_by_key(|event| event.seq);
         link.event_hashes = own.iter().flat_map(|event| event_hash(event)).collect();
         link.previous = previous;
-        let chain = ChainId(link.chain_id);
-        let (day, at) = (link.book_day, link.at);
+        let (chain, day, at) = (link.chain_id, link.book_day, link.at);
         link.hash = link_hash(chain, link.link_no, &previous, day, at, &link.event_hashes);
         previous = link.hash;
     }

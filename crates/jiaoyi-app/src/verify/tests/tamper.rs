@@ -135,7 +135,12 @@ fn other(dice: &mut Dice, value: &Raw, same_column: &[Raw]) -> Raw {
 }
 
 fn assert_named(path: &Path, spec: &TableSpec, names: &[String], what: &str) {
-    let report = verify(path, &VerifyOptions::default(), &mut |_, _| {}).unwrap();
+    let report = verify(
+        &jiaoyi_store::Database::Sqlite(path.to_owned()),
+        &VerifyOptions::default(),
+        &mut |_, _| {},
+    )
+    .unwrap();
     for name in names {
         let named = report
             .violations
@@ -186,7 +191,12 @@ fn every_changed_removed_swapped_and_added_row_is_named() {
         done += 1;
     }
     others(&file.0, &connection, &mut dice, &all);
-    let report = verify(&file.0, &VerifyOptions::default(), &mut |_, _| {}).unwrap();
+    let report = verify(
+        &jiaoyi_store::Database::Sqlite(file.0.clone()),
+        &VerifyOptions::default(),
+        &mut |_, _| {},
+    )
+    .unwrap();
     assert_eq!(report.violations, [], "after everything was put back");
 }
 

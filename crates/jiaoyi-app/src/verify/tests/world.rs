@@ -142,7 +142,7 @@ impl World {
 
     pub fn open_with(path: &Path, seed: u8) -> World {
         let mut draws = IdSource::new([seed; 32], 0);
-        let store = Store::open(path, draws.id16(), START).unwrap();
+        let store = Store::open_file(path, draws.id16(), START).unwrap();
         World {
             store,
             keyring: Arc::new(keyring()),
@@ -574,6 +574,7 @@ impl World {
             .to_vec();
         let heads: Vec<&str> = text.lines().skip(1).collect();
         let row = Checkpoint {
+            bucket: Bucket::default(),
             checkpoint_id: self.draw(),
             at: self.now,
             heads: heads.join("\n"),

@@ -1,6 +1,7 @@
 //! Puts the installation together, as the binary's edge does, and stops and starts it.
 
 use super::{Folder, Person, World, person};
+use crate::cluster::Cluster;
 use axum::Router;
 use jiaoyi_app::import::{ImportError, ImportReport, ImportRequest};
 use jiaoyi_app::limits::Budgets;
@@ -16,7 +17,7 @@ use jiaoyi_domain::region::RegionTable;
 use jiaoyi_domain::roster::PolicyPack;
 use jiaoyi_domain::{Date, Instant};
 use jiaoyi_sandbox::{SandboxConfig, write_demo_identities};
-use jiaoyi_store::Store;
+use jiaoyi_store::{Database, Store};
 use jiaoyi_web::{WebSettings, WebState, router};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -322,14 +323,31 @@ impl World {
         report
     }
 
-    pub fn database(&self) -> PathBuf {
-        self.folder.0.join("jiaoyi.db")
+    pub fn database(&self) -> Database {
+        database_of(&self.folder)
     }
 
     /// A place for a file of the test.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.0.join(name)
     }
+}
+
+/// The database of a test: a file in its folder, or, with `JIAOYI_TEST_ENGINE=postgres`, one of its
+/// own in this process's cluster; the folder remembers which, so that a restart finds it again.
+fn database_of(folder: &Folder) -> Database {
+    if std::env::var("JIAOYI_TEST_ENGINE").as_deref() != Ok("postgres") {
+        return Database::Sqlite(folder.0.join("jiaoyi.db"));
+    }
+    let note = folder.0.join("database.txt");
+    let url = std::fs::read_to_string(&note).unwrap_or_else(|_| {
+        let cluster = Cluster::get();
+        let name = cluster.database();
+        let url = cluster.url(&name, &name);
+        std::fs::write(&note, &url).expect("a file");
+        url
+    });
+    url.parse().expect("a database")
 }
 
 async fn open(
@@ -348,7 +366,7 @@ async fn open(
     let mut chain = [0; 16];
     random(&mut chain);
     let now = Instant(clock.load(Ordering::SeqCst));
-    let store = Store::open(&folder.0.join("jiaoyi.db"), chain, now).expect("the store opens");
+    let store = Store::open(&database_of(folder), chain, now).expect("the store opens");
     let platform = Platform::open(
         store,
         keyring,

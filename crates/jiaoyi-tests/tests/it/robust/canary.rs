@@ -198,7 +198,7 @@ async fn notice_link(installation: &Installation, person: &Person) -> Result<Str
     let keyring = Keyring::parse(&keys)?;
     let mut chain = [0; 16];
     fill(&mut chain);
-    let store = Store::open(&installation.folder.join("jiaoyi.db"), chain, now())?;
+    let store = Store::open_file(&installation.folder.join("jiaoyi.db"), chain, now())?;
     let document = Document::parse(DocumentKind::IdCard, &person.id_number, now().date())?;
     let (kind, text) = (document.kind().code(), document.index_text());
     let key = (

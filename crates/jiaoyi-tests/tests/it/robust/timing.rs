@@ -109,7 +109,7 @@ impl World {
         std::fs::create_dir_all(&folder)?;
         let mut chain = [0; 16];
         fill(&mut chain);
-        let store = Store::open(&folder.join("jiaoyi.db"), chain, now())?;
+        let store = Store::open_file(&folder.join("jiaoyi.db"), chain, now())?;
         let off = Budgets {
             misses_per_device_hour: 0,
             lookups_per_address_minute: 0,

@@ -1,0 +1,6 @@
+-- What only the embedded engine is asked.
+
+-- name: has_schema
+SELECT count(*)
+FROM sqlite_schema
+WHERE type = 'table' AND name = 'schema_version'

@@ -1,0 +1,321 @@
+//! One connection: opening it, its settings, its prepared statements, and what the server remarks.
+
+use super::values::Bound;
+use crate::error::{Failure, StoreError};
+use crate::schema::{MIGRATIONS, Words, ddl};
+use crate::statements::{postgres_text, sql};
+use futures_util::future::poll_fn;
+use jiaoyi_domain::record::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Row, Statement};
+
+/// How long opening a connection may take.
+const CONNECT_TIME: Duration = Duration::from_secs(2);
+
+/// Settings that durability and the lanes rest on: name, what is needed, how it is set right.
+const SETTINGS: &[(&str, &[&str], &str)] = &[
+    ("fsync", &["on"], "ALTER SYSTEM SET fsync = on"),
+    (
+        "full_page_writes",
+        &["on"],
+        "ALTER SYSTEM SET full_page_writes = on",
+    ),
+    (
+        "synchronous_commit",
+        &["on", "remote_apply"],
+        "ALTER ROLE {role} SET synchronous_commit = on",
+    ),
+    (
+        "lock_timeout",
+        &["250"],
+        "ALTER ROLE {role} SET lock_timeout = '250ms'",
+    ),
+    (
+        "deadlock_timeout",
+        &["50"],
+        "ALTER ROLE {role} SET deadlock_timeout = '50ms'",
+    ),
+    (
+        "statement_timeout",
+        &["0"],
+        "ALTER ROLE {role} SET statement_timeout = 0",
+    ),
+    (
+        "transaction_timeout",
+        &["0"],
+        "ALTER ROLE {role} SET transaction_timeout = 0",
+    ),
+    (
+        "idle_in_transaction_session_timeout",
+        &["0"],
+        "ALTER ROLE {role} SET idle_in_transaction_session_timeout = 0",
+    ),
+    (
+        "default_transaction_isolation",
+        &["read committed"],
+        "ALTER ROLE {role} SET default_transaction_isolation = 'read committed'",
+    ),
+    (
+        "default_transaction_read_only",
+        &["off"],
+        "connect to the primary, not to a standby",
+    ),
+    (
+        "transaction_read_only",
+        &["off"],
+        "connect to the primary, not to a standby",
+    ),
+    (
+        "server_encoding",
+        &["UTF8"],
+        "make the database again with ENCODING 'UTF8'",
+    ),
+];
+
+/// The oldest server that is supported.
+const SERVER_VERSION_MIN: i64 = 150_000;
+
+/// An open connection. It makes progress only while its runtime is driven.
+pub(super) struct Session {
+    pub(super) client: Client,
+    warned: Arc<AtomicBool>,
+    prepared: BTreeMap<(&'static str, &'static str), Statement>,
+}
+
+fn unreachable(error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Unavailable {
+        why: error.to_string(),
+    }
+}
+
+impl Session {
+    /// Connects; the connection's own work is spawned on the current runtime.
+    pub(super) async fn open(config: &Config) -> Result<Session, StoreError> {
+        let connecting = tokio::time::timeout(CONNECT_TIME, config.connect(NoTls)).await;
+        let connected = connecting.map_err(|_| unreachable(&"the server does not answer"))?;
+        let (client, mut connection) = connected.map_err(|error| unreachable(&said(&error)))?;
+        let warned = Arc::new(AtomicBool::new(false));
+        let of_task = Arc::clone(&warned);
+        tokio::spawn(async move {
+            while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+                match message {
+                    Ok(AsyncMessage::Notice(notice)) => {
+                        // Only a commit that was not confirmed is remarked as a warning; hints of
+                        // other severities are none of our business.
+                        if notice.parsed_severity() == Some(Severity::Warning) {
+                            tracing::warn!(code = notice.code().code(), text = notice.message());
+                            of_task.store(true, Ordering::SeqCst);
+                        }
+                    }
+                    Ok(_) => {}
+                    Err(_) => break,
+                }
+            }
+        });
+        Ok(Session {
+            client,
+            warned,
+            prepared: BTreeMap::new(),
+        })
+    }
+
+    /// Makes plans that use indexes whatever the tables' statistics say: a lane reads by keys only.
+    pub(super) async fn use_indexes(&self) -> Result<(), tokio_postgres::Error> {
+        self.client.batch_execute(sql("postgres", "session")).await
+    }
+
+    /// Whether the server has remarked anything since the last call.
+    pub(super) fn take_warning(&self) -> bool {
+        self.warned.swap(false, Ordering::SeqCst)
+    }
+
+    /// A prepared statement, prepared at its first use.
+    pub(super) async fn prepare(
+        &mut self,
+        file: &'static str,
+        name: &'static str,
+    ) -> Result<Statement, tokio_postgres::Error> {
+        if let Some(statement) = self.prepared.get(&(file, name)) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(postgres_text(file, name)).await?;
+        self.prepared.insert((file, name), statement.clone());
+        Ok(statement)
+    }
+
+    /// Runs a reading statement.
+    pub(super) async fn query(
+        &mut self,
+        file: &'static str,
+        name: &'static str,
+        given: &[Value],
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let statement = self.prepare(file, name).await?;
+        let bound: Vec<Bound<'_>> = given.iter().map(Bound).collect();
+        self.client.query(&statement, &refs(&bound)).await
+    }
+
+    /// Runs a writing statement in a transaction of its own or in the one that is open.
+    pub(super) async fn execute(
+        &mut self,
+        file: &'static str,
+        name: &'static str,
+        given: &[Value],
+    ) -> Result<u64, tokio_postgres::Error> {
+        let statement = self.prepare(file, name).await?;
+        let bound: Vec<Bound<'_>> = given.iter().map(Bound).collect();
+        self.client.execute(&statement, &refs(&bound)).await
+    }
+
+    /// Refuses to run with settings under which an acknowledged commit could be lost or a lane
+    /// could stand still.
+    pub(super) async fn assert_settings(&mut self, url: &str) -> Result<(), StoreError> {
+        let mut names: Vec<&str> = SETTINGS.iter().map(|(name, ..)| *name).collect();
+        names.push("server_version_num");
+        let statement = self.prepare("postgres", "settings").await?;
+        let rows = self.client.query(&statement, &[&names]).await?;
+        let mut found = BTreeMap::new();
+        for row in &rows {
+            found.insert(row.try_get::<_, String>(0)?, row.try_get::<_, String>(1)?);
+        }
+        let rows = self.query("postgres", "role", &[]).await?;
+        let role: String = match rows.first() {
+            Some(row) => row.try_get(0)?,
+            None => String::new(),
+        };
+        let mut why = String::new();
+        for (name, needed, remedy) in SETTINGS {
+            // A setting that this server does not have cannot be wrong.
+            let Some(value) = found.get(*name) else {
+                continue;
+            };
+            if !needed.contains(&value.as_str()) {
+                let remedy = remedy.replace("{role}", &format!("\"{role}\""));
+                let needed = needed.join(" or ");
+                let _ = write!(
+                    why,
+                    "\n  {name} is {value}, needed: {needed}. Run: {remedy}"
+                );
+            }
+        }
+        let version = found.get("server_version_num");
+        let version: i64 = version.and_then(|text| text.parse().ok()).unwrap_or(0);
+        if version < SERVER_VERSION_MIN {
+            let _ = write!(
+                why,
+                "\n  the server is {version}, needed: {SERVER_VERSION_MIN} or newer"
+            );
+        }
+        if why.is_empty() {
+            return Ok(());
+        }
+        Err(StoreError::Open {
+            path: url.to_owned(),
+            why: format!("settings of the server are wrong, or of its role:{why}"),
+        })
+    }
+
+    /// The version of the schema; 0 for an empty database.
+    pub(super) async fn schema_version(&mut self) -> Result<i64, StoreError> {
+        let there = self.query("postgres", "has_schema", &[]).await?;
+        let count: i64 = match there.first() {
+            Some(row) => row.try_get(0)?,
+            None => 0,
+        };
+        if count == 0 {
+            return Ok(0);
+        }
+        let rows = self.query("queries", "schema_version", &[]).await?;
+        Ok(match rows.first() {
+            Some(row) => row.try_get(0)?,
+            None => 0,
+        })
+    }
+
+    /// Brings the schema up to date, one transaction a migration.
+    pub(super) async fn migrate(&mut self, url: &str, now_ms: i64) -> Result<(), StoreError> {
+        let known = self.schema_version().await?;
+        let newest = MIGRATIONS.last().map_or(0, |(version, _)| *version);
+        if known > newest {
+            return Err(StoreError::Open {
+                path: url.to_owned(),
+                why: format!("its schema has version {known}; this program knows up to {newest}"),
+            });
+        }
+        for (version, text) in MIGRATIONS.iter().filter(|(version, _)| *version > known) {
+            if let Err(error) = self.migrate_to(*version, text, now_ms).await {
+                let _ = self.client.batch_execute(sql("postgres", "rollback")).await;
+                // Another node may have done it in the meantime.
+                if self.schema_version().await? < *version {
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn migrate_to(
+        &mut self,
+        version: i64,
+        text: &str,
+        now_ms: i64,
+    ) -> Result<(), tokio_postgres::Error> {
+        self.client.batch_execute(sql("postgres", "begin")).await?;
+        self.client
+            .batch_execute(&ddl(text, Words::Postgres))
+            .await?;
+        let given = [Value::Int(version), Value::Int(now_ms)];
+        self.execute("queries", "migrated", &given).await?;
+        self.client.batch_execute(sql("postgres", "commit")).await
+    }
+}
+
+/// Parameters as the client takes them.
+pub(super) fn refs<'a>(bound: &'a [Bound<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
+    bound
+        .iter()
+        .map(|value| value as &(dyn ToSql + Sync))
+        .collect()
+}
+
+/// What went wrong, in the server's words.
+pub(super) fn said(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(answer) => format!("{} ({})", answer.message(), answer.code().code()),
+        None => error.to_string(),
+    }
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> StoreError {
+        StoreError::Unavailable { why: said(&error) }
+    }
+}
+
+/// What an error before the commit says of the batch; a lost connection is always "unknown".
+pub(super) fn failure(error: &tokio_postgres::Error) -> Failure {
+    let why = said(error);
+    let Some(code) = error.code() else {
+        return Failure::Unknown(why);
+    };
+    let lost = ["08", "57", "58", "XX", "F0"];
+    if *code == SqlState::LOCK_NOT_AVAILABLE {
+        Failure::Blocked(why)
+    } else if *code == SqlState::T_R_SERIALIZATION_FAILURE
+        || *code == SqlState::T_R_DEADLOCK_DETECTED
+    {
+        Failure::Conflict(why)
+    } else if lost.iter().any(|class| code.code().starts_with(class)) {
+        Failure::Unknown(why)
+    } else if code.code().starts_with("53") {
+        Failure::Down(why)
+    } else {
+        Failure::Batch(why)
+    }
+}

@@ -1,0 +1,9 @@
+//! The conformance suite: the same histories on every engine, and those that only a database with
+//! several writers can show (the numbers are those of the failing histories in `docs/decisions`).
+
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
+mod cluster;
+mod conformance;
+mod histories;
+mod touch;
