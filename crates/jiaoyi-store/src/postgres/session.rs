@@ -106,9 +106,10 @@ impl Session {
             while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
                 match message {
                     Ok(AsyncMessage::Notice(notice)) => {
-                        // Only a commit that was not confirmed is remarked as a warning; hints of
-                        // other severities are none of our business.
-                        if notice.parsed_severity() == Some(Severity::Warning) {
+                        // A commit that was not confirmed is remarked as a warning; hints of other
+                        // severities, and a rollback of nothing, are none of our business.
+                        let of_note = notice.parsed_severity() == Some(Severity::Warning);
+                        if of_note && *notice.code() != SqlState::NO_ACTIVE_SQL_TRANSACTION {
                             tracing::warn!(code = notice.code().code(), text = notice.message());
                             of_task.store(true, Ordering::SeqCst);
                         }
