@@ -113,7 +113,7 @@ impl ImportError {
 /// Shows how far an import has come: stage, done, total.
 pub type Progress<'a> = &'a mut (dyn FnMut(Stage, u64, u64) + Send);
 
-struct Staging {
+pub(crate) struct Staging {
     roster_id: RosterId,
     benefit_year: i16,
     policies: Arc<PolicySet>,
@@ -161,8 +161,17 @@ impl Platform {
         Some(texts)
     }
 
+    pub(crate) fn staging(&self, roster_id: RosterId, benefit_year: i16) -> Staging {
+        Staging {
+            roster_id,
+            benefit_year,
+            policies: self.policies(),
+            prices: BTreeMap::new(),
+        }
+    }
+
     /// A checked row as it is staged: sealed, masked and priced.
-    fn staged(&self, staging: &mut Staging, row: &CheckedRow) -> Option<[Value; 6]> {
+    pub(crate) fn staged(&self, staging: &mut Staging, row: &CheckedRow) -> Option<[Value; 6]> {
         let price = self.price_texts(staging, row)?;
         let kind = row.document.kind().code();
         let index = row.document.index_text();
@@ -348,12 +357,7 @@ impl Platform {
         progress: Progress<'_>,
     ) -> Result<(), ImportError> {
         let policies = self.policies();
-        let mut staging = Staging {
-            roster_id: report.roster_id,
-            benefit_year: request.benefit_year,
-            policies: Arc::clone(&policies),
-            prices: BTreeMap::new(),
-        };
+        let mut staging = self.staging(report.roster_id, request.benefit_year);
         let mut waiting: Vec<[Value; 6]> = Vec::new();
         loop {
             let next = self.next_chunk(request, &policies, &mut staging, &mut reader, report)?;
@@ -542,7 +546,7 @@ fn note(report: &mut ImportReport, problems: Vec<CellError>) {
 }
 
 /// Reads a staged row back.
-fn slice_row(row: Vec<Value>) -> Option<SliceRow> {
+pub(crate) fn slice_row(row: Vec<Value>) -> Option<SliceRow> {
     let [bucket, doc_hmac, year, Value::Bytes(data)] = <[Value; 4]>::try_from(row).ok()? else {
         return None;
     };

@@ -3,6 +3,7 @@
 //! The store decides nothing. It loads what a command needs, lets the domain decide, and writes the
 //! batch in one durable transaction; answers are released only after the commit.
 
+pub mod bare;
 mod error;
 pub mod generate;
 mod queue;

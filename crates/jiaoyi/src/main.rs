@@ -47,6 +47,8 @@ enum Command {
     Voucher(commands::voucher::VoucherArgs),
     /// Check an installation and say what to mend.
     Doctor(commands::doctor::DoctorArgs),
+    /// Measure this program on this machine.
+    Bench(commands::bench::BenchArgs),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
             Command::Verify(args) => commands::verify::run(args),
             Command::Voucher(args) => commands::voucher::run(args),
             Command::Doctor(args) => commands::doctor::run(args).await,
+            Command::Bench(args) => commands::bench::run(args).await,
         }
     });
     match done {

@@ -1,0 +1,71 @@
+//! `jiaoyi bench`: what this installation's program can do on this machine, beside what the machine
+//! can do at most. Load and channel run in processes of their own; the server is the real one.
+
+mod channel;
+mod client;
+mod confirm;
+mod floor;
+mod load;
+mod payments;
+mod person;
+mod process;
+mod report;
+mod world;
+
+use crate::exit::Exit;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  jiaoyi bench payments --quick\n  jiaoyi bench queries --json\n  jiaoyi bench growth --people 1000000"
+)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    command: BenchCommand,
+}
+
+#[derive(Subcommand)]
+enum BenchCommand {
+    /// Full payments: CPU of each beside its floor, rate, latency.
+    Payments(RunArgs),
+    #[command(hide = true)]
+    SideChannel {
+        #[arg(long)]
+        folder: PathBuf,
+    },
+    #[command(hide = true)]
+    SideLoad(load::LoadArgs),
+    #[command(hide = true)]
+    SideBare,
+}
+
+/// What every bench takes.
+#[derive(Args, Clone)]
+pub struct RunArgs {
+    /// An empty database; a new file unless given.
+    #[arg(long)]
+    database: Option<String>,
+    /// Keep everything in this folder; a temporary one unless given.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Under a minute; good for comparing two builds, not for the record.
+    #[arg(long)]
+    quick: bool,
+    /// How long payers place orders.
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// One line of JSON on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs a bench, or one of its processes.
+pub async fn run(args: BenchArgs) -> Result<(), Exit> {
+    match args.command {
+        BenchCommand::Payments(args) => payments::run(&args).await,
+        BenchCommand::SideChannel { folder } => channel::run(&folder).await,
+        BenchCommand::SideLoad(args) => load::run(args).await,
+        BenchCommand::SideBare => floor::bare_server().await,
+    }
+}
