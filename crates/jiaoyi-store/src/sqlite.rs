@@ -3,6 +3,7 @@
 use crate::error::StoreError;
 use crate::statements::sql;
 use jiaoyi_domain::record::Value;
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 use std::path::Path;
@@ -40,6 +41,9 @@ pub(crate) fn open(path: &Path, writer: bool) -> Result<Connection, StoreError> 
     let mut connection =
         Connection::open_with_flags(path, flags).map_err(|e| fail(e.to_string()))?;
     connection.set_prepared_statement_cache_capacity(256);
+    // Without this a statement is compiled anew whenever another value is bound to a compared
+    // column, because the value could speak for another plan: half of the writer's time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.busy_handler(Some(wait_for_lock))?;
     if writer {
         connection.pragma_update(None, "page_size", 4096)?;

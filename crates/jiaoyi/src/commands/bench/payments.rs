@@ -37,7 +37,7 @@ impl Plan {
         if args.quick {
             Plan {
                 order_seconds: args.seconds.unwrap_or(8.0),
-                people: 60_000,
+                people: 48_000,
                 half_seconds: 3.0,
                 floor_seconds: 1.0,
             }
