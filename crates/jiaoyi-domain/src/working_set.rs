@@ -113,36 +113,39 @@ impl<R: Record> Rows<R> {
         self.rows.values().filter_map(|entry| entry.now.as_ref())
     }
 
+    /// The rows with `first <= key <= last`, in key order.
+    pub fn between(&self, first: &R::Key, last: &R::Key) -> impl Iterator<Item = &R> {
+        let rows = self.rows.range(first..=last);
+        rows.filter_map(|(_, entry)| entry.now.as_ref())
+    }
+
     /// Adds or changes a row; versions are counted here, one for each command that changes it.
     pub fn put(&mut self, mut row: R) {
         let key = row.key();
-        let before = self.rows.get(&key).cloned();
-        let current = before
-            .as_ref()
-            .and_then(|entry| entry.now.as_ref())
-            .map(Record::version);
-        if before.as_ref().and_then(|entry| entry.now.as_ref()) == Some(&row) {
+        let Some(entry) = self.rows.get_mut(&key) else {
+            row.set_version(1);
+            self.journal.entry(key.clone()).or_insert(None);
+            let entry = Entry {
+                loaded: None,
+                now: Some(row),
+                asserted: false,
+            };
+            self.rows.insert(key, entry);
+            return;
+        };
+        if entry.now.as_ref() == Some(&row) {
             return;
         }
-        let version = match (current, self.journal.contains_key(&key)) {
-            (None, _) => 1,
-            (Some(version), true) => version,
-            (Some(version), false) => version.saturating_add(1),
-        };
-        row.set_version(version);
-        self.journal
-            .entry(key.clone())
-            .or_insert_with(|| before.clone());
-        let (loaded, asserted) =
-            before.map_or((None, false), |entry| (entry.loaded, entry.asserted));
-        self.rows.insert(
-            key,
-            Entry {
-                loaded,
-                now: Some(row),
-                asserted,
-            },
-        );
+        let changed = self.journal.contains_key(&key);
+        row.set_version(match &entry.now {
+            None => 1,
+            Some(now) if changed => now.version(),
+            Some(now) => now.version().saturating_add(1),
+        });
+        if !changed {
+            self.journal.insert(key, Some(entry.clone()));
+        }
+        entry.now = Some(row);
     }
 
     /// Demands at commit that a row which was only read has not changed.

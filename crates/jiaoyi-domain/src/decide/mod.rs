@@ -240,10 +240,9 @@ fn order_needs(ws: &WorkingSet, key: &OrderKey, needs: &mut Vec<Need>) {
 }
 
 fn revisions<'a>(ws: &'a WorkingSet, key: &DueKey) -> impl Iterator<Item = &'a Revision> {
-    let key = *key;
-    ws.revision
-        .iter()
-        .filter(move |row| (row.bucket, row.due_id, row.generation) == key)
+    let (bucket, due, generation) = *key;
+    let of = |revision_no| (bucket, due, generation, revision_no);
+    ws.revision.between(&of(0), &of(u32::MAX))
 }
 
 /// The newest revision of a due whose roster is active.
@@ -258,11 +257,9 @@ fn current_revision(ws: &WorkingSet, key: &DueKey) -> Option<Revision> {
 }
 
 fn lines_of(ws: &WorkingSet, key: &OrderKey) -> Vec<crate::order::Line> {
-    ws.line
-        .iter()
-        .filter(|line| (line.bucket, line.order_id) == *key)
-        .cloned()
-        .collect()
+    let of = |line_no| (key.0, key.1, line_no);
+    let lines = ws.line.between(&of(0), &of(u32::MAX));
+    lines.cloned().collect()
 }
 
 fn attempts_of(ws: &WorkingSet, key: &OrderKey) -> Vec<Attempt> {
