@@ -38,7 +38,7 @@ fn handover_from_text(text: &str) -> Option<Handover> {
 
 impl Platform {
     /// The waiting outbox row about a subject.
-    async fn outbox_of(
+    pub(crate) async fn outbox_of(
         &self,
         bucket: Bucket,
         subject: &str,

@@ -1,14 +1,22 @@
-//! Publishing rows that a program makes: the same rows as an import, without a file and without
-//! staging. For benches and for filling a test installation with millions of invented people.
+//! Rosters and payments that a program makes: the same rows as an import and as payers leave,
+//! without a file, staging and a channel. For benches and for test installations with millions of
+//! invented people.
 
 use crate::import::slice_row;
-use crate::platform::Platform;
+use crate::platform::{Platform, place};
+use crate::pricing::Priced;
 use jiaoyi_documents::roster::CheckedRow;
-use jiaoyi_domain::Bucket;
-use jiaoyi_domain::decide::{ActivateRoster, Answer, OpenRoster, PublishSlice, StagedToPublishing};
-use jiaoyi_domain::due::RosterId;
+use jiaoyi_domain::channel::{ChannelCode, CreateOutcome, Handover, Method, SeenPayment};
+use jiaoyi_domain::decide::{
+    ActivateRoster, Answer, OpenRoster, PublishSlice, RecordCreated, RecordPayment,
+    StagedToPublishing, StartPayment,
+};
+use jiaoyi_domain::due::{Due, RosterId};
+use jiaoyi_domain::fact::FactSource;
 use jiaoyi_domain::person::Document;
-use jiaoyi_domain::roster::{Roster, RosterState};
+use jiaoyi_domain::record::Column;
+use jiaoyi_domain::roster::{Document as DocumentRow, Roster, RosterState};
+use jiaoyi_domain::{AttemptNo, Bucket};
 use jiaoyi_store::StoreError;
 
 /// A roster whose rows a program makes.
@@ -85,6 +93,86 @@ impl Platform {
         })
         .await?;
         Ok(published)
+    }
+
+    /// Pays the newest due of a document's person by the product's own three decisions, with no
+    /// channel between them; `false` when there is nothing to pay.
+    ///
+    /// # Errors
+    ///
+    /// The store's trouble.
+    pub async fn pay_made(&self, document: &Document, txn_id: String) -> Result<bool, StoreError> {
+        let key = self.place_of(document);
+        let Some(row) = self.store.load::<DocumentRow>(&key).await? else {
+            return Ok(false);
+        };
+        let given = [row.person_bucket.to_value(), row.person_id.to_value()];
+        let dues: Vec<Due> = self.store.range("by_person", &given).await?;
+        let Some(due) = dues.into_iter().max_by_key(|due| due.benefit_year) else {
+            return Ok(false);
+        };
+        let priced = self.priced(due, self.now(), None).await?;
+        let quote = priced.as_ref().and_then(Priced::quote);
+        let wechat = ChannelCode::Wechat;
+        let channel = self.renderer(wechat).zip(self.gateway(wechat));
+        let (Some(quote), Some((renderer, gateway))) = (quote, channel) else {
+            return Ok(false);
+        };
+        let amount = quote.own;
+        let started = self
+            .submit(StartPayment {
+                quotes: vec![quote],
+                method: Method::WechatNative,
+                merchant: gateway.merchant().to_owned(),
+                app: gateway.app().to_owned(),
+                holder: self.random(),
+                holder_bucket: key.0,
+                relation: "self".to_owned(),
+                payer_ip: "192.0.2.1".to_owned(),
+                openid: None,
+                displace: false,
+                renderer,
+            })
+            .await?;
+        let Answer::Started { attempt, .. } = started else {
+            return Ok(false);
+        };
+        let Some(attempt_no) = AttemptNo::parse(&attempt) else {
+            return Ok(false);
+        };
+        let bucket = attempt_no.bucket();
+        let text = format!("weixin://wxpay/bizpayurl?pr={txn_id}");
+        let handover = format!("qr:{text}");
+        self.submit(RecordCreated {
+            attempt_no: attempt_no.clone(),
+            outbox: self.outbox_of(bucket, &attempt, "create").await?,
+            outcome: CreateOutcome::Ready(Handover::Qr(text)),
+            handover_sealed: Some(self.keyring.seal(
+                handover.as_bytes(),
+                place::HANDOVER,
+                self.random(),
+            )),
+        })
+        .await?;
+        let seen = SeenPayment {
+            attempt_no: attempt,
+            txn_id,
+            amount,
+            currency: "CNY".to_owned(),
+            paid_at: self.now(),
+            merchant: gateway.merchant().to_owned(),
+            app: gateway.app().to_owned(),
+            refunded: false,
+        };
+        let told = self
+            .submit(RecordPayment {
+                attempt_no,
+                seen,
+                source: FactSource::Query,
+                notice: None,
+            })
+            .await?;
+        Ok(matches!(told, Answer::Allocated { .. }))
     }
 
     fn made_roster(&self, made: &MadeRoster, roster_id: RosterId) -> Roster {

@@ -5,11 +5,16 @@ mod channel;
 mod client;
 mod confirm;
 mod floor;
+mod growth;
+mod import;
 mod load;
+mod overload;
 mod payments;
 mod person;
 mod process;
+mod queries;
 mod report;
+mod verify;
 mod world;
 
 use crate::exit::Exit;
@@ -29,6 +34,16 @@ pub struct BenchArgs {
 enum BenchCommand {
     /// Full payments: CPU of each beside its floor, rate, latency.
     Payments(RunArgs),
+    /// Look-ups of a person's bill through HTTP.
+    Queries(RunArgs),
+    /// A roster file through the import command.
+    Import(RunArgs),
+    /// Proving a database of a million payments.
+    Verify(RunArgs),
+    /// Ten times as many payers as can be served.
+    Overload(RunArgs),
+    /// From ten thousand people to ten million.
+    Growth(GrowthArgs),
     #[command(hide = true)]
     SideChannel {
         #[arg(long)]
@@ -60,10 +75,24 @@ pub struct RunArgs {
     json: bool,
 }
 
+#[derive(Args, Clone)]
+pub struct GrowthArgs {
+    #[command(flatten)]
+    run: RunArgs,
+    /// Stop at so many people.
+    #[arg(long)]
+    people: Option<u64>,
+}
+
 /// Runs a bench, or one of its processes.
 pub async fn run(args: BenchArgs) -> Result<(), Exit> {
     match args.command {
         BenchCommand::Payments(args) => payments::run(&args).await,
+        BenchCommand::Queries(args) => queries::run(&args).await,
+        BenchCommand::Import(args) => import::run(&args).await,
+        BenchCommand::Verify(args) => verify::run(&args).await,
+        BenchCommand::Overload(args) => overload::run(&args).await,
+        BenchCommand::Growth(args) => growth::run(&args).await,
         BenchCommand::SideChannel { folder } => channel::run(&folder).await,
         BenchCommand::SideLoad(args) => load::run(args).await,
         BenchCommand::SideBare => floor::bare_server().await,

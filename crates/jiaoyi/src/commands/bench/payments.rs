@@ -54,20 +54,20 @@ impl Plan {
 }
 
 /// A running server and channel with their counters.
-struct Running<'w> {
-    world: &'w World,
-    server: Side,
+pub struct Running<'w> {
+    pub world: &'w World,
+    pub server: Side,
     channel: Side,
     serial: String,
     /// The next person who has not paid.
-    next: u64,
+    pub next: u64,
     notices: PathBuf,
 }
 
 /// One phase: what the load saw, and CPU in microseconds.
-struct Phase {
-    told: Value,
-    server_us: f64,
+pub struct Phase {
+    pub told: Value,
+    pub server_us: f64,
     channel_us: f64,
     load_us: f64,
 }
@@ -77,11 +77,11 @@ fn float(us: u64) -> f64 {
 }
 
 impl Phase {
-    fn good(&self) -> f64 {
+    pub fn good(&self) -> f64 {
         self.told["good"].as_f64().unwrap_or(0.0)
     }
 
-    fn seconds(&self) -> f64 {
+    pub fn seconds(&self) -> f64 {
         self.told["seconds"].as_f64().unwrap_or(0.0)
     }
 
@@ -90,7 +90,19 @@ impl Phase {
     }
 }
 
-impl Running<'_> {
+impl<'w> Running<'w> {
+    /// A server and its channel, nobody of whose people has paid.
+    pub fn new(world: &'w World, server: Side, channel: Side) -> Running<'w> {
+        Running {
+            serial: world.serial(),
+            notices: world.folder.join("notices.tsv"),
+            world,
+            server,
+            channel,
+            next: 0,
+        }
+    }
+
     fn database_us(&self) -> u64 {
         if self.world.database_url.starts_with("postgres") {
             process::postgres_cpu_us()
@@ -123,7 +135,8 @@ impl Running<'_> {
         })
     }
 
-    async fn orders(&mut self, seconds: f64, max: u64, payers: usize) -> Result<Phase, Exit> {
+    /// Payers look up and start payments: at most `max`, for so many seconds.
+    pub async fn orders(&mut self, seconds: f64, max: u64, payers: usize) -> Result<Phase, Exit> {
         let first = self.next.to_string();
         let more = [
             "--first".to_owned(),
@@ -140,7 +153,8 @@ impl Running<'_> {
         Ok(phase)
     }
 
-    async fn tell(&mut self, first: u64, count: u64, payers: usize) -> Result<Phase, Exit> {
+    /// The channel tells of payments, from line `first` of what it signed last.
+    pub async fn tell(&mut self, first: u64, count: u64, payers: usize) -> Result<Phase, Exit> {
         let more = [
             "--first".to_owned(),
             first.to_string(),
@@ -152,11 +166,13 @@ impl Running<'_> {
         self.load("notices", &more).await
     }
 
-    async fn sign(&mut self, what: String) -> Result<(), Exit> {
+    /// Has the channel sign something beforehand.
+    pub async fn sign(&mut self, what: String) -> Result<(), Exit> {
         self.channel.ask(what).await.map(drop)
     }
 
-    async fn sign_notices(&mut self) -> Result<(), Exit> {
+    /// Has the channel sign a notice for every order since the last time.
+    pub async fn sign_notices(&mut self) -> Result<(), Exit> {
         let path = self.notices.display().to_string();
         self.sign(format!("notices {path}")).await
     }
@@ -213,14 +229,7 @@ pub async fn run(args: &RunArgs) -> Result<(), Exit> {
     }
     let mut floor = Floor::default();
     let (server, channel, _) = world.serve().await?;
-    let mut running = Running {
-        serial: world.serial(),
-        world: &world,
-        server,
-        channel,
-        next: 0,
-        notices: world.folder.join("notices.tsv"),
-    };
+    let mut running = Running::new(&world, server, channel);
     let half_reserve = plan.people / 8;
     let measured = phases(&mut running, &plan, half_reserve).await?;
     floor::crypto(&mut floor, plan.floor_seconds)?;

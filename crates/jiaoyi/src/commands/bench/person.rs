@@ -18,10 +18,7 @@ const GIVEN: [&str; 16] = [
     "文博", "丽娟", "大山", "思远",
 ];
 
-/// As many people as there are numbers in one region with births from 1945 to 1994.
-pub const PEOPLE_MAX: u64 = 999 * 28 * 12 * 50;
-
-/// One invented person.
+/// One invented person. There are 16.7 million: serial numbers of births from 1945 to 1994.
 pub struct Invented {
     pub name: String,
     pub id_number: String,

@@ -139,12 +139,12 @@ pub fn memory_peak_mb(process: u32) -> u64 {
     number.and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
-/// Waits until something listens at `address`; seconds it took.
+/// Waits until the server at `address` answers from its database; seconds it took.
 pub async fn wait_for(address: &str) -> Result<f64, Exit> {
     let begun = std::time::Instant::now();
     for _ in 0..60_000 {
         if let Ok(mut connection) = super::client::Connection::open(address).await
-            && let Ok(answer) = connection.get("/healthz").await
+            && let Ok(answer) = connection.get("/readyz").await
             && answer.status == 200
         {
             return Ok(begun.elapsed().as_secs_f64());
