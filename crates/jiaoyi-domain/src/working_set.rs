@@ -114,7 +114,11 @@ impl<R: Record> Rows<R> {
     }
 
     /// The rows with `first <= key <= last`, in key order.
-    pub fn between(&self, first: &R::Key, last: &R::Key) -> impl Iterator<Item = &R> {
+    pub fn between<'a>(
+        &'a self,
+        first: &R::Key,
+        last: &R::Key,
+    ) -> impl Iterator<Item = &'a R> + use<'a, R> {
         let rows = self.rows.range(first..=last);
         rows.filter_map(|(_, entry)| entry.now.as_ref())
     }
