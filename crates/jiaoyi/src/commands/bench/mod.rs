@@ -1,6 +1,11 @@
 //! `jiaoyi bench`: what this installation's program can do on this machine, beside what the machine
 //! can do at most. Load and channel run in processes of their own; the server is the real one.
 
+#![expect(
+    clippy::float_arithmetic,
+    reason = "rates and times of measurements; money stays in fen"
+)]
+
 mod channel;
 mod client;
 mod confirm;

@@ -33,7 +33,8 @@ pub async fn pay_all(platform: &Arc<Platform>, count: u64) -> Result<u64, Exit> 
                     continue;
                 };
                 let txn = format!("4200{number:024}");
-                paid += u64::from(platform.pay_made(&row.document, txn).await == Ok(true));
+                let done = platform.pay_made(&row.document, txn).await;
+                paid += u64::from(matches!(done, Ok(true)));
             }
         }));
     }
