@@ -36,8 +36,8 @@ impl Plan {
     fn of(args: &RunArgs) -> Plan {
         if args.quick {
             Plan {
-                order_seconds: args.seconds.unwrap_or(8.0),
-                people: 48_000,
+                order_seconds: args.seconds.unwrap_or(6.0),
+                people: 24_000,
                 half_seconds: 3.0,
                 floor_seconds: 1.0,
             }
