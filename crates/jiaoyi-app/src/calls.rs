@@ -38,7 +38,7 @@ fn handover_from_text(text: &str) -> Option<Handover> {
 
 impl Platform {
     /// The waiting outbox row about a subject.
-    async fn outbox_of(
+    pub(crate) async fn outbox_of(
         &self,
         bucket: Bucket,
         subject: &str,
@@ -65,18 +65,28 @@ impl Platform {
     /// to pay. An unknown outcome is tried once more with the same bytes before it is recorded.
     pub(crate) async fn place(&self, no: &AttemptNo) -> Result<(), StoreError> {
         let key = (no.bucket(), no.clone());
-        let Some(attempt): Option<Attempt> = self.store.load(&key).await? else {
-            return Ok(());
-        };
-        if attempt.state != AttemptState::Drafted {
-            return Ok(());
+        if let Some(attempt) = self.store.load::<Attempt>(&key).await? {
+            self.place_attempt(&attempt).await?;
         }
+        Ok(())
+    }
+
+    /// As [`Platform::place`], for an attempt as it was just read; what the payer was handed, once
+    /// that is durable.
+    pub(crate) async fn place_attempt(
+        &self,
+        attempt: &Attempt,
+    ) -> Result<Option<Handover>, StoreError> {
+        if attempt.state != AttemptState::Drafted {
+            return Ok(None);
+        }
+        let no = &attempt.attempt_no;
         let outbox = self
             .outbox_of(attempt.bucket, no.as_str(), "create")
             .await?;
-        let mut outcome = self.create(&attempt).await;
+        let mut outcome = self.create(attempt).await;
         if matches!(outcome, CreateOutcome::Unknown { .. }) {
-            outcome = self.create(&attempt).await;
+            outcome = self.create(attempt).await;
         }
         if let CreateOutcome::Unknown { why } | CreateOutcome::Refused { message: why, .. } =
             &outcome
@@ -95,13 +105,19 @@ impl Platform {
             )),
             CreateOutcome::Refused { .. } | CreateOutcome::Unknown { .. } => None,
         };
+        let handover = match &outcome {
+            CreateOutcome::Ready(handover) => Some(handover.clone()),
+            CreateOutcome::Refused { .. } | CreateOutcome::Unknown { .. } => None,
+        };
         let command = RecordCreated {
             attempt_no: no.clone(),
             outbox,
             outcome,
             handover_sealed,
         };
-        self.submit(command).await.map(drop)
+        // Only this answer says that handing out was committed.
+        let handed_out = self.submit(command).await? == Answer::Done;
+        Ok(handover.filter(|_| handed_out))
     }
 
     async fn create(&self, attempt: &Attempt) -> CreateOutcome {

@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod limits;
 pub mod links;
 mod lookup;
+pub mod made;
 mod notices;
 mod orders;
 mod pay;

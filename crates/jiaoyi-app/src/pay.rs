@@ -136,14 +136,23 @@ impl Platform {
         let (Some((bucket, order_id)), Some(no)) = (named, AttemptNo::parse(attempt)) else {
             return Ok(StartAnswer::Expired);
         };
-        self.close_now(&self.attempts(bucket, order_id).await?)
-            .await?;
-        self.place(&no).await?;
-        let token = self.order_token(bucket, order_id);
-        let attempt: Option<Attempt> = self.store.load(&(no.bucket(), no)).await?;
-        let handover = match &attempt {
-            Some(attempt) => self.handover(attempt).await,
+        let attempts = self.attempts(bucket, order_id).await?;
+        self.close_now(&attempts).await?;
+        let drafted = attempts.iter().find(|attempt| attempt.attempt_no == no);
+        let placed = match drafted {
+            Some(attempt) => self.place_attempt(attempt).await?,
             None => None,
+        };
+        let token = self.order_token(bucket, order_id);
+        // Read again only where nothing was handed out just now: link methods, a form sent twice.
+        let attempt: Option<Attempt> = match &placed {
+            Some(_) => None,
+            None => self.store.load(&(no.bucket(), no)).await?,
+        };
+        let handover = match (placed, &attempt) {
+            (Some(placed), _) => Some(placed),
+            (None, Some(attempt)) => self.handover(attempt).await,
+            (None, None) => None,
         };
         Ok(match handover {
             Some(Handover::Redirect(url)) => StartAnswer::Started {

@@ -7,14 +7,15 @@ use jiaoyi_crypto::keyring::Keyring;
 use jiaoyi_documents::Fonts;
 use jiaoyi_domain::channel::{AttemptTerms, ChannelCode, RefundTerms};
 use jiaoyi_domain::decide::{Answer, Command, Renderer};
-use jiaoyi_domain::due::OrderId;
+use jiaoyi_domain::due::{OrderId, RosterId};
 use jiaoyi_domain::policy::{InForce, PolicySet};
 use jiaoyi_domain::record::Value;
 use jiaoyi_domain::region::RegionTable;
-use jiaoyi_domain::roster::PolicyPack;
+use jiaoyi_domain::roster::{PolicyPack, Roster, RosterState};
 use jiaoyi_domain::{Bucket, Date, Instant};
 use jiaoyi_store::{CallKey, Envelope, Store, StoreError};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Tells the time, in milliseconds UTC. The demo shifts it for everything at once.
@@ -51,6 +52,8 @@ pub struct Platform {
     /// Hosts under which vouchers were signed before this start.
     pub(crate) former_hosts: Vec<String>,
     policies: RwLock<Arc<PolicySet>>,
+    /// Rosters that were seen active: no state follows that one, so it need not be read again.
+    active: RwLock<BTreeSet<RosterId>>,
 }
 
 /// Why a platform cannot start.
@@ -96,6 +99,7 @@ impl Platform {
             fonts,
             refused: crate::notices::RefusedNotices::default(),
             policies: RwLock::new(Arc::new(PolicySet::default())),
+            active: RwLock::default(),
         };
         platform.reload_policies().await?;
         Ok(platform)
@@ -126,6 +130,27 @@ impl Platform {
     #[must_use]
     pub fn policies(&self) -> Arc<PolicySet> {
         Arc::clone(&self.policies.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the revisions of a roster count. For pages: a decision asserts it by itself.
+    pub(crate) async fn is_active(&self, roster: RosterId) -> Result<bool, StoreError> {
+        let known = {
+            let set = self.active.read().unwrap_or_else(PoisonError::into_inner);
+            set.contains(&roster)
+        };
+        if known {
+            return Ok(true);
+        }
+        let found: Option<Roster> = self.store.load(&(roster.0,)).await?;
+        let active = found.is_some_and(|row| row.state == RosterState::Active);
+        if active {
+            let mut set = self.active.write().unwrap_or_else(PoisonError::into_inner);
+            if set.len() >= ROSTERS_MAX {
+                set.clear();
+            }
+            set.insert(roster);
+        }
+        Ok(active)
     }
 
     /// The pack that holds for a region and year.
@@ -270,6 +295,9 @@ impl Platform {
         }
     }
 }
+
+/// Most rosters that are remembered as active.
+const ROSTERS_MAX: usize = 10_000;
 
 /// First byte of a signed link to an order.
 const LINK_ORDER: u8 = 1;

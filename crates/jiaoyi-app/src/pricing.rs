@@ -5,7 +5,6 @@ use jiaoyi_domain::decide::{DueKey, Quote};
 use jiaoyi_domain::due::{Due, Revision, RevisionKind, join_amounts};
 use jiaoyi_domain::policy::{InForce, Item, Payer, Phase, PhaseKind, Price};
 use jiaoyi_domain::record::{Column, Record};
-use jiaoyi_domain::roster::{Roster, RosterState};
 use jiaoyi_domain::{Date, Instant};
 use jiaoyi_store::StoreError;
 
@@ -107,8 +106,7 @@ impl Platform {
         let mut revisions: Vec<Revision> = self.store.range("by_due", &given).await?;
         revisions.sort_by_key(|revision| std::cmp::Reverse(revision.revision_no));
         for revision in revisions {
-            let roster: Option<Roster> = self.store.load(&(revision.roster_id.0,)).await?;
-            if roster.is_some_and(|roster| roster.state == RosterState::Active) {
+            if self.is_active(revision.roster_id).await? {
                 return Ok(self.price_revision(due, revision, at, channel));
             }
         }

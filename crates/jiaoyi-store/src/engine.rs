@@ -156,14 +156,19 @@ pub(crate) async fn submit(
     answer.await.map_err(|_| StoreError::Stopped)?
 }
 
+/// The engine could not be brought back; everybody has been answered, the lane knows why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the database did not come back")]
+pub struct Away;
+
 /// Does what the lane says until everything it began is answered.
 ///
 /// # Errors
 ///
-/// Why the engine could not be brought back; everybody has been answered.
-pub fn drive(lane: &mut Lane, engine: &mut dyn Engine) -> Result<(), ()> {
+/// [`Away`].
+pub fn drive(lane: &mut Lane, engine: &mut dyn Engine) -> Result<(), Away> {
     loop {
-        match lane.next() {
+        match lane.next_action() {
             Action::Begin => {
                 if let Err(failure) = engine.begin() {
                     lane.loaded(Err(failure));
@@ -186,7 +191,7 @@ pub fn drive(lane: &mut Lane, engine: &mut dyn Engine) -> Result<(), ()> {
                 let lost = outcome.is_err();
                 lane.recovered(outcome);
                 if lost {
-                    return Err(());
+                    return Err(Away);
                 }
             }
             Action::Rest => {

@@ -153,7 +153,7 @@ impl Lane {
     }
 
     /// What is to be done now.
-    pub fn next(&mut self) -> Action<'_> {
+    pub fn next_action(&mut self) -> Action<'_> {
         loop {
             match std::mem::replace(&mut self.state, State::Idle) {
                 State::Idle => match self.waiting.pop_front() {
@@ -339,7 +339,7 @@ impl Lane {
                 part.attempt = tries;
                 self.deferred.push_back(part);
             }
-            // Once more as it is: what another writer did meanwhile may show as a broken constraint.
+            // Once more as it is: what another writer did may show as a broken constraint.
             Failure::Batch(why) if alone => {
                 tracing::warn!(why, "a command failed and is tried again");
                 part.attempt = tries;

@@ -5,6 +5,7 @@
 //! ([`batch`]) and what a lane does when one fails ([`lane`]) is written without any engine; a
 //! database is an [`engine::Engine`] to its lanes and an [`engine::Backend`] to the program.
 
+pub mod bare;
 pub mod batch;
 mod database;
 pub mod engine;

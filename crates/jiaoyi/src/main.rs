@@ -53,6 +53,8 @@ enum Command {
     Migrate(commands::migrate::MigrateArgs),
     /// Check an installation and say what to mend.
     Doctor(commands::doctor::DoctorArgs),
+    /// Measure this program on this machine.
+    Bench(commands::bench::BenchArgs),
 }
 
 fn main() -> ExitCode {
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
             Command::Voucher(args) => commands::voucher::run(args),
             Command::Migrate(args) => commands::migrate::run(&args),
             Command::Doctor(args) => commands::doctor::run(args).await,
+            Command::Bench(args) => commands::bench::run(args).await,
         }
     });
     match done {

@@ -9,6 +9,8 @@ mod page;
 mod publish;
 mod staging;
 
+pub(crate) use page::slice_row;
+
 use crate::platform::Platform;
 use jiaoyi_documents::roster::{CellError, Columns, FileError, Limits, open_roster_file};
 use jiaoyi_domain::decide::{OpenRoster, Refusal, RejectRoster, StagedToPublishing};

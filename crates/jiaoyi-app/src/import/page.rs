@@ -17,7 +17,7 @@ const KEY_LEN: usize = 2 + 32 + 2 + 8;
 /// What orders staged rows: the person's place, then the row of the file. Rows of one person and
 /// year stand side by side, the earliest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RowKey {
+pub(crate) struct RowKey {
     pub bucket: Bucket,
     pub doc_hmac: [u8; 32],
     pub benefit_year: i16,
@@ -53,7 +53,7 @@ impl RowKey {
 
 /// A good row, sealed, masked and priced, as the staging table holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct StagedRow {
+pub(crate) struct StagedRow {
     pub key: RowKey,
     /// The rest of the row, in the encoding of `encode_values`; empty where only keys were read.
     pub data: Vec<u8>,
@@ -114,7 +114,7 @@ pub(super) fn rows_of_page(keys: &[u8], data: Option<&[u8]>) -> Option<Vec<Stage
 }
 
 /// What the command that publishes needs of a staged row; `None` when it is damaged.
-pub(super) fn slice_row(row: &StagedRow) -> Option<SliceRow> {
+pub(crate) fn slice_row(row: &StagedRow) -> Option<SliceRow> {
     let mut values = decode_values(&row.data)?.into_iter();
     fn next<T: Column>(values: &mut impl Iterator<Item = Value>) -> Option<T> {
         T::from_value(values.next()?)

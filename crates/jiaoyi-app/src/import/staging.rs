@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Rows of one run: what is sorted in memory at once, about 20 MB.
 const RUN_ROWS: usize = 32_768;
 
-struct Staging {
+pub(crate) struct Staging {
     benefit_year: i16,
     policies: Arc<PolicySet>,
     /// Price texts by region, category, tier and aids: rosters repeat a few combinations.
@@ -83,8 +83,16 @@ impl Platform {
         Some(texts)
     }
 
+    pub(crate) fn staging(&self, benefit_year: i16) -> Staging {
+        Staging {
+            benefit_year,
+            policies: self.policies(),
+            prices: BTreeMap::new(),
+        }
+    }
+
     /// A checked row as it is staged: sealed, masked and priced.
-    fn staged(&self, staging: &mut Staging, row: &CheckedRow) -> Option<StagedRow> {
+    pub(crate) fn staged(&self, staging: &mut Staging, row: &CheckedRow) -> Option<StagedRow> {
         let price = self.price_texts(staging, row)?;
         let kind = row.document.kind().code();
         let index = row.document.index_text();
@@ -140,11 +148,7 @@ impl Platform {
         report: &mut ImportReport,
         progress: Progress<'_>,
     ) -> Result<(), ImportError> {
-        let mut staging = Staging {
-            benefit_year: request.benefit_year,
-            policies: self.policies(),
-            prices: BTreeMap::new(),
-        };
+        let mut staging = self.staging(request.benefit_year);
         let roster_id = report.roster_id;
         let mut seen = Seen::default();
         let mut sorted: Vec<StagedRow> = Vec::new();

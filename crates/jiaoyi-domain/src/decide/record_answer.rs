@@ -5,7 +5,7 @@ use crate::attempt::{Attempt, AttemptEvent, AttemptState};
 use crate::channel::{CloseOutcome, CreateOutcome};
 use crate::id::AttemptNo;
 use crate::messages::{Outbox, OutboxState};
-use crate::order::OrderState;
+use crate::order::{OrderState, PayOrder};
 use crate::time::Instant;
 use crate::working_set::{Need, WorkingSet};
 
@@ -42,6 +42,17 @@ pub struct RecordCreated {
     pub handover_sealed: Option<Vec<u8>>,
 }
 
+impl RecordCreated {
+    /// The common case: a drafted attempt becomes payable. It lives on, so the order cannot close,
+    /// and neither the other attempts nor the dues are needed.
+    fn hands_out(&self, attempt: &Attempt, order: &PayOrder) -> bool {
+        matches!(self.outcome, CreateOutcome::Ready(_))
+            && order.state == OrderState::Placed
+            && attempt.abandoned_at.is_none()
+            && attempt.state == AttemptState::Drafted
+    }
+}
+
 impl Command for RecordCreated {
     fn kind(&self) -> &'static str {
         "record_created"
@@ -52,8 +63,18 @@ impl Command for RecordCreated {
     }
 
     fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let mut needs = attempt_needs(ws, &self.attempt_no);
+        let key = (self.attempt_no.bucket(), self.attempt_no.clone());
+        let mut needs = vec![Need::key::<Attempt>(&key)];
         needs.extend(self.outbox.iter().map(Need::key::<Outbox>));
+        let Some(attempt) = ws.attempt.get(&key) else {
+            return needs;
+        };
+        let order = (attempt.bucket, attempt.order_id);
+        needs.push(Need::key::<PayOrder>(&order));
+        let known = ws.pay_order.get(&order);
+        if known.is_some_and(|order| !self.hands_out(attempt, order)) {
+            order_needs(ws, &order, &mut needs);
+        }
         needs
     }
 
@@ -99,8 +120,11 @@ impl Command for RecordCreated {
             }
         };
         attempt.ask_at = attempt.next_ask(ctx.at);
+        let lives = !attempt.is_dead();
         ws.attempt.put(attempt);
-        close_if_all_dead(ws, ctx, &order_key, false);
+        if !lives {
+            close_if_all_dead(ws, ctx, &order_key, false);
+        }
         Ok(answer)
     }
 }

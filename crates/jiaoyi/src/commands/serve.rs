@@ -17,6 +17,9 @@ pub struct ServeArgs {
     /// The configuration file.
     #[arg(long, default_value = "jiaoyi.toml")]
     config: PathBuf,
+    /// Leave work that is due (asking channels, refunds, messages, signatures) to another process.
+    #[arg(long)]
+    no_jobs: bool,
 }
 
 /// Serves until the process is asked to stop.
@@ -38,9 +41,11 @@ pub async fn run(args: ServeArgs) -> Result<(), Exit> {
         "serving {} on {}",
         config.public_url, config.listen
     ));
-    let jobs = tokio::spawn(serving::run_jobs(platform.clone()));
+    let jobs = (!args.no_jobs).then(|| tokio::spawn(serving::run_jobs(platform.clone())));
     let done = serving::serve(listener, app).await;
-    jobs.abort();
+    if let Some(jobs) = jobs {
+        jobs.abort();
+    }
     platform.store.close();
     done
 }
