@@ -18,6 +18,7 @@ mod queue;
 pub mod schema;
 mod snapshot;
 mod sqlite;
+mod sqlite_checkpoint;
 mod sqlite_lane;
 mod statements;
 
@@ -38,8 +39,8 @@ use sqlite_lane::SqliteBackend;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Staged pages written or removed by one transaction: a few milliseconds.
-const STAGED_TOGETHER: usize = 32;
+/// Staged pages written or removed by one transaction: two or three milliseconds.
+const STAGED_TOGETHER: usize = 16;
 /// Most pages of one staged run.
 const PAGES_OF_RUN_MAX: usize = 512;
 

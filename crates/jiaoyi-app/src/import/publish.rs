@@ -12,7 +12,7 @@ use jiaoyi_domain::working_set::Damaged;
 use jiaoyi_store::StoreError;
 
 /// Rows published by one command: short enough to wait for between two batches of payments.
-const SLICE_ROWS: usize = 200;
+const SLICE_ROWS: usize = 100;
 
 /// The rows that count: of those that name one person and year, the first in the file.
 struct Unique {
