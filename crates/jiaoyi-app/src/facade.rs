@@ -100,6 +100,7 @@ impl Platform {
             };
             Announcement {
                 on: self.today(),
+                until: None,
                 title_zh: format!("{zh}现在可能用不了"),
                 title_en: format!("{en} may not work at the moment"),
                 body_zh: format!(
@@ -181,7 +182,7 @@ impl Portal for Platform {
     }
 
     fn announcements(&self) -> Answer<'_, Vec<Announcement>> {
-        Box::pin(async move { Ok(self.troubled_channels()) })
+        Box::pin(async move { Ok([self.troubled_channels(), self.news()].concat()) })
     }
 
     fn lookup<'a>(

@@ -2,7 +2,7 @@
 
 use crate::health::Health;
 use crate::limits::Limits;
-use crate::portal::{PortalError, PortalErrorKind};
+use crate::portal::{Announcement, PortalError, PortalErrorKind};
 use jiaoyi_channels::{Channels, Gateway};
 use jiaoyi_crypto::keyring::Keyring;
 use jiaoyi_documents::Fonts;
@@ -17,7 +17,7 @@ use jiaoyi_domain::{Bucket, Date, Instant};
 use jiaoyi_store::{CallKey, Envelope, Store, StoreError};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// Tells the time, in milliseconds UTC. The demo shifts it for everything at once.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -38,6 +38,18 @@ pub struct PlatformConfig {
     pub budgets: crate::limits::Budgets,
 }
 
+/// The policies, and which packs they were read from.
+#[derive(Default)]
+struct Policies {
+    versions: Vec<(String, u32)>,
+    set: Arc<PolicySet>,
+}
+
+fn versions(packs: &[PolicyPack]) -> Vec<(String, u32)> {
+    let version = |pack: &PolicyPack| (pack.pack_id.clone(), pack.version);
+    packs.iter().map(version).collect()
+}
+
 /// The platform: the store, the keys, the channels, the reference data.
 pub struct Platform {
     pub store: Store,
@@ -53,7 +65,8 @@ pub struct Platform {
     pub(crate) refused: crate::notices::RefusedNotices,
     /// Hosts under which vouchers were signed before this start.
     pub(crate) former_hosts: Vec<String>,
-    policies: RwLock<Arc<PolicySet>>,
+    policies: RwLock<Policies>,
+    news: RwLock<Vec<Announcement>>,
     /// Rosters that were seen active: no state follows that one, so it need not be read again.
     active: RwLock<BTreeSet<RosterId>>,
 }
@@ -101,7 +114,8 @@ impl Platform {
             random,
             fonts,
             refused: crate::notices::RefusedNotices::default(),
-            policies: RwLock::new(Arc::new(PolicySet::default())),
+            policies: RwLock::default(),
+            news: RwLock::default(),
             active: RwLock::default(),
         };
         platform.reload_policies().await?;
@@ -112,27 +126,67 @@ impl Platform {
     ///
     /// # Errors
     ///
-    /// [`StartError`] when the store cannot be read or the packs contradict each other.
+    /// [`StartError`] when the store cannot be read or the packs contradict each other; then the
+    /// policies stay as they are.
     pub async fn reload_policies(&self) -> Result<(), StartError> {
         let packs: Vec<PolicyPack> = self.store.all().await?;
+        self.take_policies(&packs)
+    }
+
+    /// As [`Platform::reload_policies`], but only when another process has changed a pack since.
+    ///
+    /// # Errors
+    ///
+    /// As [`Platform::reload_policies`], once for each change.
+    pub async fn refresh_policies(&self) -> Result<(), StartError> {
+        let packs: Vec<PolicyPack> = self.store.all().await?;
+        let known = self.read_policies().versions == versions(&packs);
+        if known {
+            return Ok(());
+        }
+        self.take_policies(&packs)
+    }
+
+    fn take_policies(&self, packs: &[PolicyPack]) -> Result<(), StartError> {
         let files = packs
             .iter()
             .map(|pack| (pack.file_name.as_str(), pack.text.as_str()));
-        let set = PolicySet::load(files).map_err(|problems| {
+        let loaded = PolicySet::load(files);
+        let policies = self.policies.write();
+        let mut policies = policies.unwrap_or_else(PoisonError::into_inner);
+        policies.versions = versions(packs);
+        policies.set = Arc::new(loaded.map_err(|problems| {
             let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
             StartError::Policy(texts.join("; "))
-        })?;
-        *self
-            .policies
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+        })?);
         Ok(())
+    }
+
+    fn read_policies(&self) -> RwLockReadGuard<'_, Policies> {
+        self.policies.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The policies as they are now.
     #[must_use]
     pub fn policies(&self) -> Arc<PolicySet> {
-        Arc::clone(&self.policies.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.read_policies().set)
+    }
+
+    /// Replaces what the office announces.
+    pub fn announce(&self, news: Vec<Announcement>) {
+        *self.news.write().unwrap_or_else(PoisonError::into_inner) = news;
+    }
+
+    /// What the office announces today, newest first.
+    pub(crate) fn news(&self) -> Vec<Announcement> {
+        let today = self.today();
+        let news = self.news.read().unwrap_or_else(PoisonError::into_inner);
+        let now = |item: &&Announcement| {
+            item.on <= today && item.until.is_none_or(|until| today <= until)
+        };
+        let mut now: Vec<Announcement> = news.iter().filter(now).cloned().collect();
+        now.sort_by_key(|item| std::cmp::Reverse(item.on));
+        now
     }
 
     /// Whether the revisions of a roster count. For pages: a decision asserts it by itself.

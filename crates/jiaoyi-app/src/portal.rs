@@ -449,7 +449,10 @@ pub struct WindowNote {
 /// One announcement of the office.
 #[derive(Clone, Debug)]
 pub struct Announcement {
+    /// The day from which it is shown.
     pub on: Date,
+    /// The last day on which it is shown.
+    pub until: Option<Date>,
     pub title_zh: String,
     pub title_en: String,
     /// Plain text; an empty line separates paragraphs.

@@ -254,6 +254,7 @@ pub fn order(token: &str) -> Option<OrderView> {
 pub fn news() -> Vec<Announcement> {
     vec![Announcement {
         on: NOW.date(),
+        until: None,
         title_zh: "微信支付现在可能用不了".to_owned(),
         title_en: "WeChat Pay may not work at the moment".to_owned(),
         body_zh: "可以换一种支付方式，或过一会儿再试。".to_owned(),
@@ -448,6 +449,7 @@ impl Portal for Fake {
     fn announcements(&self) -> Answer<'_, Vec<Announcement>> {
         answer(vec![Announcement {
             on: Date::constant(2026, 10, 1),
+            until: None,
             title_zh: "2027 年度居民医保开始缴费".to_owned(),
             title_en: "Payment for benefit year 2027 has opened".to_owned(),
             body_zh: "缴费期为 2026 年 10 月 1 日至 2027 年 3 月 31 日。\n\n建议年底前缴清。"
