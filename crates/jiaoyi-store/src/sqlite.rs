@@ -1,7 +1,7 @@
 //! The embedded engine: opening a file, settings, migrations, binding and reading of values.
 
 use crate::error::StoreError;
-use crate::schema::{MIGRATIONS, Words, ddl};
+use crate::schema::{MIGRATIONS, Words, assert_known, ddl};
 use crate::statements::sql;
 use jiaoyi_domain::record::Value;
 use rusqlite::config::DbConfig;
@@ -98,13 +98,7 @@ pub(crate) fn schema_version(connection: &Connection) -> Result<i64, StoreError>
 /// Brings the schema up to date.
 pub(crate) fn migrate(connection: &mut Connection, now_ms: i64) -> Result<(), StoreError> {
     let known = schema_version(connection)?;
-    let newest = MIGRATIONS.last().map_or(0, |(version, _)| *version);
-    if known > newest {
-        return Err(StoreError::Open {
-            path: connection.path().unwrap_or_default().to_owned(),
-            why: format!("its schema has version {known}; this program knows up to {newest}"),
-        });
-    }
+    assert_known(known, connection.path().unwrap_or_default())?;
     for (version, text) in MIGRATIONS.iter().filter(|(version, _)| *version > known) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(&ddl(text, Words::Sqlite))?;

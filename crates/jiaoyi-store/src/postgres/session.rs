@@ -2,7 +2,7 @@
 
 use super::values::Bound;
 use crate::error::{Failure, StoreError};
-use crate::schema::{MIGRATIONS, Words, ddl};
+use crate::schema::{MIGRATIONS, Words, assert_known, ddl};
 use crate::statements::{postgres_text, sql};
 use futures_util::future::poll_fn;
 use jiaoyi_domain::record::Value;
@@ -242,13 +242,7 @@ impl Session {
     /// Brings the schema up to date, one transaction a migration.
     pub(super) async fn migrate(&mut self, url: &str, now_ms: i64) -> Result<(), StoreError> {
         let known = self.schema_version().await?;
-        let newest = MIGRATIONS.last().map_or(0, |(version, _)| *version);
-        if known > newest {
-            return Err(StoreError::Open {
-                path: url.to_owned(),
-                why: format!("its schema has version {known}; this program knows up to {newest}"),
-            });
-        }
+        assert_known(known, url)?;
         for (version, text) in MIGRATIONS.iter().filter(|(version, _)| *version > known) {
             if let Err(error) = self.migrate_to(*version, text, now_ms).await {
                 let _ = self.client.batch_execute(sql("postgres", "rollback")).await;
