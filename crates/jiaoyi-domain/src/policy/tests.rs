@@ -164,6 +164,29 @@ fn examples_are_shown_and_never_payable() {
 }
 
 #[test]
+fn a_region_of_no_table_is_named_with_its_line() {
+    let (built_in, with_demo) = (RegionTable::built_in(), RegionTable::with_demo());
+    for (file, text) in EXAMPLES {
+        let pack = Pack::parse(file, text).unwrap_or_else(|p| panic!("{p:#?}"));
+        assert_eq!(pack.check_region(&built_in), None, "{file}");
+    }
+    let pack = |region: &str| {
+        let text = GOOD.replace(
+            "region = \"990101\"",
+            &format!("# a\nregion = \"{region}\""),
+        );
+        Pack::parse("t.toml", &text).unwrap_or_else(|p| panic!("{p:#?}"))
+    };
+    assert_eq!(pack("990101").check_region(&with_demo), None);
+    for (region, table) in [("990101", &built_in), ("123456", &with_demo)] {
+        let problem = pack(region).check_region(table).unwrap();
+        let told = format!("t.toml:2: region: {region} is in no table of regions");
+        assert!(problem.to_string().starts_with(&told), "{problem}");
+        assert_eq!(problem.code(), "policy.region_unknown");
+    }
+}
+
+#[test]
 fn demo_packs_stand_where_they_promise_on_any_day() {
     let regions = RegionTable::with_demo();
     let mut today = Date::constant(2026, 1, 1);
