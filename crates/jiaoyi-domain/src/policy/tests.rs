@@ -159,7 +159,8 @@ fn examples_are_shown_and_never_payable() {
         .iter()
         .find(|p| p.file.starts_with("321181"))
         .unwrap();
-    assert!(show(danyang).contains("450.00 + 长期护理保险费 30.00 + 补缴往期 15.00"));
+    let told = "450.00 + 长期护理保险费 long-term-care premium 30.00 + 补缴往期 arrears 15.00";
+    assert!(show(danyang).contains(told), "{}", show(danyang));
     assert!(show(danyang).contains("[A] dy001.cn 223796"));
 }
 
