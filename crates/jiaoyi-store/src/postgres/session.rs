@@ -95,6 +95,17 @@ fn unreachable(error: &dyn std::fmt::Display) -> StoreError {
 }
 
 impl Session {
+    /// Connects for the first time: a server that cannot be reached is named.
+    pub(super) async fn reach(config: &Config, url: &str) -> Result<Session, StoreError> {
+        Session::open(config).await.map_err(|error| match error {
+            StoreError::Unavailable { why } => StoreError::Open {
+                path: url.to_owned(),
+                why,
+            },
+            other => other,
+        })
+    }
+
     /// Connects; the connection's own work is spawned on the current runtime.
     pub(super) async fn open(config: &Config) -> Result<Session, StoreError> {
         let connecting = tokio::time::timeout(CONNECT_TIME, config.connect(NoTls)).await;
@@ -283,7 +294,10 @@ pub(super) fn refs<'a>(bound: &'a [Bound<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
 pub(super) fn said(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(answer) => format!("{} ({})", answer.message(), answer.code().code()),
-        None => error.to_string(),
+        None => match std::error::Error::source(error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        },
     }
 }
 

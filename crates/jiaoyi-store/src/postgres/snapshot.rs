@@ -90,7 +90,7 @@ impl PostgresSnapshot {
 }
 
 async fn begin(config: &Config, url: &str) -> Result<Session, StoreError> {
-    let mut session = Session::open(config).await?;
+    let mut session = Session::reach(config, url).await?;
     let begin = sql("postgres", "begin_snapshot");
     session.client.batch_execute(begin).await?;
     // The view is fixed by the first statement of the transaction.
