@@ -6,6 +6,8 @@
 pub mod browser;
 pub mod canary;
 pub mod chance;
+#[cfg(test)]
+mod handbook;
 pub mod installation;
 pub mod kill;
 pub mod load;
