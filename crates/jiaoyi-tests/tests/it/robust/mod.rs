@@ -11,6 +11,8 @@ mod handbook;
 pub mod installation;
 pub mod kill;
 pub mod load;
+#[cfg(test)]
+mod mistakes;
 pub mod people;
 pub mod process;
 pub mod timing;
