@@ -52,6 +52,19 @@ pub enum Aside {
     },
 }
 
+impl Aside {
+    /// About how many rows of usual size it writes: a staged page is as large as ten.
+    pub(crate) fn rows(&self) -> usize {
+        match self {
+            Aside::Stage(pages) => pages.len().saturating_mul(10),
+            Aside::Unstage { from, to, .. } => {
+                usize::try_from(to.saturating_sub(*from)).unwrap_or(0)
+            }
+            Aside::Append { .. } => 1,
+        }
+    }
+}
+
 /// What may wait for a lane.
 pub enum Job {
     Command(Item),

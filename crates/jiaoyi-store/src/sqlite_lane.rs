@@ -11,6 +11,7 @@ use crate::lane::{Item, Lane, Reply, Trouble};
 use crate::queue::{Queue, Urgency};
 use crate::snapshot::Snapshot;
 use crate::sqlite::{self, Bound, execute, query};
+use crate::sqlite_checkpoint::{Checkpointer, Written, checkpoint};
 use crate::statements::sql;
 use jiaoyi_domain::audit::{ChainId, Event, Link};
 use jiaoyi_domain::record::{Record, TableSpec, Value};
@@ -53,6 +54,7 @@ impl From<StoreError> for Failure {
 /// The one writer connection of a file.
 pub(crate) struct SqliteEngine {
     connection: Connection,
+    written: Arc<Written>,
 }
 
 impl SqliteEngine {
@@ -132,7 +134,11 @@ impl Engine for SqliteEngine {
         }
         let text = sql(Link::SPEC.name, "insert");
         execute(&self.connection, text, &plan.link.values())?;
-        Ok(self.connection.execute_batch("COMMIT")?)
+        self.connection.execute_batch("COMMIT")?;
+        let changes = plan.changes.iter().map(|(_, changes)| changes.len());
+        let rows = changes.sum::<usize>() + plan.events.len() + 1;
+        self.written.note(rows);
+        Ok(())
     }
 
     /// One writer on one file: what a read shows here, an own commit or the barrier has proved.
@@ -143,6 +149,11 @@ impl Engine for SqliteEngine {
     fn rest(&mut self) {
         if let Err(error) = self.give_up() {
             tracing::error!(%error, "a transaction could not be given up");
+        }
+        if self.written.take_too_long()
+            && let Err(error) = checkpoint(&self.connection)
+        {
+            tracing::warn!(%error, "a checkpoint failed");
         }
     }
 
@@ -188,6 +199,7 @@ impl Engine for SqliteEngine {
             return done;
         }
         self.connection.execute_batch("COMMIT")?;
+        self.written.note(work.rows());
         done
     }
 }
@@ -261,7 +273,13 @@ impl SqliteBackend {
             ),
             ALL_BUCKETS,
         );
-        let mut engine = SqliteEngine { connection };
+        // Pages go from the log into the file beside the writer, never within a commit.
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        let checkpointer = Checkpointer::start(path)?;
+        let mut engine = SqliteEngine {
+            connection,
+            written: checkpointer.written(),
+        };
         engine.barrier(now)?;
         let queue = Arc::new(Queue::new(PAYMENTS_MAX, BACKGROUND_MAX));
         let of_thread = Arc::clone(&queue);
@@ -269,6 +287,7 @@ impl SqliteBackend {
             .name("store-writer".to_owned())
             .spawn(move || {
                 work(&mut lane, &mut engine, &of_thread, None);
+                drop(checkpointer);
                 if !lane.has_stopped() {
                     let _ = engine
                         .connection

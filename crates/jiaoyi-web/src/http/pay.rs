@@ -353,7 +353,13 @@ pub async fn method(State(state): State<WebState>, Extension(asker): Extension<A
         )));
     }
     let openid = asker.openid().is_some();
-    let methods = ways::offered(asker.look.browser, &state.settings.methods, openid);
+    let mut methods = ways::offered(asker.look.browser, &state.settings.methods, openid);
+    let news = state.portal.announcements().await?;
+    // What may not work is not offered first.
+    methods.sort_by_key(|method| {
+        let channel = Some(method.channel());
+        news.iter().any(|item| item.channel == channel)
+    });
     let key = state.token();
     let page = method_page::ask(
         &asker.look,
@@ -362,6 +368,7 @@ pub async fn method(State(state): State<WebState>, Extension(asker): Extension<A
         held.relation,
         &key,
         held.displace,
+        &news,
     );
     Ok(show(page))
 }

@@ -7,7 +7,9 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiaoyi_app::import::{ImportError, ImportReport, ImportRequest, Stage};
 use jiaoyi_app::platform::Platform;
-use jiaoyi_documents::roster::{Limits, result_csv, result_xlsx, template_csv, template_xlsx};
+use jiaoyi_documents::roster::{
+    CellError, Limits, result_csv, result_xlsx, template_csv, template_xlsx,
+};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -178,6 +180,7 @@ fn finish(args: &RosterArgs, file: &Path, report: &ImportReport) -> Result<(), E
             "rows_read": report.rows_read,
             "rows_good": report.rows_good,
             "rows_bad": report.rows_bad,
+            "warnings": report.warnings.len(),
             "appended": report.appended,
             "same": report.same,
             "paid": report.paid,
@@ -186,20 +189,8 @@ fn finish(args: &RosterArgs, file: &Path, report: &ImportReport) -> Result<(), E
             "result": result.as_ref().map(|path| path.display().to_string()),
         }));
     } else {
-        for problem in report.problems.iter().take(20) {
-            note(format!(
-                "{}\n  Row {}: {}",
-                problem.line_zh(),
-                problem.row,
-                problem.message_en
-            ));
-        }
-        if report.problems.len() > 20 {
-            note(format!(
-                "…… 还有 and {} 处 more",
-                report.problems.len() - 20
-            ));
-        }
+        list(&report.problems, "要改 to be changed");
+        list(&report.warnings, "要核对 to be looked at");
         if report.known {
             note("这个文件已经导入过，没有变化。This file is known; nothing was changed.");
         }
@@ -220,7 +211,10 @@ fn finish(args: &RosterArgs, file: &Path, report: &ImportReport) -> Result<(), E
             paid = report.paid,
         ));
         if let Some(path) = &result {
-            print(format!("要改的行 rows to be changed: {}", path.display()));
+            print(format!(
+                "要改和要核对的行 rows to be changed or looked at: {}",
+                path.display()
+            ));
         }
     }
     if report.rows_good == 0 && !args.dry_run {
@@ -237,12 +231,30 @@ fn finish(args: &RosterArgs, file: &Path, report: &ImportReport) -> Result<(), E
     Ok(())
 }
 
+/// The first rows of a list in both languages, and how many there are beyond.
+fn list(rows: &[CellError], what: &str) {
+    const SHOWN: usize = 20;
+    for row in rows.iter().take(SHOWN) {
+        note(format!(
+            "{}\n  Row {}: {}",
+            row.line_zh(),
+            row.row,
+            row.message_en
+        ));
+    }
+    if rows.len() > SHOWN {
+        note(format!("…… 还有 and {} more {what}", rows.len() - SHOWN));
+    }
+}
+
 fn write_result(
     args: &RosterArgs,
     file: &Path,
     report: &ImportReport,
 ) -> Result<Option<PathBuf>, Exit> {
-    let (Some(columns), false) = (&report.columns, report.problems.is_empty()) else {
+    let mut lines = [report.problems.as_slice(), &report.warnings].concat();
+    lines.sort_by_key(|line| line.row);
+    let (Some(columns), false) = (&report.columns, lines.is_empty()) else {
         return Ok(None);
     };
     let path = args
@@ -250,9 +262,9 @@ fn write_result(
         .clone()
         .unwrap_or_else(|| file.with_extension("result.csv"));
     let bytes = if path.extension().is_some_and(|end| end == "xlsx") {
-        result_xlsx(columns, &report.problems).map_err(Exit::unexpected)?
+        result_xlsx(columns, &lines).map_err(Exit::unexpected)?
     } else {
-        result_csv(columns, &report.problems).map_err(Exit::unexpected)?
+        result_csv(columns, &lines).map_err(Exit::unexpected)?
     };
     std::fs::write(&path, bytes).map_err(|error| Exit::unwritten(&path, &error))?;
     Ok(Some(path))
