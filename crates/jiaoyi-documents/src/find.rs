@@ -2,6 +2,9 @@
 //!
 //! What is found is only a claim: the caller verifies the signature and shows what it states, since
 //! the visible part of a file may say something else.
+//!
+//! Scheme and host are found in any case, because scanners and browsers write them in lower case,
+//! and given back in the capitals that were signed.
 
 use crate::picture::PNG_KEYWORD;
 use flate2::read::ZlibDecoder;
@@ -62,7 +65,7 @@ fn text_chunk(info: &png::Info<'_>) -> Option<String> {
 fn scan(bytes: &[u8]) -> Option<String> {
     scan_plain(bytes).or_else(|| {
         let wide: Vec<u8> = START.iter().flat_map(|byte| [0, *byte]).collect();
-        let at = position(bytes, &wide)?;
+        let at = position(bytes, &wide, <[u8]>::eq_ignore_ascii_case)?;
         let rest = bytes[at..].chunks_exact(2);
         let narrow: Vec<u8> = rest
             .take_while(|pair| pair[0] == 0)
@@ -74,7 +77,7 @@ fn scan(bytes: &[u8]) -> Option<String> {
 
 fn scan_plain(bytes: &[u8]) -> Option<String> {
     let mut from = 0;
-    while let Some(at) = position(&bytes[from..], START) {
+    while let Some(at) = position(&bytes[from..], START, <[u8]>::eq_ignore_ascii_case) {
         let start = from + at;
         if let Some(text) = text_at(&bytes[start..]) {
             return Some(text);
@@ -91,7 +94,7 @@ fn text_at(bytes: &[u8]) -> Option<String> {
         from + end.unwrap_or(rest.len())
     };
     let host = run(START.len(), |byte| {
-        byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"-.:".contains(&byte)
+        byte.is_ascii_alphanumeric() || b"-.:".contains(&byte)
     });
     if host == START.len() || !bytes[host..].starts_with(b"/Q/") {
         return None;
@@ -102,14 +105,16 @@ fn text_at(bytes: &[u8]) -> Option<String> {
     if end == host + 3 {
         return None;
     }
-    String::from_utf8(bytes[..end].to_vec()).ok()
+    // Behind the host there are capitals only.
+    String::from_utf8(bytes[..end].to_ascii_uppercase()).ok()
 }
 
 /// Programs that save a PDF again may pack the metadata into compressed streams.
 fn in_pdf_streams(bytes: &[u8]) -> Option<String> {
     let mut from = 0;
     for _ in 0..STREAMS_MAX {
-        let at = from + position(&bytes[from..], b"stream")? + b"stream".len();
+        let found = position(&bytes[from..], b"stream", <[u8] as PartialEq>::eq)?;
+        let at = from + found + b"stream".len();
         let skipped = bytes[at..]
             .iter()
             .take_while(|byte| b"\r\n".contains(byte))
@@ -126,8 +131,8 @@ fn in_pdf_streams(bytes: &[u8]) -> Option<String> {
     None
 }
 
-fn position(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+fn position(bytes: &[u8], needle: &[u8], same: fn(&[u8], &[u8]) -> bool) -> Option<usize> {
     bytes
         .windows(needle.len())
-        .position(|window| window == needle)
+        .position(|window| same(window, needle))
 }

@@ -266,31 +266,54 @@ fn a_face_without_signature_or_channel_is_drawn_too() {
     assert_eq!(error.code(), "qr.too_long");
 }
 
+/// A PDF whose metadata lies in a compressed stream.
+fn packed(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let info = format!("<</Keywords({text})>>");
+    flate2::read::ZlibEncoder::new(info.as_bytes(), flate2::Compression::default())
+        .read_to_end(&mut bytes)
+        .unwrap();
+    [
+        b"%PDF-1.7\n1 0 obj<<>>stream\r\n",
+        bytes.as_slice(),
+        b"\nendstream",
+    ]
+    .concat()
+}
+
+/// A PNG of one dot with a text chunk.
+fn png_with(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 1, 1);
+    encoder
+        .add_text_chunk(PNG_KEYWORD.to_owned(), text.to_owned())
+        .unwrap();
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[0]).unwrap();
+    drop(writer);
+    bytes
+}
+
 #[test]
 fn the_qr_text_is_found_in_files_that_were_saved_again() {
     let text = qr_text();
-    let deflated = {
-        let mut bytes = Vec::new();
-        let info = format!("<</Keywords({text})>>");
-        flate2::read::ZlibEncoder::new(info.as_bytes(), flate2::Compression::default())
-            .read_to_end(&mut bytes)
-            .unwrap();
-        [
-            b"%PDF-1.7\n1 0 obj<<>>stream\r\n",
-            bytes.as_slice(),
-            b"\nendstream",
-        ]
-        .concat()
-    };
     let wide: Vec<u8> = text.bytes().flat_map(|byte| [0, byte]).collect();
+    // As browsers show an address: scheme and host in lower case.
+    let shown = text.replacen("HTTPS://PAY.EXAMPLE", "https://Pay.example", 1);
+    assert_ne!(shown, text);
+    let shown_wide: Vec<u8> = shown.bytes().flat_map(|byte| [0, byte]).collect();
     for (name, bytes) in [
         ("text", text.clone().into_bytes()),
+        ("an address", format!("<{shown}>").into_bytes()),
+        ("an address in UTF-16", shown_wide),
+        ("an address in a PDF", packed(&shown)),
+        ("an address in a PNG", png_with(&shown)),
         (
             "text with words around",
             format!("scan: {text}\n").into_bytes(),
         ),
         ("UTF-16", [b"\xfe\xff", wide.as_slice(), b"\0\n"].concat()),
-        ("a packed PDF", deflated),
+        ("a packed PDF", packed(&text)),
         (
             "after something alike",
             format!("HTTPS://A HTTPS://B/Q/ {text}").into_bytes(),

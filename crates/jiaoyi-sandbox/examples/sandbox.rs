@@ -26,11 +26,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port: u16 = arguments.next().unwrap_or_default().parse().unwrap_or(0);
     let dir = PathBuf::from(arguments.next().ok_or("usage: sandbox PORT DIRECTORY")?);
     let config = dir.join("sandbox.toml");
-    if !config.exists() {
-        write_demo_identities(&dir, now_ms())?;
-    }
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     let base_url = format!("http://{}", listener.local_addr()?);
+    if !config.exists() {
+        write_demo_identities(&dir, &base_url, now_ms())?;
+    }
     let running = serve(
         listener,
         SandboxConfig::load(&config)?,

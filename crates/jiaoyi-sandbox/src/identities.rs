@@ -13,8 +13,8 @@
 //! | `alipay_private_key.pem` | sandbox | what Alipay signs with |
 //! | `alipay_public_key.pem`, `alipay_cert.pem`, `alipay_root_cert.pem` | merchant | the two ways to know that key |
 //!
-//! `channels.toml`, the merchant's side; file names relative to it, base addresses come from the
-//! caller, because they are not known when keys are made:
+//! `channels.toml`, the merchant's side; file names relative to it, every address that of the
+//! sandbox, so that nothing reaches the real channels by mistake:
 //!
 //! ```toml
 //! [wechat]
@@ -27,6 +27,8 @@
 //! public_key_id = "PUB_KEY_ID_…"                    # public-key mode
 //! public_key = "wechat_public_key.pem"
 //! platform_cert = "wechat_platform_cert.pem"        # certificate mode; also at GET /v3/certificates
+//! base_url = "http://127.0.0.1:9090"
+//! oauth_base_url = "http://127.0.0.1:9090"
 //!
 //! [alipay]
 //! app_id = "2026000000000001"
@@ -36,9 +38,11 @@
 //! app_cert = "alipay_app_cert.pem"                  # certificate mode
 //! alipay_cert = "alipay_cert.pem"
 //! alipay_root_cert = "alipay_root_cert.pem"
+//! gateway_url = "http://127.0.0.1:9090/gateway.do"
 //!
 //! [sms]
 //! key = "…"
+//! base_url = "http://127.0.0.1:9090"
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -68,10 +72,17 @@ pub struct DemoIdentities {
 /// Makes new RSA-2048 keys and certificates, valid from the day before `now_ms` (UTC) for ten
 /// years, and writes them with both configurations into `dir`, which is created when missing.
 ///
+/// `base_url` is where the sandbox will listen, such as `http://127.0.0.1:9090`: the merchant's
+/// configuration sends every call there.
+///
 /// # Errors
 ///
 /// [`SandboxError::Write`] for a file, [`SandboxError::Identity`] for a key or certificate.
-pub fn write_demo_identities(dir: &Path, now_ms: i64) -> Result<DemoIdentities, SandboxError> {
+pub fn write_demo_identities(
+    dir: &Path,
+    base_url: &str,
+    now_ms: i64,
+) -> Result<DemoIdentities, SandboxError> {
     std::fs::create_dir_all(dir).map_err(|source| SandboxError::Write {
         path: dir.to_owned(),
         source,
@@ -84,7 +95,9 @@ pub fn write_demo_identities(dir: &Path, now_ms: i64) -> Result<DemoIdentities, 
     maker.alipay()?;
     let sms_key = random_hex(32);
     let sandbox_toml = maker.write("sandbox.toml", &sandbox_text(&wechat, &sms_key))?;
-    let channels_toml = maker.write("channels.toml", &channels_text(&wechat, &sms_key))?;
+    let base_url = base_url.trim_end_matches('/');
+    let channels = channels_text(&wechat, &sms_key, base_url);
+    let channels_toml = maker.write("channels.toml", &channels)?;
     Ok(DemoIdentities {
         sandbox_toml,
         channels_toml,
@@ -132,7 +145,7 @@ key = "{sms_key}"
     )
 }
 
-fn channels_text(wechat: &WechatNames, sms_key: &str) -> String {
+fn channels_text(wechat: &WechatNames, sms_key: &str, base_url: &str) -> String {
     let WechatNames {
         appid,
         apiv3_key,
@@ -152,6 +165,8 @@ merchant_key = "wechat_merchant_key.pem"
 public_key_id = "{public_key_id}"
 public_key = "wechat_public_key.pem"
 platform_cert = "wechat_platform_cert.pem"
+base_url = "{base_url}"
+oauth_base_url = "{base_url}"
 
 [alipay]
 app_id = "{APP_ID}"
@@ -161,9 +176,11 @@ alipay_public_key = "alipay_public_key.pem"
 app_cert = "alipay_app_cert.pem"
 alipay_cert = "alipay_cert.pem"
 alipay_root_cert = "alipay_root_cert.pem"
+gateway_url = "{base_url}/gateway.do"
 
 [sms]
 key = "{sms_key}"
+base_url = "{base_url}"
 "#
     )
 }

@@ -60,9 +60,9 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when the database cannot be reached or read.
+    /// [`StoreError`] when the database cannot be reached or read, or was made by a newer version.
     pub fn migration_plan(&self) -> Result<MigrationPlan, StoreError> {
-        use crate::schema::{MIGRATIONS, Words, ddl};
+        use crate::schema::{MIGRATIONS, Words, assert_known, ddl};
         let (known, words) = match self {
             Database::Sqlite(path) if !path.exists() => (0, Words::Sqlite),
             Database::Sqlite(path) => {
@@ -71,6 +71,7 @@ impl Database {
             }
             Database::Postgres(url) => (crate::postgres::schema_version(url)?, Words::Postgres),
         };
+        assert_known(known, &self.to_string())?;
         let missing = MIGRATIONS.iter().filter(|(version, _)| *version > known);
         Ok(MigrationPlan {
             known,

@@ -1,5 +1,6 @@
 //! The tables, their SQL texts, and the migrations.
 
+use crate::error::StoreError;
 use jiaoyi_domain::audit::{Checkpoint, Event, Link};
 use jiaoyi_domain::record::{Record, TableSpec};
 use jiaoyi_domain::working_set::TABLES;
@@ -14,6 +15,32 @@ pub fn all_tables() -> Vec<&'static TableSpec> {
 
 /// The migrations, in order; forward only.
 pub const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../migrations/0001_core.sql"))];
+
+/// Refuses a database whose tables were made by a newer program than this one.
+pub(crate) fn assert_known(version: i64, path: &str) -> Result<(), StoreError> {
+    let newest = MIGRATIONS.last().map_or(0, |(version, _)| *version);
+    if version <= newest {
+        return Ok(());
+    }
+    Err(StoreError::Open {
+        path: path.to_owned(),
+        why: format!(
+            "made by a newer version of Jiaoyi (its tables have version {version}, this program \
+             knows up to {newest}); use that newer program"
+        ),
+    })
+}
+
+/// Refuses a database that has no tables of ours, or newer ones than this program knows.
+pub(crate) fn assert_ours(version: i64, path: &str) -> Result<(), StoreError> {
+    if version == 0 {
+        return Err(StoreError::Open {
+            path: path.to_owned(),
+            why: "there are no tables of ours in this database".to_owned(),
+        });
+    }
+    assert_known(version, path)
+}
 
 /// Whose words a migration is put into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

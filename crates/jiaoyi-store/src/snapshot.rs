@@ -3,6 +3,7 @@
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::postgres::PostgresSnapshot;
+use crate::schema::assert_ours;
 use crate::sqlite::{self, read_row};
 use crate::statements::sql;
 use jiaoyi_domain::record::{Record, Value};
@@ -33,7 +34,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Open`] when it is not there or is no database of ours, or the store's trouble.
+    /// [`StoreError::Open`] when it is not there, is no database of ours or was made by a newer
+    /// version, or the store's trouble.
     pub fn open(database: &Database) -> Result<Snapshot, StoreError> {
         match database {
             Database::Sqlite(path) => Snapshot::of_file(path),
@@ -49,19 +51,20 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Open`] when the file is not there or is no database of ours.
+    /// [`StoreError::Open`] when the file is not there, is no database of ours or was made by a
+    /// newer version.
     pub fn of_file(path: &Path) -> Result<Snapshot, StoreError> {
         let connection = sqlite::open(path, false)?;
-        let not_ours = |error: rusqlite::Error| StoreError::Open {
-            path: path.display().to_string(),
-            why: error.to_string(),
-        };
-        connection.execute_batch("BEGIN").map_err(not_ours)?;
-        connection
-            .query_row(sql("queries", "schema_version"), [], |row| {
-                row.get::<_, i64>(0)
-            })
-            .map_err(not_ours)?;
+        let shown = path.display().to_string();
+        connection.execute_batch("BEGIN")?;
+        let version = sqlite::schema_version(&connection).map_err(|error| match error {
+            StoreError::Engine(error) => StoreError::Open {
+                path: shown.clone(),
+                why: error.to_string(),
+            },
+            other => other,
+        })?;
+        assert_ours(version, &shown)?;
         let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
         let view = View::Sqlite { connection, bytes };
         Ok(Snapshot { view })

@@ -1,12 +1,12 @@
 //! The embedded engine: opening a file, settings, migrations, binding and reading of values.
 
 use crate::error::StoreError;
-use crate::schema::{MIGRATIONS, Words, ddl};
+use crate::schema::{MIGRATIONS, Words, assert_known, ddl};
 use crate::statements::sql;
 use jiaoyi_domain::record::Value;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, ToSql};
 use std::path::Path;
 
 /// A value on its way into a statement.
@@ -32,12 +32,27 @@ pub(crate) fn open(path: &Path, writer: bool) -> Result<Connection, StoreError> 
     } else {
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
     };
-    let fail = |why: String| StoreError::Open {
+    let fail = |why: &str| StoreError::Open {
         path: path.display().to_string(),
-        why,
+        why: why.to_owned(),
     };
-    let mut connection =
-        Connection::open_with_flags(path, flags).map_err(|e| fail(e.to_string()))?;
+    if path.is_dir() {
+        return Err(fail("this is a folder; name a file"));
+    }
+    let opened = Connection::open_with_flags(path, flags).and_then(|mut connection| {
+        set(&mut connection, writer)?;
+        Ok(connection)
+    });
+    opened.map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => fail("this is no database"),
+        Some(ErrorCode::CannotOpen) => {
+            fail("it cannot be opened; may this user read and write the file and its folder?")
+        }
+        _ => StoreError::Engine(error),
+    })
+}
+
+fn set(connection: &mut Connection, writer: bool) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(256);
     // Without this a statement is compiled anew whenever another value is bound to a compared
     // column, because the value could speak for another plan: half of the writer's time.
@@ -55,8 +70,7 @@ pub(crate) fn open(path: &Path, writer: bool) -> Result<Connection, StoreError> 
     connection.pragma_update(None, "cache_size", -32_768)?;
     // A mapped file counts as memory of the process: kept small, so that an import holds no more
     // for a large file than for a small one.
-    connection.pragma_update(None, "mmap_size", 33_554_432_i64)?;
-    Ok(connection)
+    connection.pragma_update(None, "mmap_size", 33_554_432_i64)
 }
 
 /// Waits for another process's transaction, a tenth of a millisecond at a time and five seconds in
@@ -98,13 +112,7 @@ pub(crate) fn schema_version(connection: &Connection) -> Result<i64, StoreError>
 /// Brings the schema up to date.
 pub(crate) fn migrate(connection: &mut Connection, now_ms: i64) -> Result<(), StoreError> {
     let known = schema_version(connection)?;
-    let newest = MIGRATIONS.last().map_or(0, |(version, _)| *version);
-    if known > newest {
-        return Err(StoreError::Open {
-            path: connection.path().unwrap_or_default().to_owned(),
-            why: format!("its schema has version {known}; this program knows up to {newest}"),
-        });
-    }
+    assert_known(known, connection.path().unwrap_or_default())?;
     for (version, text) in MIGRATIONS.iter().filter(|(version, _)| *version > known) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(&ddl(text, Words::Sqlite))?;

@@ -2,6 +2,7 @@
 
 use crate::exit::Exit;
 use jiaoyi_app::limits::Budgets;
+use jiaoyi_domain::region::RegionTable;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -93,52 +94,29 @@ fn default_listen() -> String {
     "127.0.0.1:8080".to_owned()
 }
 
-/// Every key that may stand in the file, for the nearest-name hint.
-const KEYS: [&str; 18] = [
-    "database_url",
-    "listen",
-    "public_url",
-    "issuer",
-    "keys",
-    "channels",
-    "wallet_hosts",
-    "client_ip_header",
-    "demo",
-    "import",
-    "rows_max",
-    "budgets",
-    "misses_per_device_hour",
-    "lookups_per_address_minute",
-    "lookups_per_address_hour",
-    "verifications_per_address_minute",
-    "wrong_codes_per_number_hour",
-    "import.rows_max",
-];
-
-/// How many letters have to be changed, added or taken away.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut before = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = before + usize::from(x != *y);
-            before = row[j + 1];
-            row[j + 1] = changed.min(before + 1).min(row[j] + 1);
-        }
+/// The text of an error with the nearest known name behind it, when the error is about an unknown
+/// key. Every configuration of ours is read with serde, which lists the known ones.
+pub fn hinted(error: &str) -> String {
+    let error = error.trim_end();
+    let listed = error.split_once("unknown field `");
+    let line = listed.and_then(|(_, rest)| rest.lines().next());
+    // The unknown key, and between each two marks further on a known one.
+    let mut names = line.unwrap_or_default().split('`').step_by(2);
+    let unknown = names.next().unwrap_or_default();
+    match names
+        .filter(|known| !known.is_empty())
+        .min_by_key(|known| strsim::damerau_levenshtein(unknown, known))
+    {
+        Some(nearest) => format!("{error}; did you mean `{nearest}`?"),
+        None => error.to_owned(),
     }
-    row[b.len()]
 }
 
 impl Config {
     /// Reads a configuration file.
     pub fn load(path: &Path) -> Result<Config, Exit> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            Exit::not_found(format!(
-                "read the configuration {}: {error}",
-                path.display()
-            ))
+            Exit::unread_or(path, &error, "name the configuration with --config")
         })?;
         let mut config = Config::parse(&text, &path.display().to_string())?;
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -150,25 +128,17 @@ impl Config {
         Ok(config)
     }
 
+    /// The regions this installation knows.
+    pub fn regions(&self) -> RegionTable {
+        if self.demo {
+            RegionTable::with_demo()
+        } else {
+            RegionTable::built_in()
+        }
+    }
+
     fn parse(text: &str, name: &str) -> Result<Config, Exit> {
-        toml::from_str(text).map_err(|error| {
-            let message = error.message();
-            let unknown = message
-                .split('`')
-                .nth(1)
-                .filter(|_| message.starts_with("unknown"));
-            let nearest = unknown.and_then(|key| {
-                KEYS.iter()
-                    .min_by_key(|known| distance(key, known))
-                    .map(|known| (key, known))
-            });
-            match nearest {
-                Some((key, known)) => Exit::usage(format!(
-                    "{name}: unknown key `{key}`; did you mean `{known}`?\n{error}"
-                )),
-                None => Exit::usage(format!("{name}: {error}")),
-            }
-        })
+        toml::from_str(text).map_err(|error| Exit::usage(hinted(&format!("{name}: {error}"))))
     }
 }
 
@@ -177,9 +147,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_key_names_the_nearest_one() {
-        let text = "database_ulr = \"sqlite:x\"\n";
-        let error = format!("{:?}", Config::parse(text, "jiaoyi.toml").unwrap_err());
-        assert!(error.contains("did you mean `database_url`"), "{error}");
+    fn an_unknown_key_names_the_nearest_one_of_its_table() {
+        for (text, nearest) in [
+            ("database_ulr = \"sqlite:x\"\n", "database_url"),
+            ("[budgets]\nmisses_per_hour = 1\n", "misses_per_device_hour"),
+            ("[import]\nrow_max = 1\n", "rows_max"),
+        ] {
+            let error = Config::parse(text, "jiaoyi.toml").unwrap_err().to_string();
+            let hint = format!("did you mean `{nearest}`?");
+            assert!(error.ends_with(&hint), "{error}");
+            assert!(error.starts_with("jiaoyi.toml: "), "{error}");
+        }
+        let error = Config::parse("listen = 1\n", "jiaoyi.toml").unwrap_err();
+        assert!(!error.to_string().contains("did you mean"), "{error}");
     }
 }

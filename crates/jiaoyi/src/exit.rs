@@ -1,6 +1,8 @@
 //! How a command ends: a code for scripts and a sentence for people.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
+use std::io::ErrorKind;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// A command that did not end well.
@@ -8,6 +10,13 @@ use std::process::ExitCode;
 pub struct Exit {
     code: u8,
     text: String,
+}
+
+/// The sentence.
+impl Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 impl Exit {
@@ -64,6 +73,51 @@ impl Exit {
         Exit {
             code: 7,
             text: error.to_string(),
+        }
+    }
+
+    /// What is said of a file that could not be read, and what to do.
+    pub fn unread(path: &Path, error: &std::io::Error) -> Exit {
+        let path = path.display();
+        match error.kind() {
+            ErrorKind::NotFound => Exit::not_found(format!("{path}: there is no such file")),
+            ErrorKind::IsADirectory => {
+                Exit::usage(format!("{path}: this is a folder; name a file"))
+            }
+            ErrorKind::InvalidData => Exit::usage(format!("{path}: this is no text in UTF-8")),
+            ErrorKind::PermissionDenied => Exit::unavailable(format!(
+                "{path}: may not be read; run this as the file's owner, or give the right to read it"
+            )),
+            _ => Exit::unavailable(format!("read {path}: {error}")),
+        }
+    }
+
+    /// As [`Exit::unread`]; of a file that is not there it is said how to come by it.
+    pub fn unread_or(path: &Path, error: &std::io::Error, missing: &str) -> Exit {
+        let mut exit = Exit::unread(path, error);
+        if error.kind() == ErrorKind::NotFound {
+            exit.text = format!("{}; {missing}", exit.text);
+        }
+        exit
+    }
+
+    /// What is said of a file that could not be written, and what to do.
+    pub fn unwritten(path: &Path, error: &std::io::Error) -> Exit {
+        let path = path.display();
+        match error.kind() {
+            ErrorKind::NotFound => {
+                Exit::not_found(format!("{path}: its folder is not there; make it first"))
+            }
+            ErrorKind::AlreadyExists => Exit::conflict(format!(
+                "{path}: is there already and is never overwritten; name another, or move it away"
+            )),
+            ErrorKind::IsADirectory => {
+                Exit::usage(format!("{path}: this is a folder; name a file"))
+            }
+            ErrorKind::PermissionDenied => Exit::unavailable(format!(
+                "{path}: may not be written; run this as the folder's owner"
+            )),
+            _ => Exit::unavailable(format!("write {path}: {error}")),
         }
     }
 

@@ -1,13 +1,14 @@
 //! The one executable: a portal, a demo, a sandbox and the operator's commands.
 //!
 //! Data goes to stdout, progress and notes to stderr. Exit codes: 0 done, 1 unexpected, 2 usage,
-//! 3 not found, 4 rows to be changed, 5 conflict, 6 differences found, 7 unavailable.
+//! 3 not found, 4 rows to be changed, 5 conflict, 7 unavailable.
 
 mod commands;
 mod config;
 mod demo;
 mod edge;
 mod exit;
+mod keys;
 mod serving;
 
 use clap::{Parser, Subcommand};
@@ -41,9 +42,11 @@ enum Command {
     Serve(commands::serve::ServeArgs),
     /// Run the other side of the payment channels alone.
     Sandbox(commands::sandbox::SandboxArgs),
+    /// Make the key file of a new installation.
+    Keys(commands::keys::KeysArgs),
     /// Take data in.
     Import(commands::import::ImportArgs),
-    /// Check, show or import region-year policies.
+    /// Check, show, import or make region-year policies.
     Policy(commands::policy::PolicyArgs),
     /// Prove that the books, the vouchers and the audit chain are right.
     Verify(commands::verify::VerifyArgs),
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Serve(args) => commands::serve::run(args).await,
             Command::Sandbox(args) => commands::sandbox::run(args).await,
+            Command::Keys(args) => commands::keys::run(args),
             Command::Import(args) => commands::import::run(args).await,
             Command::Policy(args) => commands::policy::run(args).await,
             Command::Verify(args) => commands::verify::run(args),

@@ -4,6 +4,7 @@ use crate::exit::Exit;
 use axum::Router;
 use jiaoyi_app::platform::Platform;
 use jiaoyi_web::{WebSettings, WebState, router};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,22 @@ pub fn portal(platform: &Arc<Platform>, settings: WebSettings, clock: jiaoyi_web
         clock,
         random: crate::edge::random(),
         settings: Arc::new(settings),
+    })
+}
+
+/// Listens on an address; `setting` is where the operator named it.
+pub async fn listen(address: &str, setting: &str) -> Result<TcpListener, Exit> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let what = format!("listen on {address}: {error}");
+        match error.kind() {
+            ErrorKind::InvalidInput => Exit::usage(format!(
+                "{what}; {setting} takes an address such as 127.0.0.1:8080"
+            )),
+            ErrorKind::AddrInUse => Exit::unavailable(format!(
+                "{what}; end the program that has it, or choose another with {setting}"
+            )),
+            _ => Exit::unavailable(format!("{what}; choose another with {setting}")),
+        }
     })
 }
 

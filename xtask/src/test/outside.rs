@@ -51,9 +51,7 @@ impl Demo {
     /// Starts a demo whose files lie in `folder`, which is emptied first.
     pub fn start(folder: &Path) -> Result<Self> {
         let data = folder.join("data");
-        if data.exists() {
-            fs::remove_dir_all(&data).with_context(|| format!("empty {}", data.display()))?;
-        }
+        remove(&data)?;
         fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
         let place = data.display().to_string();
         let arguments = ["demo", "--port", "0", "--data", &place, "--json"];
@@ -90,9 +88,18 @@ fn start_gallery(folder: &Path) -> Result<(Server, String)> {
     Ok((server, address))
 }
 
+/// Removes what an earlier run left.
+fn remove(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("remove {}", folder.display()))?;
+    }
+    Ok(())
+}
+
 /// Starts a sandbox alone, with fresh identities in `folder`.
 fn start_sandbox(folder: &Path) -> Result<(Server, String)> {
     let identities = folder.join("identities");
+    remove(&identities)?;
     let mut make = limited(60, &process::binary().display().to_string());
     make.args(["sandbox", "--make-identities"]).arg(&identities);
     process::output_of(&mut make)?;

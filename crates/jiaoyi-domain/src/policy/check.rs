@@ -7,6 +7,7 @@ use super::{
     Window,
 };
 use crate::money::Fen;
+use crate::region::RegionTable;
 use crate::time::Date;
 use jiff::ToSpan;
 
@@ -83,6 +84,20 @@ impl Pack {
         check.windows();
         check.problems.sort_by_key(|problem| problem.line);
         check.problems
+    }
+
+    /// The problem of a region whose code is in none of the tables; a missing region is
+    /// [`Pack::check`]'s to report.
+    #[must_use]
+    pub fn check_region(&self, regions: &RegionTable) -> Option<Problem> {
+        let code = self.region.as_deref()?;
+        if regions.get(code).is_some() {
+            return None;
+        }
+        let what = format!("{code} is in no table of regions");
+        let fix =
+            "write the six digits of a region that is (those of 99xxxx only with demo = true)";
+        Some(self.problem("policy.region_unknown", "region", what, fix))
     }
 }
 

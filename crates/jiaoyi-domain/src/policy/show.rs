@@ -1,12 +1,13 @@
-//! A pack as plain text for `jiaoyi policy show`: every figure with its source and grade.
+//! A pack as plain text for `jiaoyi policy show`, in Chinese and English side by side: every figure
+//! with its source and grade.
 
-use super::{Aid, Item, Named, Origin, Pack, PriceRow, SharePart, Status, Window};
+use super::{Aid, Grade, Item, Named, Origin, Pack, PriceRow, SharePart, Status, Window};
 use crate::money::Fen;
 use crate::time::Date;
 use std::fmt::Write;
 
 /// What stands for a part that no source told.
-const NOT_FOUND: &str = "未查到";
+const NOT_FOUND: &str = "未查到 not found";
 
 /// The whole pack as text of some tables; missing parts are shown as 未查到.
 #[must_use]
@@ -17,11 +18,11 @@ pub fn show(pack: &Pack) -> String {
     prices(&mut text, pack);
     aids(&mut text, pack);
     for note in &pack.notes {
-        line(&mut text, &["注", note]);
+        line(&mut text, &["注 note", note]);
     }
     if pack.status != Status::InForce {
-        let warning = "本文件是示例或草稿，不能据此缴费 (not payable)";
-        line(&mut text, &["注意", warning]);
+        let warning = "本文件是示例或草稿，不能据此缴费 an example or a draft, not payable";
+        line(&mut text, &["注意 attention", warning]);
     }
     text
 }
@@ -29,59 +30,71 @@ pub fn show(pack: &Pack) -> String {
 fn head(text: &mut String, pack: &Pack) {
     let or = |value: Option<String>| value.unwrap_or_else(|| NOT_FOUND.to_owned());
     let region = or(pack.region.clone());
-    line(text, &["地区", &region, &pack.region_name]);
-    line(text, &["险种", pack.scheme.name_zh()]);
+    line(text, &["地区 region", &region, &pack.region_name]);
+    let scheme = both(pack.scheme.name_zh(), pack.scheme.name_en());
+    line(text, &["险种 scheme", &scheme]);
     let year = pack.benefit_year.to_string();
     let notice = or(pack.notice_year.map(|year| year.to_string()));
-    line(text, &["待遇年度", &year, "通知年度", &notice]);
-    let status = format!("{} ({})", pack.status.name_zh(), pack.status.code());
-    line(text, &["状态", &status]);
-    let grade = or(pack.grade.map(|g| format!("{} {}", g.code(), g.name_zh())));
-    line(text, &["来源", &or(pack.source.clone()), "等级", &grade]);
+    let years = ["待遇年度 benefit year", &year, "通知年度 notice", &notice];
+    line(text, &years);
+    let status = both(pack.status.name_zh(), pack.status.name_en());
+    line(text, &["状态 status", &status]);
+    let grade = |grade: Grade| {
+        format!(
+            "{} {}",
+            grade.code(),
+            both(grade.name_zh(), grade.name_en())
+        )
+    };
+    line(text, &["来源 source", &or(pack.source.clone())]);
+    line(text, &["等级 grade", &or(pack.grade.map(grade))]);
     let period = pack
         .benefit
-        .map(|(first, last)| format!("{first} 至 {last}"));
-    line(text, &["待遇期", &or(period)]);
+        .map(|(first, last)| format!("{first} – {last}"));
+    line(text, &["待遇期 benefit period", &or(period)]);
     let late = pack.late.map(|late| {
         let aid = if late.aid {
-            "享受资助"
+            "享受资助 with aid"
         } else {
-            "不享受资助"
+            "不享受资助 without aid"
         };
-        format!("{},{aid}", late.price.name_zh())
+        format!(
+            "{}，{aid}",
+            both(late.price.name_zh(), late.price.name_en())
+        )
     });
-    line(text, &["补缴价格", &or(late)]);
+    line(text, &["补缴价格 late price", &or(late)]);
 }
 
 fn windows(text: &mut String, pack: &Pack) {
-    text.push_str("\n缴费期\n");
+    text.push_str("\n缴费期 levy windows\n");
     if pack.windows.is_empty() {
         line(text, &["", NOT_FOUND]);
     }
     for window in &pack.windows {
-        let channel = window.channel.as_deref().unwrap_or("各渠道");
-        let days = format!("{} 至 {}", day(window.first), day(window.last));
-        line(
-            text,
-            &["", window.phase.name_zh(), &days, channel, &start(window)],
-        );
+        let phase = both(window.phase.name_zh(), window.phase.name_en());
+        let channel = window.channel.as_deref().unwrap_or("各渠道 all channels");
+        let days = format!("{} – {}", day(window.first), day(window.last));
+        line(text, &["", &phase, &days, channel, &start(window)]);
     }
 }
 
 fn start(window: &Window) -> String {
-    match window.start {
-        None => format!("待遇起点 {NOT_FOUND}"),
-        Some(rule) if rule.wait_months == 0 => format!("待遇起点 {}", rule.base.name_zh()),
-        Some(rule) => format!(
-            "待遇起点 {} 加 {} 个月",
-            rule.base.name_zh(),
-            rule.wait_months
-        ),
-    }
+    let told = match window.start {
+        None => NOT_FOUND.to_owned(),
+        Some(rule) => {
+            let base = both(rule.base.name_zh(), rule.base.name_en());
+            match rule.wait_months {
+                0 => base,
+                months => format!("{base} + {months} 个月 months"),
+            }
+        }
+    };
+    format!("待遇起点 benefits from {told}")
 }
 
 fn prices(text: &mut String, pack: &Pack) {
-    text.push_str("\n个人缴费标准 (元/人/年)\n");
+    text.push_str("\n个人缴费标准 own part (元/人/年 yuan a person and year)\n");
     if pack.prices.is_empty() {
         line(text, &["", NOT_FOUND]);
     }
@@ -90,7 +103,7 @@ fn prices(text: &mut String, pack: &Pack) {
         let tier = row.tier.as_deref().map(|code| name(pack.tier(code), code));
         let whom = [Some(category), tier].into_iter().flatten();
         let whom = whom.collect::<Vec<_>>().join(" ");
-        let fiscal = format!("财政补助 {}", money(row.fiscal));
+        let fiscal = format!("财政补助 fiscal part {}", money(row.fiscal));
         line(
             text,
             &[
@@ -110,7 +123,10 @@ fn amounts(row: &PriceRow) -> String {
     }
     let part = |part: &super::ItemAmount| match part.item {
         Item::Medical => part.amount.to_string(),
-        other => format!("{} {}", other.name_zh(), part.amount),
+        other => {
+            let name = both(other.name_zh(), &other.name_en().to_lowercase());
+            format!("{name} {}", part.amount)
+        }
     };
     row.items.iter().map(part).collect::<Vec<_>>().join(" + ")
 }
@@ -119,9 +135,9 @@ fn aids(text: &mut String, pack: &Pack) {
     if pack.aids.is_empty() {
         return;
     }
-    text.push_str("\n资助身份\n");
+    text.push_str("\n资助身份 aid statuses\n");
     for aid in &pack.aids {
-        let own = format!("个人缴 {}", money(aid.own));
+        let own = format!("个人缴 own part {}", money(aid.own));
         let own = if aid.own.is_none() && !aid.payers.is_empty() {
             String::new()
         } else {
@@ -137,12 +153,15 @@ fn aids(text: &mut String, pack: &Pack) {
 
 fn payers(aid: &Aid) -> String {
     if aid.payers.is_empty() {
-        return format!("资助主体 {NOT_FOUND}");
+        return format!("资助主体 payers {NOT_FOUND}");
     }
-    let part = |share: &super::Share| match share.part {
-        SharePart::Fixed(amount) => format!("{} {amount}", share.payer.name_zh()),
-        SharePart::Percent(percent) => format!("{} {percent}%", share.payer.name_zh()),
-        SharePart::Rest => format!("{} 其余", share.payer.name_zh()),
+    let part = |share: &super::Share| {
+        let payer = both(share.payer.name_zh(), share.payer.name_en());
+        match share.part {
+            SharePart::Fixed(amount) => format!("{payer} {amount}"),
+            SharePart::Percent(percent) => format!("{payer} {percent}%"),
+            SharePart::Rest => format!("{payer} 其余 the rest"),
+        }
     };
     aid.payers.iter().map(part).collect::<Vec<_>>().join(" → ")
 }
@@ -161,9 +180,14 @@ fn origin(origin: &Origin, pack: &Pack) -> String {
 
 fn name(named: Option<&Named>, code: &str) -> String {
     match named {
-        Some(named) if !named.name_zh.is_empty() => named.name_zh.clone(),
+        Some(named) if !named.name_zh.is_empty() => both(&named.name_zh, &named.name_en),
         _ => code.to_owned(),
     }
+}
+
+/// The Chinese name and the English one behind it.
+fn both(zh: &str, en: &str) -> String {
+    format!("{zh} {en}").trim_end().to_owned()
 }
 
 fn money(amount: Option<Fen>) -> String {

@@ -159,8 +159,32 @@ fn examples_are_shown_and_never_payable() {
         .iter()
         .find(|p| p.file.starts_with("321181"))
         .unwrap();
-    assert!(show(danyang).contains("450.00 + 长期护理保险费 30.00 + 补缴往期 15.00"));
+    let told = "450.00 + 长期护理保险费 long-term-care premium 30.00 + 补缴往期 arrears 15.00";
+    assert!(show(danyang).contains(told), "{}", show(danyang));
     assert!(show(danyang).contains("[A] dy001.cn 223796"));
+}
+
+#[test]
+fn a_region_of_no_table_is_named_with_its_line() {
+    let (built_in, with_demo) = (RegionTable::built_in(), RegionTable::with_demo());
+    for (file, text) in EXAMPLES {
+        let pack = Pack::parse(file, text).unwrap_or_else(|p| panic!("{p:#?}"));
+        assert_eq!(pack.check_region(&built_in), None, "{file}");
+    }
+    let pack = |region: &str| {
+        let text = GOOD.replace(
+            "region = \"990101\"",
+            &format!("# a\nregion = \"{region}\""),
+        );
+        Pack::parse("t.toml", &text).unwrap_or_else(|p| panic!("{p:#?}"))
+    };
+    assert_eq!(pack("990101").check_region(&with_demo), None);
+    for (region, table) in [("990101", &built_in), ("123456", &with_demo)] {
+        let problem = pack(region).check_region(table).unwrap();
+        let told = format!("t.toml:2: region: {region} is in no table of regions");
+        assert!(problem.to_string().starts_with(&told), "{problem}");
+        assert_eq!(problem.code(), "policy.region_unknown");
+    }
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub fn identities() -> &'static Path {
     DIR.get_or_init(|| {
         let dir =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ids-{}", std::process::id()));
-        write_demo_identities(&dir, NOW_MS).unwrap();
+        write_demo_identities(&dir, "http://127.0.0.1:9", NOW_MS).unwrap();
         dir
     })
 }

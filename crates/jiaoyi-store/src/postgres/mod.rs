@@ -125,9 +125,10 @@ pub(crate) fn apart<T: Send + 'static>(
 /// The version of the schema now; nothing is changed.
 pub(crate) fn schema_version(url: &str) -> Result<i64, StoreError> {
     let config = config_of(url)?;
+    let shown = without_password(url);
     apart(move || {
         own_runtime()?.block_on(async {
-            let mut session = session::Session::open(&config).await?;
+            let mut session = session::Session::reach(&config, &shown).await?;
             session.schema_version().await
         })
     })
@@ -137,7 +138,7 @@ pub(crate) fn schema_version(url: &str) -> Result<i64, StoreError> {
 fn prepare(config: Config, url: String, now: Instant) -> Result<Option<Date>, StoreError> {
     apart(move || {
         own_runtime()?.block_on(async {
-            let mut session = session::Session::open(&config).await?;
+            let mut session = session::Session::reach(&config, &url).await?;
             session.assert_settings(&url).await?;
             session.migrate(&url, now.0).await?;
             let rows = session.query("queries", "last_book_day", &[]).await?;

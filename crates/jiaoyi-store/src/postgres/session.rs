@@ -2,7 +2,7 @@
 
 use super::values::Bound;
 use crate::error::{Failure, StoreError};
-use crate::schema::{MIGRATIONS, Words, ddl};
+use crate::schema::{MIGRATIONS, Words, assert_known, ddl};
 use crate::statements::{postgres_text, sql};
 use futures_util::future::poll_fn;
 use jiaoyi_domain::record::Value;
@@ -95,6 +95,17 @@ fn unreachable(error: &dyn std::fmt::Display) -> StoreError {
 }
 
 impl Session {
+    /// Connects for the first time: a server that cannot be reached is named.
+    pub(super) async fn reach(config: &Config, url: &str) -> Result<Session, StoreError> {
+        Session::open(config).await.map_err(|error| match error {
+            StoreError::Unavailable { why } => StoreError::Open {
+                path: url.to_owned(),
+                why,
+            },
+            other => other,
+        })
+    }
+
     /// Connects; the connection's own work is spawned on the current runtime.
     pub(super) async fn open(config: &Config) -> Result<Session, StoreError> {
         let connecting = tokio::time::timeout(CONNECT_TIME, config.connect(NoTls)).await;
@@ -242,13 +253,7 @@ impl Session {
     /// Brings the schema up to date, one transaction a migration.
     pub(super) async fn migrate(&mut self, url: &str, now_ms: i64) -> Result<(), StoreError> {
         let known = self.schema_version().await?;
-        let newest = MIGRATIONS.last().map_or(0, |(version, _)| *version);
-        if known > newest {
-            return Err(StoreError::Open {
-                path: url.to_owned(),
-                why: format!("its schema has version {known}; this program knows up to {newest}"),
-            });
-        }
+        assert_known(known, url)?;
         for (version, text) in MIGRATIONS.iter().filter(|(version, _)| *version > known) {
             if let Err(error) = self.migrate_to(*version, text, now_ms).await {
                 let _ = self.client.batch_execute(sql("postgres", "rollback")).await;
@@ -289,7 +294,10 @@ pub(super) fn refs<'a>(bound: &'a [Bound<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
 pub(super) fn said(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(answer) => format!("{} ({})", answer.message(), answer.code().code()),
-        None => error.to_string(),
+        None => match std::error::Error::source(error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        },
     }
 }
 

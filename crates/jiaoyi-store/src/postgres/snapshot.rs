@@ -6,6 +6,7 @@ use super::session::{Session, refs};
 use super::values::{Bound, read_row};
 use crate::engine::RawRows;
 use crate::error::StoreError;
+use crate::schema::assert_ours;
 use crate::statements::sql;
 use futures_util::{StreamExt, pin_mut};
 use jiaoyi_domain::record::Value;
@@ -89,17 +90,11 @@ impl PostgresSnapshot {
 }
 
 async fn begin(config: &Config, url: &str) -> Result<Session, StoreError> {
-    let mut session = Session::open(config).await?;
-    if session.schema_version().await? == 0 {
-        return Err(StoreError::Open {
-            path: url.to_owned(),
-            why: "there are no tables of ours in this database".to_owned(),
-        });
-    }
+    let mut session = Session::reach(config, url).await?;
     let begin = sql("postgres", "begin_snapshot");
     session.client.batch_execute(begin).await?;
     // The view is fixed by the first statement of the transaction.
-    session.schema_version().await?;
+    assert_ours(session.schema_version().await?, url)?;
     Ok(session)
 }
 

@@ -87,7 +87,7 @@ impl Cluster {
         clippy::disallowed_methods,
         reason = "another program starts; nothing else tells when it answers"
     )]
-    fn run(&self, database: &str, statements: &[String]) {
+    pub fn run(&self, database: &str, statements: &[String]) {
         for tries in 0.. {
             let mut psql = command("psql");
             psql.args([

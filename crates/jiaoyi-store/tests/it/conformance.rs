@@ -5,7 +5,7 @@ use crate::touch::{Touch, call, count, envelope, key, tries};
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::audit::{Event, Link};
 use jiaoyi_domain::decide::{Answer, Refusal};
-use jiaoyi_store::{Database, Store, StoreError};
+use jiaoyi_store::{Database, Snapshot, Store, StoreError};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const NOW: Instant = Instant(1_767_000_000_000);
@@ -109,5 +109,34 @@ async fn every_change_is_kept_and_chained() {
             .unwrap();
         assert_eq!((events, hashes), (80, 80), "{database}");
         store.close();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_a_newer_version_are_left_alone() {
+    let newer = "INSERT INTO schema_version (version, applied_at) VALUES (99, 0)";
+    for database in databases().await {
+        Store::open(&database, [1; 16], NOW).unwrap().close();
+        assert!(Snapshot::open(&database).is_ok(), "{database}");
+        match &database {
+            Database::Sqlite(path) => {
+                let file = rusqlite::Connection::open(path).unwrap();
+                file.execute_batch(newer).unwrap();
+            }
+            Database::Postgres(url) => {
+                let name = url.rsplit('/').next().unwrap();
+                Cluster::get().run(name, &[newer.to_owned()]);
+            }
+        }
+        let refused = [
+            Snapshot::open(&database).map(drop),
+            Store::open(&database, [1; 16], NOW).map(drop),
+            database.migration_plan().map(drop),
+        ];
+        for error in refused.map(Result::unwrap_err) {
+            assert_eq!(error.code(), "store.open", "{database}");
+            let said = error.to_string();
+            assert!(said.contains("made by a newer version"), "{said}");
+        }
     }
 }

@@ -1,100 +1,212 @@
 //! `jiaoyi doctor`: checks an installation and says what to mend.
+//!
+//! What does for a trial and not for production is told apart from what is wrong: an installation
+//! that calls itself a demo may have it, every other one may not.
 
+use super::{database_of, open_channels};
 use crate::config::Config;
 use crate::edge;
 use crate::exit::{Exit, print};
+use crate::keys;
 use clap::Args;
-use jiaoyi_channels::Channels;
-use jiaoyi_store::{Database, Snapshot, StoreError};
-use std::path::PathBuf;
+use jiaoyi_channels::ChannelsConfig;
+use jiaoyi_domain::Date;
+use jiaoyi_store::Snapshot;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  jiaoyi doctor\n  jiaoyi doctor --config /etc/jiaoyi/jiaoyi.toml"
 )]
 pub struct DoctorArgs {
+    /// The configuration file.
     #[arg(long, default_value = "jiaoyi.toml")]
     config: PathBuf,
 }
 
-struct Checks {
-    failed: usize,
+/// What a check found.
+enum Found {
+    Good(String),
+    /// Does for a trial; what, and what production needs.
+    Trial(String, &'static str),
+    /// What is wrong, and what mends it.
+    Bad(String, &'static str),
 }
 
-impl Checks {
-    fn check(&mut self, what: &str, found: Result<String, String>, fix: &str) {
-        match found {
-            Ok(text) => print(format!("ok    {what}: {text}")),
-            Err(text) => {
-                self.failed += 1;
-                print(format!("FAIL  {what}: {text}\n      {fix}"));
-            }
-        }
-    }
-}
+use Found::{Bad, Good, Trial};
 
-/// What stands behind `database_url`; one without tables is made at the first start.
-fn database_of(config: &Config) -> Result<String, StoreError> {
-    let database: Database = config.database_url.parse()?;
-    if database.migration_plan()?.known == 0 {
-        return Ok(format!("{database} will be made at the first start"));
-    }
-    Snapshot::open(&database).map(|_| database.to_string())
-}
+/// No clock of a machine that runs this program shows less, unless it is wrong.
+const FIRST_SANE_DAY: Date = Date::constant(2025, 1, 1);
 
 /// Prints the checklist; exit 1 when anything has to be mended.
 pub async fn run(args: DoctorArgs) -> Result<(), Exit> {
-    let mut checks = Checks { failed: 0 };
     let config = Config::load(&args.config)?;
-    checks.check("configuration", Ok(args.config.display().to_string()), "");
-    let database = database_of(&config).map_err(|error| error.to_string());
-    checks.check(
-        "database",
-        database,
-        "check database_url and the rights of its folder",
-    );
-    let keys = super::load_keyring(&config.keys).map_err(|exit| format!("{exit:?}"));
-    let keys = keys.map(|keyring| format!("voucher key {}", keyring.voucher_key().0));
-    checks.check(
-        "keys",
-        keys,
-        "restore the key file from its safe place; never make a new one for old data",
-    );
-    let channels = Channels::load(&config.channels).map_err(|error| error.to_string());
-    let channels = channels.map(|open| {
-        let names: Vec<&str> = open
-            .gateways()
-            .map(|gateway| gateway.channel().code())
-            .collect();
-        names.join(", ")
+    let found = [
+        ("configuration", Good(args.config.display().to_string())),
+        ("database", database(&config)),
+        ("keys", key_file(&config.keys)),
+        ("channels", channels(&config.channels)),
+        ("payment addresses", addresses(&config)),
+        ("clock", clock()),
+        ("public address", public_address(&config.public_url)),
+        ("demo", demo(config.demo)),
+    ];
+    let (mut wrong, mut not_for_production) = (0, 0);
+    for (what, found) in found {
+        match found {
+            Good(told) => print(format!("ok    {what}: {told}")),
+            Trial(told, needed) if config.demo => {
+                not_for_production += 1;
+                print(format!(
+                    "trial {what}: {told}\n      试用可以，生产不行 fine for a trial, not for \
+                     production: {needed}"
+                ));
+            }
+            Trial(told, fix) | Bad(told, fix) => {
+                wrong += 1;
+                print(format!("FAIL  {what}: {told}\n      {fix}"));
+            }
+        }
+    }
+    print(match (wrong, not_for_production) {
+        (0, 0) => "没有要改的 nothing to mend".to_owned(),
+        (0, trial) => format!(
+            "可以试用；投产前还要改 {trial} 处 fit for a trial; before production change {trial}"
+        ),
+        (wrong, _) => format!("要改 to mend: {wrong}"),
     });
-    checks.check(
-        "channels",
-        channels,
-        "check the file named by `channels` and its key files",
-    );
-    let clock = edge::system_now();
-    let sane = clock.date().year() >= 2025;
-    let shown = clock.rfc3339();
-    checks.check(
-        "clock",
-        if sane { Ok(shown) } else { Err(shown) },
-        "set the clock (NTP)",
-    );
-    let https = config.public_url.starts_with("https://");
-    let url = config.public_url.clone();
-    checks.check(
-        "public address",
-        if https {
-            Ok(url)
-        } else {
-            Err(format!("{url} is not https"))
-        },
-        "cookies and vouchers need an https address in front of the portal",
-    );
-    if checks.failed == 0 {
-        Ok(())
+    if wrong == 0 { Ok(()) } else { Err(Exit::no()) }
+}
+
+/// What stands behind `database_url`; one without tables is made at the first start.
+fn database(config: &Config) -> Found {
+    let told = database_of(&config.database_url).and_then(|database| {
+        let known = database.migration_plan().map_err(Exit::unavailable)?.known;
+        if known == 0 {
+            return Ok(format!("{database} will be made at the first start"));
+        }
+        Snapshot::open(&database).map_err(Exit::unavailable)?;
+        Ok(database.to_string())
+    });
+    match told {
+        Ok(told) => Good(told),
+        Err(exit) => Bad(
+            exit.to_string(),
+            "check database_url and the rights of its folder",
+        ),
+    }
+}
+
+fn key_file(path: &Path) -> Found {
+    match keys::load(path) {
+        Ok(_) if open_to_all(path) => Bad(
+            format!("{}: every user may read it", path.display()),
+            "chmod 600 the key file; a key that others have read protects nothing",
+        ),
+        Ok(keyring) => Good(format!("voucher key {}", keyring.voucher_key().0)),
+        Err(exit) => Bad(
+            exit.to_string(),
+            "restore the key file from its safe place; never make a new one for old data",
+        ),
+    }
+}
+
+#[cfg(unix)]
+fn open_to_all(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o007 != 0)
+}
+
+#[cfg(not(unix))]
+fn open_to_all(_: &Path) -> bool {
+    false
+}
+
+fn channels(path: &Path) -> Found {
+    match open_channels(path) {
+        Ok(open) => {
+            let gateways = open.gateways().map(|gateway| gateway.channel().code());
+            let sms = open.sms.as_ref().map(|_| "sms");
+            Good(gateways.chain(sms).collect::<Vec<_>>().join(", "))
+        }
+        Err(exit) => Bad(
+            exit.to_string(),
+            "check the file named by `channels` and its key files",
+        ),
+    }
+}
+
+/// Where calls go: plain HTTP is the sandbox, or somebody in the middle.
+fn addresses(config: &Config) -> Found {
+    let Ok(channels) = ChannelsConfig::load(&config.channels) else {
+        return Bad("not known".to_owned(), "mend the channels first");
+    };
+    let wechat = channels.wechat.iter().flat_map(|wechat| {
+        let oauth = wechat.oauth_base_url.as_deref();
+        [Some(wechat.base_url.as_str()), oauth]
+            .into_iter()
+            .flatten()
+    });
+    let alipay = channels
+        .alipay
+        .iter()
+        .map(|alipay| alipay.gateway_url.as_str());
+    let all: Vec<&str> = wechat.chain(alipay).collect();
+    let mut plain = all
+        .iter()
+        .filter(|address| !address.starts_with("https://"));
+    let Some(first) = plain.clone().next() else {
+        return Good(all.join(", "));
+    };
+    let known = |address: &str| {
+        config
+            .wallet_hosts
+            .iter()
+            .any(|host| address.starts_with(host))
+    };
+    if let Some(unknown) = plain.find(|address| !known(address)) {
+        return Bad(
+            format!("{unknown} is in no wallet_hosts"),
+            "add its scheme, host and port there: browsers send a payer to no other place",
+        );
+    }
+    Trial(
+        format!("{first} is not https"),
+        "the sandbox moves no money; in production leave base_url, oauth_base_url and gateway_url \
+         of WeChat Pay and Alipay out of the channels' file",
+    )
+}
+
+fn clock() -> Found {
+    let now = edge::system_now();
+    let shown = now.rfc3339();
+    if now.date() >= FIRST_SANE_DAY {
+        Good(shown)
     } else {
-        Err(Exit::no())
+        Bad(shown, "set the clock (NTP)")
+    }
+}
+
+fn public_address(url: &str) -> Found {
+    if url.starts_with("https://") {
+        Good(url.to_owned())
+    } else {
+        Trial(
+            format!("{url} is not https"),
+            "names and cookies would travel open; put a proxy with https in front of the portal \
+             and its address into public_url",
+        )
+    }
+}
+
+fn demo(demo: bool) -> Found {
+    if demo {
+        Trial(
+            "every page and voucher says 演示环境, and the invented regions 99xxxx are known"
+                .to_owned(),
+            "take demo = true out of the configuration",
+        )
+    } else {
+        Good("off".to_owned())
     }
 }

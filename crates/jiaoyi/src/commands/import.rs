@@ -7,7 +7,10 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiaoyi_app::import::{ImportError, ImportReport, ImportRequest, Stage};
 use jiaoyi_app::platform::Platform;
-use jiaoyi_documents::roster::{Limits, result_csv, result_xlsx, template_csv, template_xlsx};
+use jiaoyi_documents::roster::{
+    CellError, Limits, result_csv, result_xlsx, template_csv, template_xlsx,
+};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -33,6 +36,7 @@ pub struct RosterArgs {
     /// Write an empty template (.xlsx or .csv) and end.
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
+    /// The configuration file.
     #[arg(long, default_value = "jiaoyi.toml")]
     config: PathBuf,
     /// Region of rows that name none: six digits.
@@ -73,13 +77,29 @@ pub async fn run(args: ImportArgs) -> Result<(), Exit> {
     let Some(file) = args.file.clone() else {
         return Err(Exit::usage("name a roster file"));
     };
-    if !file.exists() {
-        return Err(Exit::not_found(format!(
-            "{}: there is no such file",
-            file.display()
-        )));
+    // Before anything is opened or published: whether the files can be read and written.
+    std::fs::File::open(&file)
+        .and_then(|opened| opened.metadata())
+        .and_then(|found| match found.is_dir() {
+            true => Err(ErrorKind::IsADirectory.into()),
+            false => Ok(()),
+        })
+        .map_err(|error| Exit::unread(&file, &error))?;
+    if let Some(result) = &args.result
+        && let Some(folder) = result.parent()
+        && !folder.as_os_str().is_empty()
+        && !folder.is_dir()
+    {
+        return Err(Exit::unwritten(result, &ErrorKind::NotFound.into()));
     }
     let config = Config::load(&args.config)?;
+    if let Some(region) = &args.region
+        && config.regions().get(region).is_none()
+    {
+        return Err(Exit::usage(format!(
+            "--region {region}: in no table of regions; name six digits such as 330127"
+        )));
+    }
     let platform = open_platform(&config).await?;
     let request = ImportRequest {
         benefit_year: args.year.unwrap_or(platform.today().year() + 1),
@@ -113,14 +133,15 @@ pub async fn import(
         ProgressDrawTarget::stderr()
     };
     let bar = ProgressBar::with_draw_target(Some(1), target);
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {percent}% {per_sec} {eta} 剩余");
+    let style =
+        ProgressStyle::with_template("{msg} {wide_bar} {percent}% {per_sec} 剩余 left {eta}");
     if let Ok(style) = style {
         bar.set_style(style);
     }
     let mut progress = |stage: Stage, done: u64, total: u64| {
         bar.set_message(match stage {
-            Stage::Reading => "读取核对",
-            Stage::Publishing => "写入",
+            Stage::Reading => "读取核对 checking",
+            Stage::Publishing => "写入 writing",
         });
         bar.set_length(total);
         bar.set_position(done);
@@ -146,7 +167,7 @@ fn write_template(path: &Path) -> Result<(), Exit> {
     } else {
         template_xlsx().map_err(Exit::unexpected)?
     };
-    std::fs::write(path, bytes).map_err(Exit::unexpected)?;
+    std::fs::write(path, bytes).map_err(|error| Exit::unwritten(path, &error))?;
     print(path.display());
     Ok(())
 }
@@ -168,37 +189,32 @@ fn finish(args: &RosterArgs, file: &Path, report: &ImportReport) -> Result<(), E
             "result": result.as_ref().map(|path| path.display().to_string()),
         }));
     } else {
-        for problem in report.problems.iter().take(20) {
-            note(problem.line_zh());
-        }
-        if report.problems.len() > 20 {
-            note(format!("…… 还有 {} 处", report.problems.len() - 20));
-        }
-        for warning in report.warnings.iter().take(20) {
-            note(warning.line_zh());
-        }
-        if report.warnings.len() > 20 {
-            note(format!("…… 还有 {} 处提醒", report.warnings.len() - 20));
-        }
+        list(&report.problems, "要改 to be changed");
+        list(&report.warnings, "要核对 to be looked at");
         if report.known {
             note("这个文件已经导入过，没有变化。This file is known; nothing was changed.");
         }
+        let (active_zh, active_en) = if report.active {
+            ("已生效", "in force")
+        } else {
+            ("未生效", "not in force")
+        };
         print(format!(
-            "共 {} 行：可用 {}，要改 {}；新增 {}，未变 {}，已缴 {}；{}",
-            report.rows_read,
-            report.rows_good,
-            report.rows_bad,
-            report.appended,
-            report.same,
-            report.paid,
-            if report.active {
-                "已生效"
-            } else {
-                "未生效"
-            }
+            "共 {read} 行：可用 {good}，要改 {bad}；新增 {appended}，未变 {same}，已缴 {paid}；{active_zh}\n\
+             {read} rows: {good} good, {bad} to be changed; {appended} new, {same} unchanged, \
+             {paid} paid already; {active_en}",
+            read = report.rows_read,
+            good = report.rows_good,
+            bad = report.rows_bad,
+            appended = report.appended,
+            same = report.same,
+            paid = report.paid,
         ));
         if let Some(path) = &result {
-            print(format!("要改和要核对的行：{}", path.display()));
+            print(format!(
+                "要改和要核对的行 rows to be changed or looked at: {}",
+                path.display()
+            ));
         }
     }
     if report.rows_good == 0 && !args.dry_run {
@@ -207,9 +223,28 @@ fn finish(args: &RosterArgs, file: &Path, report: &ImportReport) -> Result<(), E
         ));
     }
     if report.rows_bad > 0 {
-        return Err(Exit::invalid_rows(format!("{} 行要改", report.rows_bad)));
+        return Err(Exit::invalid_rows(format!(
+            "要改的行数 rows to be changed: {}",
+            report.rows_bad
+        )));
     }
     Ok(())
+}
+
+/// The first rows of a list in both languages, and how many there are beyond.
+fn list(rows: &[CellError], what: &str) {
+    const SHOWN: usize = 20;
+    for row in rows.iter().take(SHOWN) {
+        note(format!(
+            "{}\n  Row {}: {}",
+            row.line_zh(),
+            row.row,
+            row.message_en
+        ));
+    }
+    if rows.len() > SHOWN {
+        note(format!("…… 还有 and {} more {what}", rows.len() - SHOWN));
+    }
 }
 
 fn write_result(
@@ -231,6 +266,6 @@ fn write_result(
     } else {
         result_csv(columns, &lines).map_err(Exit::unexpected)?
     };
-    std::fs::write(&path, bytes).map_err(Exit::unexpected)?;
+    std::fs::write(&path, bytes).map_err(|error| Exit::unwritten(&path, &error))?;
     Ok(Some(path))
 }

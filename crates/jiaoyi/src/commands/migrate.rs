@@ -1,9 +1,10 @@
 //! `jiaoyi migrate`: brings a database's tables up to date, or says what that would do.
 
+use crate::commands::database_of;
 use crate::edge;
 use crate::exit::{Exit, note, print};
 use clap::Args;
-use jiaoyi_store::{Database, Store};
+use jiaoyi_store::Store;
 
 #[derive(Args)]
 #[command(
@@ -20,7 +21,7 @@ pub struct MigrateArgs {
 
 /// Exit 0 when the tables are up to date, 2 usage, 7 database not reachable.
 pub fn run(args: &MigrateArgs) -> Result<(), Exit> {
-    let database: Database = args.database.parse().map_err(Exit::usage)?;
+    let database = database_of(&args.database)?;
     let plan = database.migration_plan().map_err(Exit::unavailable)?;
     if args.plan {
         for (version, text) in &plan.missing {

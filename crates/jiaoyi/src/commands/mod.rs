@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod doctor;
 pub mod import;
+pub mod keys;
 pub mod migrate;
 pub mod policy;
 pub mod sandbox;
@@ -10,29 +11,57 @@ pub mod serve;
 pub mod verify;
 pub mod voucher;
 
-use crate::config::Config;
+use crate::config::{Config, hinted};
 use crate::edge;
 use crate::exit::Exit;
 use jiaoyi_app::platform::{Platform, PlatformConfig};
-use jiaoyi_channels::Channels;
-use jiaoyi_crypto::keyring::Keyring;
-use jiaoyi_domain::region::RegionTable;
+use jiaoyi_channels::{Channels, ConfigError};
 use jiaoyi_store::{Database, Store};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Reads a key file.
-pub fn load_keyring(path: &Path) -> Result<Keyring, Exit> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Exit::not_found(format!("read the keys {}: {error}", path.display())))?;
-    Keyring::parse(&text).map_err(|error| Exit::usage(format!("{}: {error}", path.display())))
+/// The database that a URL names, in a folder that is there: one that is missing may be a disk that
+/// is not mounted, and must not be made anew on another.
+pub fn database_of(url: &str) -> Result<Database, Exit> {
+    let database: Database = url.parse().map_err(Exit::usage)?;
+    if let Database::Sqlite(path) = &database
+        && let Some(folder) = path.parent()
+        && !folder.as_os_str().is_empty()
+        && !folder.is_dir()
+    {
+        return Err(Exit::not_found(format!(
+            "{database}: there is no folder {}; make it first, or name another database",
+            folder.display()
+        )));
+    }
+    Ok(database)
+}
+
+/// Makes a folder, unless it is there.
+pub fn make_folder(path: &Path) -> Result<(), Exit> {
+    std::fs::create_dir_all(path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => Exit::usage(format!(
+            "{}: a file is in the place of this folder; name another",
+            path.display()
+        )),
+        _ => Exit::unwritten(path, &error),
+    })
+}
+
+/// Opens the channels that a file names.
+pub fn open_channels(path: &Path) -> Result<Channels, Exit> {
+    Channels::load(path).map_err(|error| match &error {
+        ConfigError::Unreadable { path, source } => Exit::unread(Path::new(path), source),
+        _ => Exit::usage(hinted(&format!("{}: {error}", path.display()))),
+    })
 }
 
 /// Opens everything that an installation's configuration names.
 pub async fn open_platform(config: &Config) -> Result<Arc<Platform>, Exit> {
-    let database: Database = config.database_url.parse().map_err(Exit::usage)?;
-    let keyring = load_keyring(&config.keys)?;
-    let channels = Channels::load(&config.channels).map_err(Exit::usage)?;
+    let database = database_of(&config.database_url)?;
+    let keyring = crate::keys::load(&config.keys)?;
+    let channels = open_channels(&config.channels)?;
     let clock = edge::system_clock();
     let store = Store::open(&database, edge::random_bytes(), edge::system_now())
         .map_err(Exit::unavailable)?;
@@ -40,11 +69,7 @@ pub async fn open_platform(config: &Config) -> Result<Arc<Platform>, Exit> {
         store,
         keyring,
         channels,
-        if config.demo {
-            RegionTable::with_demo()
-        } else {
-            RegionTable::built_in()
-        },
+        config.regions(),
         PlatformConfig {
             public_url: config.public_url.trim_end_matches('/').to_owned(),
             issuer: config.issuer.as_str().into(),

@@ -1,14 +1,16 @@
-//! `jiaoyi policy check|show|import`: region-year policies.
+//! `jiaoyi policy check|show|import|demo`: region-year policies.
 
-use crate::commands::open_platform;
+use crate::commands::{make_folder, open_platform};
 use crate::config::Config;
 use crate::edge;
 use crate::exit::{Exit, note, print};
 use clap::{Args, Subcommand};
 use jiaoyi_domain::decide::{Answer, ImportPolicy};
-use jiaoyi_domain::policy::{EXAMPLES, InForce, Pack, Status, show};
+use jiaoyi_domain::policy::{EXAMPLES, InForce, Pack, Status, demo_packs, show};
+use jiaoyi_domain::region::RegionTable;
 use jiaoyi_domain::roster::PolicyPack;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct PolicyArgs {
@@ -22,7 +24,10 @@ enum PolicyCommand {
     #[command(
         after_help = "Examples:\n  jiaoyi policy check 330100-2027.toml\n  jiaoyi policy check policy/*.toml"
     )]
-    Check { files: Vec<PathBuf> },
+    Check {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Show a policy file, or the built-in examples, as text with grade and source.
     #[command(
         after_help = "Examples:\n  jiaoyi policy show 330100-2027.toml\n  jiaoyi policy show --examples"
@@ -38,28 +43,34 @@ enum PolicyCommand {
         after_help = "Examples:\n  jiaoyi policy import 330100-2027.toml\n  jiaoyi policy import --config jiaoyi.toml a.toml b.toml"
     )]
     Import {
+        #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// The configuration file.
         #[arg(long, default_value = "jiaoyi.toml")]
         config: PathBuf,
+    },
+    /// Write policies of the invented regions 99xxxx around today: for trials, and to start from.
+    #[command(
+        after_help = "Examples:\n  jiaoyi policy demo policies\n  jiaoyi policy demo /tmp/policies"
+    )]
+    Demo {
+        /// The folder; made when it is not there.
+        folder: PathBuf,
     },
 }
 
 fn read(files: &[PathBuf]) -> Result<Vec<(String, String)>, Exit> {
-    if files.is_empty() {
-        return Err(Exit::usage("name at least one policy file"));
-    }
     files
         .iter()
         .map(|path| {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Exit::not_found(format!("{}: {error}", path.display())))?;
+            let text = std::fs::read_to_string(path).map_err(|error| Exit::unread(path, &error))?;
             Ok((path.display().to_string(), text))
         })
         .collect()
 }
 
-/// Every pack of the files, or every problem.
-fn checked(files: &[(String, String)]) -> Result<Vec<Pack>, Exit> {
+/// Every pack of the files, or every problem; `regions` are those that are known.
+fn checked(files: &[(String, String)], regions: &RegionTable) -> Result<Vec<Pack>, Exit> {
     let mut packs = Vec::new();
     let mut problems = Vec::new();
     for (name, text) in files {
@@ -70,6 +81,7 @@ fn checked(files: &[(String, String)]) -> Result<Vec<Pack>, Exit> {
                     Status::Example | Status::Draft => pack.check(),
                 };
                 problems.extend(found);
+                problems.extend(pack.check_region(regions));
                 packs.push(pack);
             }
             Err(found) => problems.extend(found),
@@ -86,8 +98,11 @@ fn checked(files: &[(String, String)]) -> Result<Vec<Pack>, Exit> {
 pub async fn run(args: PolicyArgs) -> Result<(), Exit> {
     match args.command {
         PolicyCommand::Check { files } => {
-            let packs = checked(&read(&files)?)?;
-            note(format!("{} files are good", packs.len()));
+            let packs = checked(&read(&files)?, &RegionTable::with_demo())?;
+            note(format!(
+                "{0} 个文件可用 files that are good: {0}",
+                packs.len()
+            ));
             Ok(())
         }
         PolicyCommand::Show { files, examples } => {
@@ -100,25 +115,43 @@ pub async fn run(args: PolicyArgs) -> Result<(), Exit> {
                 }
                 return Ok(());
             }
-            for pack in checked(&read(&files)?)? {
+            if files.is_empty() {
+                return Err(Exit::usage("name at least one policy file, or --examples"));
+            }
+            for pack in checked(&read(&files)?, &RegionTable::with_demo())? {
                 print(show(&pack));
             }
             Ok(())
         }
         PolicyCommand::Import { files, config } => import(&files, &config).await,
+        PolicyCommand::Demo { folder } => write_demo(&folder),
     }
 }
 
-async fn import(files: &[PathBuf], config: &std::path::Path) -> Result<(), Exit> {
+/// Writes the demo's policies; a file that is there already is left alone.
+fn write_demo(folder: &Path) -> Result<(), Exit> {
+    make_folder(folder)?;
+    for (file, text) in demo_packs(edge::system_now().date()) {
+        let path = folder.join(file);
+        std::fs::File::create_new(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(|error| Exit::unwritten(&path, &error))?;
+        print(path.display());
+    }
+    Ok(())
+}
+
+async fn import(files: &[PathBuf], config: &Path) -> Result<(), Exit> {
+    let config = Config::load(config)?;
     let texts = read(files)?;
-    let packs = checked(&texts)?;
-    let platform = open_platform(&Config::load(config)?).await?;
+    let packs = checked(&texts, &config.regions())?;
+    let platform = open_platform(&config).await?;
     for (pack, (_, text)) in packs.iter().zip(&texts) {
         let row = policy_row(pack, text.clone());
         let name = row.file_name.clone();
         match platform.submit(ImportPolicy { pack: row }).await {
-            Ok(Answer::Already) => note(format!("{name}: unchanged")),
-            Ok(_) => note(format!("{name}: imported")),
+            Ok(Answer::Already) => note(format!("{name}: 没有变化 unchanged")),
+            Ok(_) => note(format!("{name}: 已导入 imported")),
             Err(error) => return Err(Exit::unavailable(error)),
         }
     }
@@ -131,7 +164,7 @@ async fn import(files: &[PathBuf], config: &std::path::Path) -> Result<(), Exit>
 pub fn policy_row(pack: &Pack, text: String) -> PolicyPack {
     let region = pack.region.clone().unwrap_or_default();
     let now = edge::system_now();
-    let name = std::path::Path::new(&pack.file);
+    let name = Path::new(&pack.file);
     PolicyPack {
         pack_id: format!("{region}:{}:{}", pack.benefit_year, pack.scheme.code()),
         region,

@@ -1,19 +1,21 @@
 //! `jiaoyi sandbox`: the other side of the payment channels, alone.
 
+use crate::commands::make_folder;
+use crate::config::hinted;
 use crate::edge;
 use crate::exit::{Exit, note, print};
-use crate::serving::stopped;
+use crate::serving::{listen, stopped};
 use clap::Args;
-use jiaoyi_sandbox::{SandboxConfig, serve, write_demo_identities};
-use std::path::PathBuf;
-use tokio::net::TcpListener;
+use jiaoyi_sandbox::{SandboxConfig, SandboxError, serve, write_demo_identities};
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  jiaoyi sandbox --port 9090 --config sandbox.toml\n  jiaoyi sandbox --make-identities ./identities"
+    after_help = "Examples:\n  jiaoyi sandbox --make-identities channels --port 9090\n  jiaoyi sandbox --config channels/sandbox.toml --port 9090"
 )]
 pub struct SandboxArgs {
-    /// Where to listen on 127.0.0.1; 0 takes a free port.
+    /// Where to listen on 127.0.0.1; 0 takes a free port. With --make-identities: where the sandbox
+    /// will listen, which channels.toml has to name.
     #[arg(long, default_value_t = 9090)]
     port: u16,
     /// Merchants and keys; key entries are PEM files relative to it.
@@ -27,16 +29,10 @@ pub struct SandboxArgs {
 /// Serves until the process is asked to stop.
 pub async fn run(args: SandboxArgs) -> Result<(), Exit> {
     if let Some(folder) = args.make_identities {
-        let made =
-            write_demo_identities(&folder, edge::system_now().0).map_err(Exit::unexpected)?;
-        print(made.sandbox_toml.display());
-        print(made.channels_toml.display());
-        return Ok(());
+        return make_identities(&folder, args.port);
     }
-    let config = SandboxConfig::load(&args.config).map_err(Exit::usage)?;
-    let listener = TcpListener::bind(("127.0.0.1", args.port))
-        .await
-        .map_err(|error| Exit::unavailable(format!("listen on port {}: {error}", args.port)))?;
+    let config = SandboxConfig::load(&args.config).map_err(refused)?;
+    let listener = listen(&format!("127.0.0.1:{}", args.port), "--port").await?;
     let address = listener.local_addr().map_err(Exit::unexpected)?;
     let base_url = format!("http://{address}");
     let running = serve(listener, config, edge::system_clock(), base_url.clone())
@@ -47,4 +43,44 @@ pub async fn run(args: SandboxArgs) -> Result<(), Exit> {
     stopped().await;
     running.shutdown().await;
     Ok(())
+}
+
+/// Writes both sides' configurations where none is yet: new keys would make the old ones useless.
+fn make_identities(folder: &Path, port: u16) -> Result<(), Exit> {
+    if port == 0 {
+        return Err(Exit::usage(
+            "--port 0: channels.toml has to name the port; choose one, such as --port 9090",
+        ));
+    }
+    for file in ["sandbox.toml", "channels.toml"] {
+        if folder.join(file).exists() {
+            return Err(Exit::conflict(format!(
+                "{}: is there already and is never overwritten; name another folder",
+                folder.join(file).display()
+            )));
+        }
+    }
+    make_folder(folder)?;
+    let base_url = format!("http://127.0.0.1:{port}");
+    let made = write_demo_identities(folder, &base_url, edge::system_now().0).map_err(refused)?;
+    print(made.sandbox_toml.display());
+    print(made.channels_toml.display());
+    note(format!(
+        "channels.toml sends every call to {base_url}; start it with\n  \
+         jiaoyi sandbox --config {} --port {port}",
+        made.sandbox_toml.display()
+    ));
+    Ok(())
+}
+
+fn refused(error: SandboxError) -> Exit {
+    match &error {
+        SandboxError::Read { path, source } => {
+            Exit::unread_or(path, source, "make it with --make-identities DIR")
+        }
+        SandboxError::Write { path, source } => Exit::unwritten(path, source),
+        SandboxError::Config { .. } => Exit::usage(hinted(&error.to_string())),
+        SandboxError::Setting { .. } => Exit::usage(&error),
+        SandboxError::Identity { .. } | SandboxError::Start { .. } => Exit::unexpected(&error),
+    }
 }

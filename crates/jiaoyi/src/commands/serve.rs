@@ -7,7 +7,6 @@ use crate::serving;
 use clap::Args;
 use jiaoyi_web::WebSettings;
 use std::path::PathBuf;
-use tokio::net::TcpListener;
 
 #[derive(Args)]
 #[command(
@@ -26,9 +25,7 @@ pub struct ServeArgs {
 pub async fn run(args: ServeArgs) -> Result<(), Exit> {
     let config = Config::load(&args.config)?;
     let platform = open_platform(&config).await?;
-    let listener = TcpListener::bind(&config.listen)
-        .await
-        .map_err(|error| Exit::unavailable(format!("listen on {}: {error}", config.listen)))?;
+    let listener = serving::listen(&config.listen, "`listen`").await?;
     let settings = WebSettings {
         demo: config.demo,
         https: config.public_url.starts_with("https://"),

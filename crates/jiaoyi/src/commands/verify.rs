@@ -1,9 +1,9 @@
 //! `jiaoyi verify`: proves that the books, the vouchers and the audit chain are right.
 
-use crate::commands::load_keyring;
 use crate::config::Config;
 use crate::edge;
 use crate::exit::{Exit, note, print};
+use crate::keys;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiaoyi_app::verify::{SignatureKeys, VerifyError, VerifyOptions, verify};
@@ -99,11 +99,11 @@ pub fn run(args: VerifyArgs) -> Result<(), Exit> {
     let keyring = match keys {
         Some(file) if !file.exists() => {
             return Err(Exit::usage(format!(
-                "--signatures needs the key file: {} is not there; name it with --keys",
+                "{}: there is no key file; name it with --keys",
                 file.display()
             )));
         }
-        Some(file) => Some(load_keyring(&file)?),
+        Some(file) => Some(keys::load(&file)?),
         None => None,
     };
     let public: Option<PublicKeys> = keyring.as_ref().map(Keyring::public_keys);

@@ -6,7 +6,7 @@ use jiaoyi_crypto::public_keys::PublicKeys;
 use jiaoyi_crypto::voucher::verify_voucher;
 use jiaoyi_documents::find_qr_text;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct VoucherArgs {
@@ -35,8 +35,7 @@ enum VoucherCommand {
 /// Whether a QR text was given, right or with a character wrong, and not the name of a file.
 fn is_text(voucher: &str) -> bool {
     let upper = voucher.to_ascii_uppercase();
-    upper.starts_with("HTTPS://")
-        || upper.contains("/Q/") && !std::path::Path::new(voucher).exists()
+    upper.starts_with("HTTPS://") || upper.contains("/Q/") && !Path::new(voucher).exists()
 }
 
 fn read_input(voucher: &str) -> Result<Vec<u8>, Exit> {
@@ -51,7 +50,8 @@ fn read_input(voucher: &str) -> Result<Vec<u8>, Exit> {
     if is_text(voucher) {
         return Ok(voucher.as_bytes().to_vec());
     }
-    std::fs::read(voucher).map_err(|error| Exit::not_found(format!("{voucher}: {error}")))
+    let path = Path::new(voucher);
+    std::fs::read(path).map_err(|error| Exit::unread(path, &error))
 }
 
 /// Exit 0 when genuine, 1 when not.
@@ -61,9 +61,13 @@ pub fn run(args: VoucherArgs) -> Result<(), Exit> {
         voucher,
         json,
     } = args.command;
-    let text = std::fs::read_to_string(&keys)
-        .map_err(|error| Exit::not_found(format!("{}: {error}", keys.display())))?;
-    let keys = PublicKeys::parse(&text).map_err(Exit::usage)?;
+    let text = std::fs::read_to_string(&keys).map_err(|error| Exit::unread(&keys, &error))?;
+    let keys = PublicKeys::parse(&text).map_err(|error| {
+        Exit::usage(format!(
+            "{}: {error}; save the portal's page /verify/keys again",
+            keys.display()
+        ))
+    })?;
     let bytes = read_input(&voucher)?;
     let found = find_qr_text(&bytes);
     let verified = found
@@ -121,6 +125,7 @@ mod tests {
     #[test]
     fn a_text_with_any_one_character_changed_is_still_a_text() {
         let text = "HTTPS://PAY.EXAMPLE/Q/QRD2EAJGARBHM";
+        assert!(is_text("https://pay.example/Q/QRD2EAJGARBHM"));
         for place in 0..text.len() {
             let mut changed = text.to_owned();
             changed.replace_range(place..=place, "#");

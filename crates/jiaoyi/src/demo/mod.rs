@@ -8,8 +8,10 @@ mod pay;
 mod people;
 
 use crate::commands::policy::policy_row;
+use crate::commands::{database_of, make_folder};
 use crate::edge;
 use crate::exit::{Exit, note, print};
+use crate::keys;
 use crate::serving;
 use axum::extract::State;
 use axum::routing::get;
@@ -18,7 +20,6 @@ use jiaoyi_app::import::ImportRequest;
 use jiaoyi_app::limits::Budgets;
 use jiaoyi_app::platform::{Clock, Platform, PlatformConfig};
 use jiaoyi_channels::{Channels, ChannelsConfig};
-use jiaoyi_crypto::keyring::Keyring;
 use jiaoyi_documents::roster::Limits;
 use jiaoyi_domain::Date;
 use jiaoyi_domain::decide::ImportPolicy;
@@ -29,7 +30,6 @@ use jiaoyi_store::{Database, Store};
 use jiaoyi_web::WebSettings;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::net::TcpListener;
 
 #[derive(Args)]
 #[command(
@@ -124,17 +124,8 @@ impl Facts {
 }
 
 async fn start(args: DemoArgs) -> Result<(), Exit> {
-    let listener = TcpListener::bind(("127.0.0.1", args.port))
-        .await
-        .map_err(|error| {
-            Exit::unavailable(format!(
-                "listen on port {}: {error}; choose another with --port, or --port 0",
-                args.port
-            ))
-        })?;
-    let sandbox_listener = TcpListener::bind(("127.0.0.1", 0))
-        .await
-        .map_err(Exit::unavailable)?;
+    let listener = serving::listen(&format!("127.0.0.1:{}", args.port), "--port").await?;
+    let sandbox_listener = serving::listen("127.0.0.1:0", "--port").await?;
     let portal = format!(
         "http://{}",
         listener.local_addr().map_err(Exit::unexpected)?
@@ -151,11 +142,11 @@ async fn start(args: DemoArgs) -> Result<(), Exit> {
             (std::env::temp_dir().join(name), true)
         }
     };
-    std::fs::create_dir_all(&folder).map_err(Exit::unexpected)?;
+    make_folder(&folder)?;
 
     let identities = folder.join("channels");
     if !identities.join("sandbox.toml").exists() {
-        write_demo_identities(&identities, clock()).map_err(Exit::unexpected)?;
+        write_demo_identities(&identities, &sandbox, clock()).map_err(Exit::unexpected)?;
     }
     let sandbox_config =
         SandboxConfig::load(&identities.join("sandbox.toml")).map_err(Exit::unexpected)?;
@@ -205,16 +196,6 @@ async fn told(State(facts): State<Arc<Facts>>) -> ([(&'static str, &'static str)
     )
 }
 
-/// Keys are for their owner's eyes, even those of a demo.
-fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(text.as_bytes())
-}
-
 /// Opens a platform over the demo's folder; keys are made at the first start.
 async fn open(
     args: &DemoArgs,
@@ -225,25 +206,18 @@ async fn open(
     clock: &Clock,
 ) -> Result<Arc<Platform>, Exit> {
     let key_file = folder.join("keys.toml");
-    if !key_file.exists() {
-        let random = edge::random();
-        let mut fill = |bytes: &mut [u8]| random(bytes);
-        let keyring = if args.sm {
-            let (cipher, algorithm) = people::chinese_algorithms();
-            Keyring::generate_with(cipher, algorithm, &mut fill)
-        } else {
-            Keyring::generate(&mut fill)
-        };
-        write_secret(&key_file, &keyring.to_toml()).map_err(Exit::unexpected)?;
-    }
-    let keyring = crate::commands::load_keyring(&key_file)?;
+    let keyring = if key_file.exists() {
+        keys::load(&key_file)?
+    } else {
+        keys::make(&key_file, args.sm)?
+    };
     let mut config =
         ChannelsConfig::load(&identities.join("channels.toml")).map_err(Exit::unexpected)?;
     config.point_at(sandbox);
     let channels = Channels::open(config, identities).map_err(Exit::unexpected)?;
     let now = jiaoyi_domain::Instant(clock());
     let database = match &args.database {
-        Some(url) => url.parse().map_err(Exit::usage)?,
+        Some(url) => database_of(url)?,
         None => Database::Sqlite(folder.join("jiaoyi.db")),
     };
     let store = Store::open(&database, edge::random_bytes(), now).map_err(Exit::unavailable)?;

@@ -137,11 +137,12 @@ impl Browser {
                     .body(body.clone()),
                 None => self.client.get(&url),
             };
-            let answer = request
-                .headers(headers)
-                .send()
-                .await
-                .map_err(|error| Exit::unavailable(format!("{}: {error}", site(&url))))?;
+            let answer = request.headers(headers).send().await.map_err(|error| {
+                Exit::unavailable(format!(
+                    "{}: {error}; is the demo still running? `jiaoyi demo` starts one",
+                    site(&url)
+                ))
+            })?;
             self.keep_cookies(&url, answer.headers());
             let status = answer.status();
             if status.is_redirection()

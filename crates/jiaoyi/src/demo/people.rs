@@ -1,8 +1,6 @@
 //! Invented people of the demo: always the same, with numbers of regions that do not exist.
 
 use jiaoyi_app::platform::Platform;
-use jiaoyi_crypto::Algorithm;
-use jiaoyi_crypto::sealing::Cipher;
 use jiaoyi_domain::Date;
 use jiaoyi_domain::due::{Due, DueState};
 use jiaoyi_domain::person::{Document, DocumentKind, id_number};
@@ -120,11 +118,6 @@ const PLACES: [Place; 8] = [
         what: "学生儿童 child",
     },
 ];
-
-/// The cipher and signature of `--sm`.
-pub const fn chinese_algorithms() -> (Cipher, Algorithm) {
-    (Cipher::Sm4Gcm, Algorithm::Sm2)
-}
 
 /// The people: deterministic, so that two demos have the same ones.
 pub fn invent(count: u32, today: Date) -> Vec<Invented> {

@@ -107,7 +107,9 @@ fn identities() -> &'static Path {
         let name = format!("jiaoyi-it-{}-identities", std::process::id());
         let folder = std::env::temp_dir().join(name);
         let now = Instant::parse("2026-11-01T00:00:00+08:00").expect("a time");
-        write_demo_identities(&folder, now.0).expect("identities are made");
+        // Every world has a sandbox of its own and points its channels there.
+        let nowhere = "http://127.0.0.1:9";
+        write_demo_identities(&folder, nowhere, now.0).expect("identities are made");
         folder
     })
 }

@@ -218,9 +218,10 @@ async fn notice_link(installation: &Installation, person: &Person) -> Result<Str
     Ok(keyring.sign_link(&payload))
 }
 
-struct Walk {
-    browser: Browser,
-    chance: Chance,
+/// A payer's way through the pages and the wallet.
+pub struct Walk {
+    pub browser: Browser,
+    pub chance: Chance,
 }
 
 impl Walk {
@@ -356,7 +357,8 @@ impl Walk {
         Ok(())
     }
 
-    async fn pay(&mut self, person: &Person) -> Result<()> {
+    /// Looks a person up, pays, and opens the voucher.
+    pub async fn pay(&mut self, person: &Person) -> Result<()> {
         let status = self.look_up(person).await?;
         ensure!(status == 303, "the look-up answered {status}");
         let address = self.start("alipay_wap").await?;

@@ -6,9 +6,7 @@ use super::people::{Form, Person, write_roster};
 use super::process::{Running, run};
 use anyhow::{Context, Result, bail};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use jiaoyi_crypto::keyring::Keyring;
-use jiaoyi_domain::policy::demo_packs;
-use jiaoyi_domain::{Date, Instant as Moment};
+use jiaoyi_domain::Instant as Moment;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -51,11 +49,13 @@ impl Installation {
             std::fs::remove_dir_all(&folder).context("remove an old folder")?;
         }
         std::fs::create_dir_all(&folder).context("make the folder")?;
-        run(&folder, &["sandbox", "--make-identities", "channels"])?;
+        let port = free_port()?.to_string();
+        let make = ["sandbox", "--port", &port, "--make-identities", "channels"];
+        run(&folder, &make)?;
         let arguments = [
             "sandbox",
             "--port",
-            "0",
+            &port,
             "--config",
             "channels/sandbox.toml",
         ];
@@ -74,21 +74,8 @@ impl Installation {
     }
 
     fn configure(&self, port: u16) -> Result<()> {
-        let keyring = Keyring::generate(&mut fill);
-        std::fs::write(self.folder.join("keys.toml"), keyring.to_toml())?;
-        let channels = self.folder.join("channels/channels.toml");
+        run(&self.folder, &["keys", "new", "keys.toml"])?;
         let sandbox = &self.sandbox;
-        let text = std::fs::read_to_string(&channels)?
-            .replace(
-                "[wechat]\n",
-                &format!("[wechat]\nbase_url = \"{sandbox}\"\noauth_base_url = \"{sandbox}\"\n"),
-            )
-            .replace(
-                "[alipay]\n",
-                &format!("[alipay]\ngateway_url = \"{sandbox}/gateway.do\"\n"),
-            )
-            .replace("[sms]\n", &format!("[sms]\nbase_url = \"{sandbox}\"\n"));
-        std::fs::write(&channels, text)?;
         let text = format!(
             "database_url = \"sqlite:jiaoyi.db\"\nlisten = \"127.0.0.1:{port}\"\n\
              public_url = \"{}\"\nissuer = \"演示医保局\"\nkeys = \"keys.toml\"\n\
@@ -99,19 +86,10 @@ impl Installation {
             self.portal
         );
         std::fs::write(self.folder.join("jiaoyi.toml"), text)?;
-        let mut words = vec!["policy".to_owned(), "import".to_owned()];
-        for (file, text) in demo_packs(self.today()) {
-            std::fs::write(self.folder.join(&file), text)?;
-            words.push(file);
-        }
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        run(&self.folder, &words)?;
+        let made = run(&self.folder, &["policy", "demo", "policies"])?;
+        let words = ["policy", "import"].into_iter().chain(made.lines());
+        run(&self.folder, &words.collect::<Vec<_>>())?;
         Ok(())
-    }
-
-    /// The date in Beijing.
-    pub fn today(&self) -> Date {
-        now().date()
     }
 
     /// Imports people by the command; what it said.
@@ -191,7 +169,7 @@ async fn first_line(path: &Path, running: &mut Running) -> Result<String> {
 ///
 /// Not one that the system gives away: whoever connects somewhere while the portal is down could
 /// be given that very port, and the portal would find it taken. Systems give ports from 32,768 on.
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;

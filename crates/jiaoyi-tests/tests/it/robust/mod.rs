@@ -6,9 +6,13 @@
 pub mod browser;
 pub mod canary;
 pub mod chance;
+#[cfg(test)]
+mod handbook;
 pub mod installation;
 pub mod kill;
 pub mod load;
+#[cfg(test)]
+mod mistakes;
 pub mod people;
 pub mod process;
 pub mod timing;

@@ -307,7 +307,7 @@ pub async fn run(folder: &Path) -> Result<(), Exit> {
         let done = tokio::task::spawn_blocking(move || obey(&channel, &line)).await;
         match done.map_err(Exit::unexpected)? {
             Ok(answer) => print(answer),
-            Err(exit) => note(format!("{exit:?}")),
+            Err(exit) => note(&exit),
         }
     }
     served.abort();

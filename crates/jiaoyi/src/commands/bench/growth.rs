@@ -4,7 +4,7 @@
 use super::payments::{BUDGETS, PAYERS, Running};
 use super::process;
 use super::report::{number, ratio, say};
-use super::world::World;
+use super::world::{NOWHERE, World};
 use super::{GrowthArgs, RunArgs, queries};
 use crate::exit::{Exit, note, print};
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ async fn size(args: &RunArgs, people: u64) -> Result<Value, Exit> {
     let told = running.tell(0, u64::MAX, PAYERS).await?;
     let (load, load_own) = process::memory_mb(running.server.id);
     running.server.stop("-KILL").await?;
-    let (mut server, killed_s) = world.serve_with("127.0.0.1:9").await?;
+    let (mut server, killed_s) = world.serve_with(NOWHERE).await?;
     server.stop("-TERM").await?;
     Ok(json!({
         "people": people, "file_mb": bytes / 1_048_576,

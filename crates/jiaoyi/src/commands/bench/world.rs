@@ -2,14 +2,14 @@
 
 use super::person;
 use super::process::{Side, wait_for};
-use crate::commands::open_platform;
 use crate::commands::policy::policy_row;
+use crate::commands::{make_folder, open_platform};
 use crate::config::Config;
 use crate::edge;
 use crate::exit::{Exit, note};
+use crate::keys;
 use jiaoyi_app::made::MadeRoster;
 use jiaoyi_app::platform::Platform;
-use jiaoyi_crypto::keyring::Keyring;
 use jiaoyi_documents::roster::CheckedRow;
 use jiaoyi_domain::Date;
 use jiaoyi_domain::decide::ImportPolicy;
@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Where nobody listens, until a bench names its channel.
+pub const NOWHERE: &str = "127.0.0.1:9";
 /// Rows of one publishing command: no payment waits here, so more than an import takes.
 const SLICE: usize = 1_000;
 
@@ -48,7 +50,7 @@ impl World {
             || std::env::temp_dir().join(format!("jiaoyi-bench-{}", std::process::id())),
             Path::to_path_buf,
         );
-        std::fs::create_dir_all(&folder).map_err(Exit::unexpected)?;
+        make_folder(&folder)?;
         let database_url = match database {
             Some(url) => url.to_owned(),
             None => format!("sqlite:{}", folder.join("jiaoyi.db").display()),
@@ -56,10 +58,10 @@ impl World {
         let free = std::net::TcpListener::bind("127.0.0.1:0").map_err(Exit::unexpected)?;
         let address = free.local_addr().map_err(Exit::unexpected)?.to_string();
         if !folder.join("keys.toml").exists() {
-            let random = edge::random();
-            let keys = Keyring::generate(&mut |bytes: &mut [u8]| random(bytes));
-            std::fs::write(folder.join("keys.toml"), keys.to_toml()).map_err(Exit::unexpected)?;
-            write_demo_identities(&folder, edge::system_now().0).map_err(Exit::unexpected)?;
+            keys::make(&folder.join("keys.toml"), false)?;
+            let nowhere = format!("http://{NOWHERE}");
+            write_demo_identities(&folder, &nowhere, edge::system_now().0)
+                .map_err(Exit::unexpected)?;
         }
         Ok(World {
             folder,
@@ -72,14 +74,18 @@ impl World {
     /// Writes the server's configuration, with the channel at `channel`; its path.
     pub fn configure(&self, channel: &str) -> Result<PathBuf, Exit> {
         let text = std::fs::read_to_string(self.folder.join("channels.toml"));
-        let text = text.map_err(Exit::unexpected)?;
-        let wechat = text.split("[alipay]").next().unwrap_or_default();
-        let urls = format!(
-            "[wechat]\nbase_url = \"http://{channel}\"\noauth_base_url = \"http://{channel}\""
-        );
-        let wechat = wechat.replacen("[wechat]", &urls, 1);
-        std::fs::write(self.folder.join("bench-channels.toml"), wechat)
+        let mut channels: toml::Table = text
+            .map_err(Exit::unexpected)?
+            .parse()
             .map_err(Exit::unexpected)?;
+        channels.retain(|section, _| section == "wechat");
+        if let Some(toml::Value::Table(wechat)) = channels.get_mut("wechat") {
+            for key in ["base_url", "oauth_base_url"] {
+                wechat.insert(key.to_owned(), format!("http://{channel}").into());
+            }
+        }
+        let text = channels.to_string();
+        std::fs::write(self.folder.join("bench-channels.toml"), text).map_err(Exit::unexpected)?;
         let (address, database) = (&self.address, &self.database_url);
         let config = format!(
             "database_url = \"{database}\"\nlisten = \"{address}\"\n\
@@ -96,7 +102,7 @@ impl World {
 
     /// The platform of this installation in this process.
     pub async fn platform(&self) -> Result<Arc<Platform>, Exit> {
-        let path = self.configure("127.0.0.1:9")?;
+        let path = self.configure(NOWHERE)?;
         open_platform(&Config::load(&path)?).await
     }
 
