@@ -23,6 +23,8 @@ pub struct Config {
     pub keys: PathBuf,
     /// The channels' configuration.
     pub channels: PathBuf,
+    /// What the office announces; read again whenever it changes.
+    pub announcements: Option<PathBuf>,
     /// Hosts on the way to a wallet, for the browser's form rule.
     #[serde(default)]
     pub wallet_hosts: Vec<String>,
@@ -122,6 +124,7 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new("."));
         config.keys = folder.join(&config.keys);
         config.channels = folder.join(&config.channels);
+        config.announcements = config.announcements.map(|file| folder.join(file));
         if let Some(file) = config.database_url.strip_prefix("sqlite:") {
             config.database_url = format!("sqlite:{}", folder.join(file).display());
         }

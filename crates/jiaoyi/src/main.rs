@@ -3,6 +3,7 @@
 //! Data goes to stdout, progress and notes to stderr. Exit codes: 0 done, 1 unexpected, 2 usage,
 //! 3 not found, 4 rows to be changed, 5 conflict, 7 unavailable.
 
+mod announcements;
 mod commands;
 mod config;
 mod demo;

@@ -1,5 +1,6 @@
 //! Putting a platform behind a listener, with its jobs running beside it.
 
+use crate::announcements::Followed;
 use crate::exit::Exit;
 use axum::Router;
 use jiaoyi_app::platform::Platform;
@@ -12,6 +13,8 @@ use tokio::net::TcpListener;
 
 /// How often due work is looked for.
 const WORK_EVERY: Duration = Duration::from_millis(500);
+/// How often changes of policies and announcements are looked for.
+const FOLLOW_EVERY: Duration = Duration::from_secs(5);
 /// How often the list of chains is signed.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
@@ -36,6 +39,22 @@ pub async fn run_jobs(platform: Arc<Platform>) {
                 resumed = resume_imports(&platform).await;
             }
             platform.refresh_certificates().await;
+        }
+    }
+}
+
+/// Takes in, until the task is dropped, what other processes and the office change: policies and
+/// announcements.
+pub async fn follow(platform: Arc<Platform>, mut news: Option<Followed>) {
+    let mut tick = tokio::time::interval(FOLLOW_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Err(error) = platform.refresh_policies().await {
+            tracing::error!(%error, "the policies were not read again");
+        }
+        if let Some(news) = &mut news {
+            news.refresh(&platform);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! that calls itself a demo may have it, every other one may not.
 
 use super::{database_of, open_channels};
+use crate::announcements;
 use crate::config::Config;
 use crate::edge;
 use crate::exit::{Exit, print};
@@ -47,6 +48,7 @@ pub async fn run(args: DoctorArgs) -> Result<(), Exit> {
         ("keys", key_file(&config.keys)),
         ("channels", channels(&config.channels)),
         ("payment addresses", addresses(&config)),
+        ("announcements", told(config.announcements.as_deref())),
         ("clock", clock()),
         ("public address", public_address(&config.public_url)),
         ("demo", demo(config.demo)),
@@ -132,6 +134,17 @@ fn channels(path: &Path) -> Found {
         Err(exit) => Bad(
             exit.to_string(),
             "check the file named by `channels` and its key files",
+        ),
+    }
+}
+
+fn told(path: Option<&Path>) -> Found {
+    match path.map(announcements::load) {
+        None => Good("no file is named; only trouble of channels is announced".to_owned()),
+        Some(Ok(news)) => Good(format!("{} in the file", news.len())),
+        Some(Err(exit)) => Bad(
+            exit.to_string(),
+            "mend the file named by `announcements`; until then the last good one is shown",
         ),
     }
 }

@@ -1,5 +1,6 @@
 //! `jiaoyi serve`: the portal of an installation.
 
+use crate::announcements::Followed;
 use crate::commands::open_platform;
 use crate::config::Config;
 use crate::exit::{Exit, note};
@@ -25,6 +26,10 @@ pub struct ServeArgs {
 pub async fn run(args: ServeArgs) -> Result<(), Exit> {
     let config = Config::load(&args.config)?;
     let platform = open_platform(&config).await?;
+    let news = match config.announcements.clone() {
+        Some(file) => Some(Followed::open(file, &platform)?),
+        None => None,
+    };
     let listener = serving::listen(&config.listen, "`listen`").await?;
     let settings = WebSettings {
         demo: config.demo,
@@ -39,7 +44,9 @@ pub async fn run(args: ServeArgs) -> Result<(), Exit> {
         config.public_url, config.listen
     ));
     let jobs = (!args.no_jobs).then(|| tokio::spawn(serving::run_jobs(platform.clone())));
+    let following = tokio::spawn(serving::follow(platform.clone(), news));
     let done = serving::serve(listener, app).await;
+    following.abort();
     if let Some(jobs) = jobs {
         jobs.abort();
     }

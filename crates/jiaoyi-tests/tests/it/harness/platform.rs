@@ -281,7 +281,7 @@ impl World {
             let done = self.platform.submit(ImportPolicy { pack }).await;
             done.expect("the pack is stored");
         }
-        let loaded = self.platform.reload_policies().await;
+        let loaded = self.platform.refresh_policies().await;
         loaded.expect("the packs agree with each other");
     }
 
