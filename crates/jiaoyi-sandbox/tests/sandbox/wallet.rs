@@ -57,7 +57,11 @@ async fn the_page_says_what_is_paid_and_that_nothing_is_real() {
 #[tokio::test]
 async fn pay_low_and_cancel_lead_back_to_the_shop() {
     let world = World::start().await;
-    for (act, expected) in [("pay", "SUCCESS"), ("low", "NOTPAY"), ("cancel", "NOTPAY")] {
+    for (act, expected) in [
+        ("pay", "SUCCESS"),
+        ("low", "PAYERROR"),
+        ("cancel", "NOTPAY"),
+    ] {
         let (number, page) = h5(&world).await;
         let told = world.press(&page, act).await;
         assert_eq!(
