@@ -103,6 +103,10 @@ SELECT coalesce(max(run_no) + 1, 0)
 FROM staged_page
 WHERE roster_id = ?1
 
+-- name: staged_rosters
+SELECT DISTINCT roster_id
+FROM staged_page
+
 -- name: staged_keys
 SELECT row_keys
 FROM staged_page

@@ -17,6 +17,7 @@ mod roster;
 mod small;
 mod start_payment;
 mod switch_method;
+mod take_persons;
 
 pub use approve_refund::ApproveRefund;
 pub use confirm_zero::ConfirmZero;
@@ -28,6 +29,7 @@ pub use record_refund::RecordRefund;
 pub use record_unpaid::{RecordUnpaid, Unpaid};
 pub use roster::{
     ActivateRoster, OpenRoster, PublishSlice, RejectRoster, SliceRow, StagedToPublishing,
+    newer_serial,
 };
 pub use small::{
     AddDeviceOrder, AnswerLink, FinishOutbox, ImportPolicy, LeaseOutbox, PostponeAsk, StoreInbox,
@@ -35,6 +37,7 @@ pub use small::{
 };
 pub use start_payment::StartPayment;
 pub use switch_method::SwitchMethod;
+pub use take_persons::{Contact, TakePersons};
 
 use crate::attempt::{Attempt, AttemptEvent};
 use crate::channel::{AttemptTerms, RefundTerms};
@@ -128,7 +131,15 @@ pub enum Answer {
     /// How many tries are left on a notice link.
     Link { open: bool, tries_left: u8 },
     /// How many rows of a slice became revisions, how many changed nothing, how many were paid.
-    Published { appended: u32, same: u32, paid: u32 },
+    /// And how many name a person otherwise than known, or bring a first phone.
+    Published {
+        appended: u32,
+        same: u32,
+        paid: u32,
+        outdated: u32,
+    },
+    /// The places of rows whose person was known under another name.
+    Renamed { places: Vec<u32> },
     /// The lease of an outbox row.
     Leased { token: u32 },
 }

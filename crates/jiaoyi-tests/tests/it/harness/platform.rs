@@ -285,16 +285,9 @@ impl World {
         loaded.expect("the packs agree with each other");
     }
 
-    /// Takes a file in under a serial.
-    pub async fn import_text(
-        &self,
-        text: &str,
-        serial: i64,
-        older_confirmed: bool,
-    ) -> Result<ImportReport, ImportError> {
-        let path = self.folder.0.join("roster.csv");
-        std::fs::write(&path, text).expect("a file");
-        let request = ImportRequest {
+    /// What an import of a file is asked for.
+    pub fn request(&self, path: PathBuf, serial: i64, older_confirmed: bool) -> ImportRequest {
+        ImportRequest {
             path,
             region: None,
             benefit_year: self.setup.packs_on.year() + 1,
@@ -304,7 +297,19 @@ impl World {
             dry_run: false,
             all_or_nothing: false,
             limits: Limits::default(),
-        };
+        }
+    }
+
+    /// Takes a file in under a serial.
+    pub async fn import_text(
+        &self,
+        text: &str,
+        serial: i64,
+        older_confirmed: bool,
+    ) -> Result<ImportReport, ImportError> {
+        let path = self.folder.0.join("roster.csv");
+        std::fs::write(&path, text).expect("a file");
+        let request = self.request(path, serial, older_confirmed);
         self.platform
             .import_roster(&request, &mut |_, _, _| {})
             .await
