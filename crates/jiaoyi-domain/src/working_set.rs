@@ -113,6 +113,12 @@ impl<R: Record> Rows<R> {
         self.rows.values().filter_map(|entry| entry.now.as_ref())
     }
 
+    /// The rows with `first <= key`, in key order.
+    pub fn from<'a>(&'a self, first: &R::Key) -> impl Iterator<Item = &'a R> + use<'a, R> {
+        let rows = self.rows.range(first..);
+        rows.filter_map(|(_, entry)| entry.now.as_ref())
+    }
+
     /// The rows with `first <= key <= last`, in key order.
     pub fn between<'a>(
         &'a self,
