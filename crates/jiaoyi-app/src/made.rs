@@ -109,7 +109,9 @@ impl Platform {
         let Some(due) = dues.into_iter().max_by_key(|due| due.benefit_year) else {
             return Ok(false);
         };
-        let priced = self.priced(due, self.now(), None).await?;
+        let view = self.store.view().await?;
+        let priced = self.priced(&view, due, self.now(), None).await?;
+        drop(view);
         let quote = priced.as_ref().and_then(Priced::quote);
         let wechat = ChannelCode::Wechat;
         let channel = self.renderer(wechat).zip(self.gateway(wechat));

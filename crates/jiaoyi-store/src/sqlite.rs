@@ -6,7 +6,7 @@ use crate::statements::sql;
 use jiaoyi_domain::record::Value;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
+use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql, params_from_iter};
 use std::path::Path;
 
 /// A value on its way into a statement.
@@ -122,8 +122,7 @@ pub(crate) fn query(
 ) -> Result<Vec<Vec<Value>>, StoreError> {
     let mut statement = connection.prepare_cached(text)?;
     let width = statement.column_count();
-    let bound: Vec<Bound<'_>> = given.iter().map(Bound).collect();
-    let mut rows = statement.query(rusqlite::params_from_iter(bound))?;
+    let mut rows = statement.query(params_from_iter(given.iter().map(Bound)))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(read_row(row, width)?);
@@ -167,8 +166,7 @@ pub(crate) fn execute(
     given: &[Value],
 ) -> Result<usize, StoreError> {
     let mut statement = connection.prepare_cached(text)?;
-    let bound: Vec<Bound<'_>> = given.iter().map(Bound).collect();
-    Ok(statement.execute(rusqlite::params_from_iter(bound))?)
+    Ok(statement.execute(params_from_iter(given.iter().map(Bound)))?)
 }
 
 #[cfg(test)]
