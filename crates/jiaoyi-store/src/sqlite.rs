@@ -52,10 +52,11 @@ pub(crate) fn open(path: &Path, writer: bool) -> Result<Connection, StoreError> 
     } else {
         connection.pragma_update(None, "query_only", true)?;
     }
-    connection.pragma_update(None, "cache_size", -32_768)?;
-    // A mapped file counts as memory of the process: kept small, so that an import holds no more
-    // for a large file than for a small one.
-    connection.pragma_update(None, "mmap_size", 33_554_432_i64)?;
+    let cache_kib = if writer { 32_768 } else { 8_192 };
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    // Not mapped: after every commit of another connection the engine takes its map down, and a
+    // reader would pay for making it again with page faults.
+    connection.pragma_update(None, "mmap_size", 0)?;
     Ok(connection)
 }
 
