@@ -132,9 +132,14 @@ impl Platform {
             };
         };
         let (now, nonce) = (self.now(), self.nonce_text());
-        gateway
+        let outcome = gateway
             .create(attempt.method, &attempt.attempt_no, &request, now, nonce)
-            .await
+            .await;
+        if attempt.method.placed_by_call() {
+            let answered = !matches!(outcome, CreateOutcome::Unknown { .. });
+            self.health.note(attempt.channel, answered, self.now());
+        }
+        outcome
     }
 
     /// What the payer of an attempt is given to pay with: stored, or signed now for link methods.
@@ -164,7 +169,10 @@ impl Platform {
         let Some(gateway) = self.gateway(attempt.channel) else {
             return Ok(None);
         };
-        let seen = match gateway.query(no, self.now(), self.nonce_text()).await {
+        let outcome = gateway.query(no, self.now(), self.nonce_text()).await;
+        let answered = !matches!(outcome, QueryOutcome::Unknown { .. });
+        self.health.note(attempt.channel, answered, self.now());
+        let seen = match outcome {
             QueryOutcome::Paid(seen) => {
                 let source = FactSource::Query;
                 let attempt_no = no.clone();
@@ -176,7 +184,7 @@ impl Platform {
                 };
                 return self.submit(command).await.map(Some);
             }
-            QueryOutcome::NotPaid => Unpaid::NotPaid,
+            QueryOutcome::NotPaid(failure) => Unpaid::NotPaid(failure),
             QueryOutcome::Closed => Unpaid::Closed,
             QueryOutcome::NotFound => Unpaid::NotFound,
             QueryOutcome::Unknown { why } => {

@@ -91,6 +91,32 @@ impl Platform {
         notes
     }
 
+    /// One announcement for each channel that seems to be down.
+    fn troubled_channels(&self) -> Vec<Announcement> {
+        let tell = |channel| {
+            let (zh, en) = match channel {
+                ChannelCode::Wechat => ("微信支付", "WeChat Pay"),
+                ChannelCode::Alipay => ("支付宝", "Alipay"),
+            };
+            Announcement {
+                on: self.today(),
+                title_zh: format!("{zh}现在可能用不了"),
+                title_en: format!("{en} may not work at the moment"),
+                body_zh: format!(
+                    "{zh}没有回应我们。可以换一种支付方式，或过一会儿再试。\n\n\
+                     已经付了的，不要再付：结果会自己更新，多付的会退回。"
+                ),
+                body_en: format!(
+                    "{en} does not answer us. Pay another way, or try again later.\n\n\
+                     If you have paid, do not pay again: the result will follow, and what was paid \
+                     twice goes back."
+                ),
+                channel: Some(channel),
+            }
+        };
+        self.health.down(self.now()).into_iter().map(tell).collect()
+    }
+
     async fn draw(
         &self,
         visitor: &Visitor,
@@ -155,7 +181,7 @@ impl Portal for Platform {
     }
 
     fn announcements(&self) -> Answer<'_, Vec<Announcement>> {
-        Box::pin(async move { Ok(Vec::new()) })
+        Box::pin(async move { Ok(self.troubled_channels()) })
     }
 
     fn lookup<'a>(
@@ -334,8 +360,11 @@ impl Portal for Platform {
                 _ => 0,
             };
             Ok(format!(
-                "{{\"database\":\"ok\",\"open_cases\":{open},\"refused_notices\":{}}}",
-                self.refused.count()
+                "{{\"database\":\"ok\",\"open_cases\":{open},\"refused_notices\":{},\"guessing\":{},\
+                 \"channels_down\":{}}}",
+                self.refused.count(),
+                self.limits.guessing(),
+                self.health.down(self.now()).len()
             ))
         }))
     }

@@ -4,6 +4,7 @@
 mod bills;
 mod calls;
 mod facade;
+mod health;
 pub mod import;
 pub mod jobs;
 pub mod limits;

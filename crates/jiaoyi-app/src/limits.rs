@@ -5,7 +5,7 @@
 
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::time::{HOUR_MS, MINUTE_MS};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 /// How much is allowed. Zero switches a budget off (benchmarks say that they do).
@@ -95,11 +95,32 @@ impl Counter {
     }
 }
 
-/// How many of the last look-ups missed, for the alarm.
+/// Look-ups over which the rate of misses is taken.
+const RATE_OVER: usize = 1_000;
+/// Misses among them that raise the alarm: 5 %.
+const RATE_ALARM: usize = 50;
+
+/// Which of the last look-ups missed, for the alarm.
 #[derive(Default)]
 struct MissRate {
-    seen: u32,
-    missed: u32,
+    last: VecDeque<bool>,
+    missed: usize,
+    /// Raised, until the rate has fallen to half.
+    alarm: bool,
+}
+
+impl MissRate {
+    /// Notes a look-up; whether this one raises the alarm.
+    fn note(&mut self, missed: bool) -> bool {
+        self.last.push_back(missed);
+        self.missed += usize::from(missed);
+        if self.last.len() > RATE_OVER && self.last.pop_front() == Some(true) {
+            self.missed -= 1;
+        }
+        let before = self.alarm;
+        self.alarm = self.missed >= RATE_ALARM || before && self.missed * 2 > RATE_ALARM;
+        self.alarm && !before
+    }
 }
 
 /// All counters of a process.
@@ -159,25 +180,28 @@ impl Limits {
             })
     }
 
-    /// Notes the outcome of a look-up; raises the alarm at 5 % misses over 1,000.
+    /// Notes the outcome of a look-up; raises the alarm at 5 % misses among the last 1,000.
     pub(crate) fn outcome(&self, device: &[u8; 32], missed: bool, now: Instant) {
         if missed {
             self.misses.add(device, now);
         }
         let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
-        rate.seen += 1;
-        rate.missed += u32::from(missed);
-        if rate.seen >= 1000 {
-            if rate.missed * 20 >= rate.seen {
-                let (missed, seen) = (rate.missed, rate.seen);
-                tracing::error!(
-                    missed,
-                    seen,
-                    "look-ups miss unusually often: somebody may guess"
-                );
-            }
-            *rate = MissRate::default();
+        if rate.note(missed) {
+            let (missed, seen) = (rate.missed, rate.last.len());
+            tracing::error!(
+                missed,
+                seen,
+                "look-ups miss unusually often: somebody may guess"
+            );
         }
+    }
+
+    /// Whether look-ups miss so often that somebody may be guessing.
+    pub(crate) fn guessing(&self) -> bool {
+        self.rate
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .alarm
     }
 
     /// Seconds to wait before another public verification.
@@ -221,6 +245,24 @@ mod tests {
             limits.lookup(&[1; 32], "192.0.2.1", now.plus_ms(HOUR_MS)),
             None
         );
+    }
+
+    #[test]
+    fn five_percent_of_misses_over_a_thousand_raise_the_alarm_once() {
+        let limits = Limits::new(Budgets::default());
+        let look_ups = |count: u32, every: u32| {
+            (1..=count).for_each(|n| limits.outcome(&[1; 32], n % every == 0, Instant(0)));
+        };
+        look_ups(5_000, 21);
+        assert!(!limits.guessing(), "48 of 1,000");
+        // 60 misses in a row, wherever a thousand begins and ends.
+        look_ups(60, 1);
+        assert!(limits.guessing());
+        let mut rate = MissRate::default();
+        let raised = (0..3_000).filter(|n| rate.note(n % 20 == 0)).count();
+        assert_eq!(raised, 1, "it stays raised and is told once");
+        let raised = (0..1_000).filter(|_| rate.note(false)).count();
+        assert_eq!((raised, rate.alarm), (0, false));
     }
 
     #[test]

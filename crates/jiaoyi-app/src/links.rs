@@ -105,7 +105,12 @@ impl Platform {
                 .chunks(32)
                 .any(|device| device == visitor.device)
         });
-        if known || person.birthday_hmac.is_none() {
+        // A person whose document tells no birthday cannot be asked for it, and a link alone opens
+        // nothing: such a person is looked up by name and document.
+        if person.birthday_hmac.is_none() {
+            return Ok(LinkAnswer::Gone);
+        }
+        if known {
             return self.link_bill(visitor, due, &person).await;
         }
         let used = link.map_or(0, |link| link.tries);
@@ -143,6 +148,9 @@ impl Platform {
         let Some(person) = self.link_person(&due).await? else {
             return Ok(LinkAnswer::Gone);
         };
+        if person.birthday_hmac.is_none() {
+            return Ok(LinkAnswer::Gone);
+        }
         let given = self.keyring.name_hmac(&birthday_text(month, day));
         let right = person.birthday_hmac == Some(given);
         let command = AnswerLink {

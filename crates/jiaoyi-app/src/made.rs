@@ -88,6 +88,7 @@ impl Platform {
         self.submit(ActivateRoster {
             roster_id,
             rows_published: published,
+            older_confirmed: false,
         })
         .await?;
         Ok(published)

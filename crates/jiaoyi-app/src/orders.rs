@@ -5,7 +5,7 @@ use crate::portal::{
     Bridge, FailReason, OrderStatus, OrderView, RecordAnswer, RecordView, RefundView, Visitor,
 };
 use jiaoyi_domain::attempt::{Attempt, AttemptState};
-use jiaoyi_domain::channel::{Handover, Method};
+use jiaoyi_domain::channel::{Handover, Method, PayFailure};
 use jiaoyi_domain::decide::AddDeviceOrder;
 use jiaoyi_domain::due::{Due, OrderId, Slot};
 use jiaoyi_domain::order::{DeviceOrder, Line, LineState, OrderState, PayOrder};
@@ -90,6 +90,9 @@ impl Loaded {
             | AttemptState::Unknown
             | AttemptState::Closing => match self.order.state {
                 OrderState::Abandoned => OrderStatus::Abandoned,
+                _ if latest.pay_failure().is_some() && now < latest.expires_at => {
+                    OrderStatus::Failed
+                }
                 _ if latest.state == AttemptState::Offered && now < latest.expires_at => {
                     OrderStatus::ToPay
                 }
@@ -207,7 +210,9 @@ impl Platform {
         let mine = order.holder == visitor.device;
         let latest = loaded.latest();
         let handover = match latest {
-            Some(attempt) if status == OrderStatus::ToPay && mine => self.handover(attempt).await,
+            Some(attempt) if matches!(status, OrderStatus::ToPay | OrderStatus::Failed) && mine => {
+                self.handover(attempt).await
+            }
             Some(_) | None => None,
         };
         let (mut qr, mut pay_url, mut bridge) = (None, None, None);
@@ -268,9 +273,12 @@ impl Platform {
                 .first()
                 .map(|voucher| voucher.voucher_no.to_string()),
             refund: loaded.refund_view(),
-            failure: latest
-                .filter(|attempt| attempt.state == AttemptState::Refused)
-                .map(|_| FailReason::Refused),
+            failure: (status == OrderStatus::Failed).then(|| {
+                match latest.and_then(Attempt::pay_failure) {
+                    Some(PayFailure::BalanceTooLow) => FailReason::BalanceTooLow,
+                    Some(PayFailure::Other) | None => FailReason::Refused,
+                }
+            }),
             mine,
             trace: order.order_no.as_str()[order.order_no.as_str().len() - 6..].to_owned(),
         }))

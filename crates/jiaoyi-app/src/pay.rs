@@ -8,7 +8,7 @@ use crate::pricing::Priced;
 use jiaoyi_domain::attempt::Attempt;
 use jiaoyi_domain::channel::{Handover, Method};
 use jiaoyi_domain::decide::{
-    Answer, ConfirmZero, GiveUp, Refusal, StartPayment, SwitchMethod, order_from_text,
+    Answer, ConfirmZero, DueKey, GiveUp, Refusal, StartPayment, SwitchMethod, order_from_text,
 };
 use jiaoyi_domain::due::OrderId;
 use jiaoyi_domain::record::{Column, Value};
@@ -92,19 +92,49 @@ impl Platform {
             holder_bucket: self.device_bucket(&visitor.device),
             relation: request.relation,
             payer_ip: visitor.ip.clone(),
-            openid: request.openid,
+            openid: request.openid.clone(),
             displace: request.displace,
             renderer,
         };
-        match self.submit_keyed(command, key).await {
+        match self.submit_keyed(command, key.clone()).await {
             Ok(Answer::Started {
                 bucket,
                 order,
                 attempt,
             }) => self.after_start(bucket, &order, &attempt).await,
             Ok(_) => self.not_payable(visitor, &reference).await,
+            // The payer came back to the form and chose another way of paying.
+            Err(StoreError::Refused(Refusal::KeyReused)) => {
+                let Some(token) = self.started_by(&key, &due).await? else {
+                    return self.not_payable(visitor, &reference).await;
+                };
+                let StartRequest {
+                    method,
+                    openid,
+                    form_key,
+                    ..
+                } = request;
+                self.switch_method(visitor, &token, method, openid, &form_key)
+                    .await
+            }
             Err(error) => self.start_refused(visitor, &reference, error).await,
         }
+    }
+
+    /// The order that a form has started before for this due.
+    async fn started_by(&self, key: &CallKey, due: &DueKey) -> Result<Option<String>, StoreError> {
+        let Some(Answer::Started { bucket, order, .. }) = self.store.answered(key).await? else {
+            return Ok(None);
+        };
+        let Some((bucket, order)) = Bucket::try_new(bucket).zip(order_from_text(&order)) else {
+            return Ok(None);
+        };
+        let loaded = self.load_order_by_key(bucket, order).await?;
+        let same = loaded.is_some_and(|loaded| {
+            let mut lines = loaded.lines.iter();
+            lines.any(|line| (line.due_bucket, line.due_id, line.generation) == *due)
+        });
+        Ok(same.then(|| self.order_token(bucket, order)))
     }
 
     async fn start_refused(
@@ -115,7 +145,6 @@ impl Platform {
     ) -> Result<StartAnswer, StoreError> {
         match error {
             StoreError::Refused(Refusal::TooManyLocks) => Ok(StartAnswer::TooMany),
-            StoreError::Refused(Refusal::KeyReused) => Ok(StartAnswer::Expired),
             StoreError::Refused(
                 Refusal::AlreadyPaid
                 | Refusal::Changed
@@ -270,8 +299,9 @@ impl Platform {
                 order: Some(token.to_owned()),
             });
         };
-        let body: [&[u8]; 2] = [&order.1.0, method.code().as_bytes()];
-        let key = self.call_key(order.0, visitor, form_key, &body);
+        // A form of switching may be sent again with yet another method: each is a call of its own.
+        let form_key = format!("{form_key}:{}", method.code());
+        let key = self.call_key(order.0, visitor, &form_key, &[&order.1.0]);
         let command = SwitchMethod {
             order,
             holder: visitor.device,

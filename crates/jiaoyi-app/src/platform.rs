@@ -1,5 +1,6 @@
 //! Everything a use case works with, put together once at start.
 
+use crate::health::Health;
 use crate::limits::Limits;
 use crate::portal::{PortalError, PortalErrorKind};
 use jiaoyi_channels::{Channels, Gateway};
@@ -30,7 +31,7 @@ pub struct PlatformConfig {
     /// `https://pay.example.gov.cn` without a slash at the end.
     pub public_url: String,
     /// Who issues vouchers, as printed on them.
-    pub issuer: String,
+    pub issuer: Arc<str>,
     /// A demo installation: 演示 on every voucher and in every message.
     pub demo: bool,
     /// Budgets against guessing names and documents.
@@ -47,6 +48,7 @@ pub struct Platform {
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) limits: Limits,
+    pub(crate) health: Health,
     pub(crate) fonts: Fonts,
     pub(crate) refused: crate::notices::RefusedNotices,
     /// Hosts under which vouchers were signed before this start.
@@ -93,6 +95,7 @@ impl Platform {
             channels,
             regions: Arc::new(regions),
             limits: Limits::new(config.budgets),
+            health: Health::default(),
             config,
             clock,
             random,
@@ -231,6 +234,7 @@ impl Platform {
             command: Box::new(command),
             at: self.now(),
             seed: self.random(),
+            issuer: Arc::clone(&self.config.issuer),
             key,
         }
     }

@@ -216,7 +216,8 @@ pub enum OrderStatus {
     Cancelled,
     /// Time ran out, no money was taken.
     Expired,
-    /// The wallet refused (for example balance too low), no money was taken.
+    /// The wallet refused (for example balance too low), no money was taken. The same way to pay
+    /// may still be open.
     Failed,
     /// The channel could not be reached, no money was taken.
     ChannelDown,
@@ -274,9 +275,9 @@ pub struct OrderView {
     /// Until when the wallet takes the payment; the page counts down to it and promises nothing.
     pub until: Instant,
     pub paid_at: Option<Instant>,
-    /// QR text for `ToPay` with a QR method.
+    /// QR text for `ToPay` or `Failed` with a QR method.
     pub qr: Option<String>,
-    /// Link for `ToPay` with a link method.
+    /// Link for `ToPay` or `Failed` with a link method.
     pub pay_url: Option<String>,
     /// Parameters of the script bridge for JSAPI.
     pub bridge: Option<Bridge>,
@@ -416,7 +417,7 @@ pub enum LinkAnswer {
     Bill(Box<BillView>),
     /// Five wrong answers: the link is shut, the office must send another.
     Shut,
-    /// Not a link of ours, or past its window.
+    /// Not a link of ours, past its window, or of a person whose document shows no birthday.
     Gone,
 }
 
@@ -454,6 +455,8 @@ pub struct Announcement {
     /// Plain text; an empty line separates paragraphs.
     pub body_zh: String,
     pub body_en: String,
+    /// The channel whose trouble it tells: shown where the payer chooses a way of paying.
+    pub channel: Option<ChannelCode>,
 }
 
 /// What proves the right to see a voucher.

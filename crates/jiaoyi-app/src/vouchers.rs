@@ -65,7 +65,7 @@ impl Platform {
         let (_, key) = self.keyring.voucher_key();
         VoucherClaims {
             version: VERSION,
-            issuer: self.config.issuer.clone(),
+            issuer: content.issuer.clone(),
             voucher_no: voucher.voucher_no.clone(),
             issued_at: voucher.issued_at,
             benefit_year: content.benefit_year,
@@ -202,7 +202,7 @@ impl Platform {
             issued_at: voucher.issued_at,
             channel: ChannelCode::from_code(&content.channel),
             channel_txn: content.channel_txn.clone(),
-            issuer: self.config.issuer.clone(),
+            issuer: content.issuer.clone(),
             key_id: signature.key_id.clone(),
             algorithm: signature.algorithm.clone(),
             qr_text: qr_text.clone(),

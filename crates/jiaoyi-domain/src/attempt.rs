@@ -1,6 +1,6 @@
 //! An attempt: one try of one order at one channel, with its own number.
 
-use crate::channel::{ChannelCode, Method};
+use crate::channel::{ChannelCode, Method, PayFailure};
 use crate::due::OrderId;
 use crate::id::{AttemptNo, Bucket};
 use crate::money::Fen;
@@ -198,7 +198,8 @@ record! {
             request_sealed: Vec<u8> = Sealed,
             /// What was handed out, as `kind:text`; sealed, for whoever holds it can pay with it.
             handover_sealed: Option<Vec<u8>> = Sealed,
-            /// The wallet said why it failed last (for example balance too low).
+            /// Why the channel did not create it (the channel's code), or why the payer's last try
+            /// failed (a [`crate::channel::PayFailure`]).
             last_word: Option<String> = Public,
             paid_at: Option<Instant> = Public,
             /// When to ask the channel next; none when nothing is left to learn.
@@ -220,6 +221,13 @@ impl Attempt {
             }
             None => false,
         }
+    }
+
+    /// Why the payer's last try at the wallet failed, while another try may follow.
+    #[must_use]
+    pub fn pay_failure(&self) -> Option<PayFailure> {
+        let word = self.last_word.as_deref().filter(|_| self.is_payable())?;
+        PayFailure::from_code(word)
     }
 
     /// Whether there is evidence that nobody can pay it any more.

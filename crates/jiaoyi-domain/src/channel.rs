@@ -3,6 +3,7 @@
 //! The adapters in `jiaoyi-channels` translate these values to and from each channel's wire
 //! format; nothing here knows a URL, a header or a signature.
 
+use crate::codes;
 use crate::id::{AttemptNo, RefundNo};
 use crate::money::Fen;
 use crate::time::{Date, Instant};
@@ -195,13 +196,23 @@ pub struct SeenPayment {
     pub refunded: bool,
 }
 
+codes! {
+    /// Why a payer's try at the wallet failed, as far as the channel tells its merchants.
+    pub enum PayFailure {
+        /// The payer's account holds too little (余额不足).
+        BalanceTooLow = 1 "balance_too_low",
+        /// For a reason that the channel did not tell, or that does not help the payer.
+        Other = 2 "pay_failed",
+    }
+}
+
 /// The channel's answer to "what became of this number?".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueryOutcome {
     /// It was paid (also when it has been refunded since).
     Paid(SeenPayment),
-    /// The order exists and is not paid.
-    NotPaid,
+    /// The order exists and is not paid; why the payer's last try failed, if there was one.
+    NotPaid(Option<PayFailure>),
     /// The order exists, was never paid, and cannot be paid any more.
     Closed,
     /// The channel does not know the number.

@@ -41,6 +41,8 @@ pub const fn step(state: VoucherState, event: VoucherEvent) -> Step<VoucherState
 /// Everything printed on a voucher, frozen in the transaction of the payment. Masked data only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoucherContent {
+    /// Who issued it, by the name it had then.
+    pub issuer: String,
     pub name_masked: String,
     pub document_masked: String,
     /// `self` or `other`.

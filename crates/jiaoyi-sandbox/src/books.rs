@@ -109,6 +109,8 @@ pub(crate) struct Trade {
     /// Alipay numbers a trade when it is opened, WeChat when it is paid.
     pub(crate) trade_no: Option<String>,
     pub(crate) payment: Option<Payment>,
+    /// The payer's last try failed for lack of balance.
+    pub(crate) too_little: bool,
     /// The payer will pay as soon as the order is closed.
     pub(crate) pays_after_close: bool,
     pub(crate) notify_url: Option<String>,

@@ -14,7 +14,7 @@
 //! | `do` | button | what happens |
 //! |---|---|---|
 //! | `pay` | 支付成功 | paid, notified at once |
-//! | `low` | 余额不足 | not paid |
+//! | `low` | 余额不足 | not paid; a query at WeChat Pay says `PAYERROR`, Alipay tells the merchant nothing |
 //! | `cancel` | 取消 | not paid |
 //! | `no_result` | 一直没结果 | paid, no notice ever; for 60 s of the clock queries and closing do not know (WeChat USERPAYING / SYSTEM_ERROR, Alipay 20000), then they tell the payment |
 //! | `notify_twice` | 通知两次 | paid, the same notice comes twice |

@@ -60,7 +60,10 @@ pub(crate) fn act(sandbox: &Sandbox, key: &Key, act: Act) -> Option<(Outcome, Op
     let phase = books.trades.get(key)?.phase(now_ms);
     match (phase, act) {
         (Phase::Paid | Phase::Hidden, _) => Some((Outcome::AlreadyPaid, None)),
-        (_, Act::Low | Act::Cancel) => Some((Outcome::NotPaid, None)),
+        (_, Act::Low | Act::Cancel) => {
+            books.trades.get_mut(key)?.too_little = act == Act::Low;
+            Some((Outcome::NotPaid, None))
+        }
         (Phase::Closed, Act::PayAfterClose) => {
             books.pay(key, now_ms, 0);
             Some((

@@ -35,6 +35,8 @@ pub struct Envelope {
     pub command: Box<dyn Command>,
     pub at: Instant,
     pub seed: [u8; 32],
+    /// Who issues vouchers.
+    pub issuer: Arc<str>,
     pub key: Option<CallKey>,
 }
 
@@ -314,6 +316,7 @@ impl Batch {
             at: envelope.at,
             ids: IdSource::new(envelope.seed, self.attempt),
             book_day: self.book_day(),
+            issuer: Arc::clone(&envelope.issuer),
         };
         let ws = &mut self.ws;
         let command = &envelope.command;
@@ -405,6 +408,6 @@ fn answer_to_text(answer: &Answer) -> String {
     serde_json::to_string(answer).unwrap_or_default()
 }
 
-fn answer_from_text(text: &str) -> Option<Answer> {
+pub(crate) fn answer_from_text(text: &str) -> Option<Answer> {
     serde_json::from_str(text).ok()
 }

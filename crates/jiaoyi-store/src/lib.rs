@@ -31,6 +31,7 @@ pub use snapshot::Snapshot;
 use engine::{Aside, Backend, RawRows, Reads};
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::decide::Answer;
+use jiaoyi_domain::messages::CommandKey;
 use jiaoyi_domain::record::{Record, Value};
 use jiaoyi_domain::working_set::Damaged;
 use postgres::PostgresBackend;
@@ -110,6 +111,16 @@ impl Store {
     /// nothing was acknowledged.
     pub async fn submit(&self, envelope: Envelope) -> Result<Answer, StoreError> {
         engine::submit(&*self.backend, Urgency::Payment, envelope).await
+    }
+
+    /// The answer that is kept under the key of a call, whatever its request was.
+    ///
+    /// # Errors
+    ///
+    /// The store's trouble.
+    pub async fn answered(&self, key: &CallKey) -> Result<Option<Answer>, StoreError> {
+        let known: Option<CommandKey> = self.load(&(key.bucket, key.key_hash)).await?;
+        Ok(known.and_then(|known| batch::answer_from_text(&known.answer)))
     }
 
     /// Like [`Store::submit`], but only when no payment waits: for slices of imports.

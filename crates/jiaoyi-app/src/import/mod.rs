@@ -16,7 +16,7 @@ use jiaoyi_documents::roster::{CellError, Columns, FileError, Limits, open_roste
 use jiaoyi_domain::decide::{OpenRoster, Refusal, RejectRoster, StagedToPublishing};
 use jiaoyi_domain::due::RosterId;
 use jiaoyi_domain::record::Value;
-use jiaoyi_domain::roster::{Roster, RosterState};
+use jiaoyi_domain::roster::{PolicyPack, Roster, RosterState};
 use jiaoyi_store::StoreError;
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -71,6 +71,8 @@ pub struct ImportReport {
     pub known: bool,
     /// What has to be changed, in the order of the file; at most 100,000.
     pub problems: Vec<CellError>,
+    /// What staff should look at although the rows are good; at most 100,000.
+    pub warnings: Vec<CellError>,
 }
 
 /// Why a roster was not taken in.
@@ -116,6 +118,7 @@ impl Platform {
         let given = request.region.is_some();
         let reader = open_roster_file(&request.path, given, &request.limits)?;
         let file_hash = file_hash(&request.path)?;
+        let known = self.known_file(request, file_hash).await?;
         let roster_id = RosterId(self.random());
         let mut report = ImportReport {
             roster_id,
@@ -129,8 +132,18 @@ impl Platform {
             active: false,
             known: false,
             problems: Vec::new(),
+            warnings: Vec::new(),
         };
-        if let Some(known) = self.known_file(request, file_hash).await? {
+        if let Some(known) = known {
+            if known.rows_bad > 0 {
+                let again = ImportRequest {
+                    dry_run: true,
+                    ..request.clone()
+                };
+                self.stage_all(&again, reader, &mut report, progress)
+                    .await?;
+                report.problems.sort_by_key(|problem| problem.row);
+            }
             report.known = true;
             report.active = true;
             report.roster_id = RosterId(known.roster_id);
@@ -171,7 +184,9 @@ impl Platform {
             rows_bad: report.rows_bad,
         })
         .await?;
-        self.publish(roster_id, &mut report, progress).await?;
+        let older_confirmed = request.older_confirmed;
+        self.publish(roster_id, older_confirmed, &mut report, progress)
+            .await?;
         Ok(report)
     }
 
@@ -180,6 +195,8 @@ impl Platform {
         self.store.unstage(roster_id.0).await
     }
 
+    /// The active roster that this very file became, unless a policy came in since: then its rows
+    /// may have other prices.
     async fn known_file(
         &self,
         request: &ImportRequest,
@@ -202,11 +219,19 @@ impl Platform {
                 && known.state == RosterState::Active
                 && known.benefit_year == request.benefit_year
                 && known.region == request.region.as_deref().unwrap_or_default()
+                && !self.policy_since(&known).await?
             {
                 return Ok(Some(known));
             }
         }
         Ok(None)
+    }
+
+    async fn policy_since(&self, roster: &Roster) -> Result<bool, StoreError> {
+        let packs: Vec<PolicyPack> = self.store.all().await?;
+        Ok(packs.iter().any(|pack| {
+            pack.benefit_year == roster.benefit_year && pack.imported_at > roster.created_at
+        }))
     }
 
     async fn open_new(
@@ -286,9 +311,19 @@ impl Platform {
                     active: false,
                     known: false,
                     problems: Vec::new(),
+                    warnings: Vec::new(),
                 };
-                self.publish(roster_id, &mut report, &mut |_, _, _| {})
-                    .await?;
+                // Nobody remembers a confirmation: an older roster is given up.
+                match self
+                    .publish(roster_id, false, &mut report, &mut |_, _, _| {})
+                    .await
+                {
+                    Ok(()) => {}
+                    Err(ImportError::Store(error)) => return Err(error),
+                    Err(error) => {
+                        tracing::warn!(roster = ?roster_id, %error, "an import was given up");
+                    }
+                }
             }
         }
         Ok(true)

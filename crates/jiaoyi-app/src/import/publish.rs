@@ -3,10 +3,10 @@
 
 use super::merge::{Merge, Part};
 use super::page::{RowKey, slice_row};
-use super::{ImportReport, Progress, Stage, note};
+use super::{ImportError, ImportReport, Progress, Stage, note};
 use crate::platform::Platform;
 use jiaoyi_documents::roster::CellError;
-use jiaoyi_domain::decide::{ActivateRoster, Answer, PublishSlice, SliceRow};
+use jiaoyi_domain::decide::{ActivateRoster, Answer, PublishSlice, Refusal, SliceRow};
 use jiaoyi_domain::due::RosterId;
 use jiaoyi_domain::working_set::Damaged;
 use jiaoyi_store::StoreError;
@@ -65,13 +65,19 @@ impl Platform {
         Ok(())
     }
 
-    /// Publishes what is staged and activates the roster.
+    /// Publishes what is staged and activates the roster; refused, it is given up.
+    ///
+    /// # Errors
+    ///
+    /// [`ImportError::OlderSerial`] when a newer roster of its source counts by now, and the
+    /// store's trouble.
     pub(super) async fn publish(
         &self,
         roster_id: RosterId,
+        older_confirmed: bool,
         report: &mut ImportReport,
         progress: Progress<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), ImportError> {
         let total = u64::try_from(report.rows_good).unwrap_or(0);
         let mut rows = Unique {
             merge: Merge::open(self, roster_id, Part::Rows).await?,
@@ -105,12 +111,20 @@ impl Platform {
             progress(Stage::Publishing, u64::try_from(done).unwrap_or(0), total);
         }
         let rows_published = report.appended + report.same + report.paid;
-        self.submit(ActivateRoster {
+        let activated = self.submit(ActivateRoster {
             roster_id,
             rows_published,
-        })
-        .await?;
+            older_confirmed,
+        });
+        if let Err(error) = activated.await {
+            let StoreError::Refused(Refusal::OlderSerial { known }) = error else {
+                return Err(error.into());
+            };
+            self.reject_roster(roster_id).await?;
+            return Err(ImportError::OlderSerial { known });
+        }
         report.active = true;
-        self.store.unstage(roster_id.0).await
+        self.store.unstage(roster_id.0).await?;
+        Ok(())
     }
 }

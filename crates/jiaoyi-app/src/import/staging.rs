@@ -1,7 +1,7 @@
 //! From the rows of a file to staged pages: checked, priced, sealed, sorted in runs.
 
 use super::page::{RowKey, StagedRow, pages};
-use super::{ImportError, ImportReport, ImportRequest, Progress, Stage, note};
+use super::{ImportError, ImportReport, ImportRequest, PROBLEMS_MAX, Progress, Stage, note};
 use crate::links::birthday_text;
 use crate::platform::{Platform, place};
 use crate::pricing::{items_text, price_of, subsidies_text};
@@ -9,6 +9,7 @@ use jiaoyi_documents::roster::{CellError, CheckedRow, Checker, FileError, Roster
 use jiaoyi_domain::Fen;
 use jiaoyi_domain::policy::{InForce, PhaseKind, PolicySet};
 use jiaoyi_domain::record::{Column, Value, encode_values};
+use jiaoyi_domain::region::Registered;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -179,6 +180,19 @@ impl Platform {
         Ok(())
     }
 
+    /// Notes a document whose region part no table knows for the time of the birth.
+    fn warn(&self, row: &CheckedRow, report: &mut ImportReport) {
+        let retired = match self.regions.registered(&row.document) {
+            None | Some(Registered::Known(_)) => return,
+            Some(Registered::NotThen(_)) => true,
+            Some(Registered::Unknown) => false,
+        };
+        if report.warnings.len() < PROBLEMS_MAX {
+            let warning = CellError::unregistered(row.number, &row.document, retired);
+            report.warnings.push(warning);
+        }
+    }
+
     /// Reads until a run of good rows is full or the file ends.
     fn next_run(
         &self,
@@ -202,6 +216,7 @@ impl Platform {
             match checker.check(&row) {
                 Ok(checked) => {
                     report.rows_good += 1;
+                    self.warn(&checked, report);
                     run.extend(self.staged(staging, &checked));
                 }
                 Err(problems) => note(report, problems),

@@ -109,7 +109,8 @@ pub(super) fn query(
     }
     let status = fields.text("trade_status").unwrap_or_default();
     match status.as_str() {
-        "WAIT_BUYER_PAY" => QueryOutcome::NotPaid,
+        // No state of Alipay tells that a try failed.
+        "WAIT_BUYER_PAY" => QueryOutcome::NotPaid(None),
         "TRADE_CLOSED" if fields.text("send_pay_date").is_none() => never_paid(&fields),
         "TRADE_SUCCESS" | "TRADE_FINISHED" | "TRADE_CLOSED" => {
             let refunded = status == "TRADE_CLOSED";
@@ -195,7 +196,7 @@ pub(super) fn refused_close(told: QueryOutcome) -> CloseOutcome {
         QueryOutcome::Paid(_) => CloseOutcome::Paid,
         QueryOutcome::Closed => CloseOutcome::Closed,
         // It existed a moment ago, and "not found" proves nothing.
-        QueryOutcome::NotPaid | QueryOutcome::NotFound => CloseOutcome::Unknown {
+        QueryOutcome::NotPaid(_) | QueryOutcome::NotFound => CloseOutcome::Unknown {
             why: "the close was refused, the trade is open".to_owned(),
         },
         QueryOutcome::Unknown { why } => CloseOutcome::Unknown { why },

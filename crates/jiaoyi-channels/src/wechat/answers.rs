@@ -2,7 +2,8 @@
 
 use super::call::{Answer, Refusal};
 use jiaoyi_domain::channel::{
-    CloseOutcome, CreateOutcome, Handover, Method, QueryOutcome, RefundOutcome, SeenPayment,
+    CloseOutcome, CreateOutcome, Handover, Method, PayFailure, QueryOutcome, RefundOutcome,
+    SeenPayment,
 };
 use jiaoyi_domain::id::AttemptNo;
 use jiaoyi_domain::money::Fen;
@@ -100,6 +101,8 @@ pub(super) struct Transaction {
     pub out_trade_no: String,
     transaction_id: Option<String>,
     pub trade_state: String,
+    #[serde(default)]
+    trade_state_desc: String,
     success_time: Option<String>,
     amount: Option<PaidAmount>,
 }
@@ -127,6 +130,15 @@ impl Transaction {
             app: self.appid,
             refunded: self.trade_state == "REFUND",
         })
+    }
+
+    /// Why the payer's last try failed. WeChat has no code for it, only words for people.
+    fn failure(&self) -> PayFailure {
+        if self.trade_state_desc.contains("余额不足") {
+            PayFailure::BalanceTooLow
+        } else {
+            PayFailure::Other
+        }
     }
 }
 
@@ -156,7 +168,8 @@ pub(super) fn query(no: &AttemptNo, answer: Answer, now: Instant) -> QueryOutcom
             || unknown("the answer says paid without number or amount".to_owned()),
             QueryOutcome::Paid,
         ),
-        "NOTPAY" | "USERPAYING" | "PAYERROR" | "ACCEPT" => QueryOutcome::NotPaid,
+        "NOTPAY" | "USERPAYING" | "ACCEPT" => QueryOutcome::NotPaid(None),
+        "PAYERROR" => QueryOutcome::NotPaid(Some(transaction.failure())),
         "CLOSED" | "REVOKED" => QueryOutcome::Closed,
         other => unknown(format!("trade_state {other}")),
     }

@@ -527,11 +527,18 @@ async fn a_query_tells_paid_only_when_signed() {
     other["out_trade_no"] = json!("somebody else's");
     let mut no_amount = transaction("SUCCESS");
     no_amount["amount"] = json!({});
+    let mut too_little = transaction("PAYERROR");
+    too_little["trade_state_desc"] = json!("支付失败，余额不足");
     for (play, name) in [
         (good(200, transaction("SUCCESS")).await, "Paid"),
         (good(200, transaction("REFUND")).await, "Paid"),
         (good(200, transaction("NOTPAY")).await, "NotPaid"),
-        (good(200, transaction("USERPAYING")).await, "NotPaid"),
+        (good(200, transaction("USERPAYING")).await, "NotPaid(None)"),
+        (
+            good(200, transaction("PAYERROR")).await,
+            "NotPaid(Some(Other))",
+        ),
+        (good(200, too_little).await, "NotPaid(Some(BalanceTooLow))"),
         (good(200, transaction("CLOSED")).await, "Closed"),
         (good(200, transaction("REVOKED")).await, "Closed"),
         (good(200, transaction("NEW_STATE")).await, "Unknown"),

@@ -1,6 +1,7 @@
 //! What can be wrong with a roster file as a whole, and with one of its cells.
 
 use super::columns::{Column, ColumnProblem};
+use jiaoyi_domain::person::Document;
 
 /// A file that cannot be read to its end: nothing of it may be activated.
 #[derive(Debug, thiserror::Error)]
@@ -180,6 +181,32 @@ impl CellError {
             code: "roster.duplicate",
             message_zh: format!("与第 {first_row} 行重复，请删掉一行"),
             message_en: format!("The same person as in row {first_row}; remove one."),
+        }
+    }
+
+    /// The region part of the number stands in no table of codes, or had been retired before the
+    /// birth. A warning for staff, never a reason to refuse: codes are those of the first
+    /// registration, and no table is complete.
+    #[must_use]
+    pub fn unregistered(row: u64, document: &Document, retired: bool) -> CellError {
+        let (zh, en) = if retired {
+            (
+                "提醒：证件号码前 6 位的地区代码在出生前已停用，请核对",
+                "Note: the region code of the number was retired before the birth; please check.",
+            )
+        } else {
+            (
+                "提醒：证件号码前 6 位的地区代码查不到，请核对",
+                "Note: the region code of the number is in no table; please check.",
+            )
+        };
+        CellError {
+            row,
+            column: Some(Column::Document),
+            cell: document.masked().into_string(),
+            code: "document.unregistered",
+            message_zh: zh.to_owned(),
+            message_en: en.to_owned(),
         }
     }
 

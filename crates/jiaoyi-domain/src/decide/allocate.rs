@@ -251,7 +251,7 @@ impl Filled<'_> {
     }
 
     /// What the voucher says for ever; masked data only.
-    fn content(&self, ws: &WorkingSet) -> VoucherContent {
+    fn content(&self, ws: &WorkingSet, issuer: &str) -> VoucherContent {
         let Filled {
             due, line, fact, ..
         } = self;
@@ -259,6 +259,7 @@ impl Filled<'_> {
         let order = ws.pay_order.get(&(line.bucket, line.order_id));
         let masked = |of: fn(&Person) -> &String| person.map(of).cloned().unwrap_or_default();
         VoucherContent {
+            issuer: issuer.to_owned(),
             name_masked: masked(|row| &row.name_masked),
             document_masked: masked(|row| &row.document_masked),
             relation: order.map(|row| row.relation.clone()).unwrap_or_default(),
@@ -290,7 +291,7 @@ impl Filled<'_> {
             line_no: self.line.line_no,
             due_id: self.due.due_id,
             generation: self.due.generation,
-            content: self.content(ws).to_text(),
+            content: self.content(ws, &ctx.issuer).to_text(),
             issued_at: ctx.at,
             ended_at: None,
             version: 1,

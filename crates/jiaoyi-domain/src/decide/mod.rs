@@ -47,6 +47,7 @@ use crate::record::{Column, Value};
 use crate::roster::RosterState;
 use crate::time::{Date, Instant, SECOND_MS};
 use crate::working_set::{Need, WorkingSet};
+use std::sync::Arc;
 
 /// What surrounds a decision: fixed when the command arrived, except the book day.
 #[derive(Debug)]
@@ -57,6 +58,8 @@ pub struct Context {
     pub ids: IdSource,
     /// The accounting day of the chain that will hold it.
     pub book_day: Date,
+    /// Who issues vouchers, as it is frozen in them.
+    pub issuer: Arc<str>,
 }
 
 /// A command: something that may change rows.

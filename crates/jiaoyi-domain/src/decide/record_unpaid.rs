@@ -2,6 +2,7 @@
 
 use super::{Answer, Command, Context, OrderKey, Refusal, close_if_all_dead, order_needs, post};
 use crate::attempt::{Attempt, AttemptEvent, AttemptState};
+use crate::channel::PayFailure;
 use crate::id::AttemptNo;
 use crate::messages::Topic;
 use crate::time::SECOND_MS;
@@ -10,8 +11,8 @@ use crate::working_set::{Need, WorkingSet};
 /// What the channel said of a number that it did not call paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unpaid {
-    /// The order exists and is not paid.
-    NotPaid,
+    /// The order exists and is not paid; why the payer's last try failed, if there was one.
+    NotPaid(Option<PayFailure>),
     /// Nobody can pay it any more, says the channel.
     Closed,
     /// The channel does not know it.
@@ -64,14 +65,19 @@ impl Command for RecordUnpaid {
         let order_key: OrderKey = (attempt.bucket, attempt.order_id);
         let event = match self.seen {
             Unpaid::Closed => AttemptEvent::CloseConfirmed,
-            Unpaid::NotPaid if attempt.is_past_death(ctx.at) => AttemptEvent::SeenUnpaidAfterExpiry,
+            Unpaid::NotPaid(_) if attempt.is_past_death(ctx.at) => {
+                AttemptEvent::SeenUnpaidAfterExpiry
+            }
             Unpaid::NotFound if attempt.not_found_is_evidence(ctx.at) => {
                 AttemptEvent::SeenUnpaidAfterExpiry
             }
-            Unpaid::NotPaid | Unpaid::NotFound => AttemptEvent::SeenUnpaid,
+            Unpaid::NotPaid(_) | Unpaid::NotFound => AttemptEvent::SeenUnpaid,
             Unpaid::NoAnswer => AttemptEvent::NoAnswer,
         };
         attempt.apply(event);
+        if let Unpaid::NotPaid(failure) = self.seen {
+            attempt.last_word = failure.map(|failure| failure.code().to_owned());
+        }
         // Passing the time the page counted down to starts a close and frees nothing by itself.
         let expired = ctx.at >= attempt.expires_at;
         let mut act = false;

@@ -24,15 +24,9 @@ impl Command for OpenRoster {
     }
 
     fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        let roster = &self.roster;
-        let source = vec![
-            roster.source.to_value(),
-            roster.region.to_value(),
-            roster.benefit_year.to_value(),
-        ];
         vec![
-            Need::key::<Roster>(&roster.key()),
-            Need::range::<Roster>("by_source", source),
+            Need::key::<Roster>(&self.roster.key()),
+            of_source(&self.roster),
         ]
     }
 
@@ -41,22 +35,35 @@ impl Command for OpenRoster {
         if ws.roster.get(&new.key()).is_some() {
             return Ok(Answer::Already);
         }
-        let known = ws
-            .roster
-            .iter()
-            .filter(|row| {
-                row.state == RosterState::Active
-                    && row.source == new.source
-                    && row.region == new.region
-                    && row.benefit_year == new.benefit_year
-            })
-            .map(|row| row.serial)
-            .max();
-        if let Some(known) = known.filter(|known| *known > new.serial && !self.older_confirmed) {
-            return Err(Refusal::OlderSerial { known });
+        if !self.older_confirmed {
+            not_older(ws, new)?;
         }
         ws.roster.put(new.clone());
         Ok(Answer::Done)
+    }
+}
+
+fn of_source(roster: &Roster) -> Need {
+    let source = vec![
+        roster.source.to_value(),
+        roster.region.to_value(),
+        roster.benefit_year.to_value(),
+    ];
+    Need::range::<Roster>("by_source", source)
+}
+
+/// Refuses a roster when a newer one of its source counts already.
+fn not_older(ws: &WorkingSet, new: &Roster) -> Result<(), Refusal> {
+    let of_source = ws.roster.iter().filter(|row| {
+        row.state == RosterState::Active
+            && row.source == new.source
+            && row.region == new.region
+            && row.benefit_year == new.benefit_year
+    });
+    let known = of_source.map(|row| row.serial).max();
+    match known.filter(|known| *known > new.serial) {
+        Some(known) => Err(Refusal::OlderSerial { known }),
+        None => Ok(()),
     }
 }
 
@@ -134,6 +141,9 @@ pub struct ActivateRoster {
     pub roster_id: RosterId,
     /// Rows that were published, as the importer counted them: must be all good rows.
     pub rows_published: i64,
+    /// A checker confirmed that an older serial is meant. Otherwise a newer one that was activated
+    /// since this one was opened refuses it.
+    pub older_confirmed: bool,
 }
 
 impl Command for ActivateRoster {
@@ -145,12 +155,18 @@ impl Command for ActivateRoster {
         "job:import".to_owned()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<Roster>(&(self.roster_id.0,))]
+    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
+        let key = (self.roster_id.0,);
+        let mut needs = vec![Need::key::<Roster>(&key)];
+        needs.extend(ws.roster.get(&key).map(of_source));
+        needs
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
         let mut roster = move_to(ws, self.roster_id, RosterState::Active)?;
+        if !self.older_confirmed {
+            not_older(ws, &roster)?;
+        }
         if roster.rows_good != self.rows_published {
             return Err(Refusal::WrongState);
         }

@@ -190,6 +190,7 @@ fn read_trade(
         closed_at_ms: None,
         trade_no: None,
         payment: None,
+        too_little: false,
         pays_after_close: false,
         notify_url: call.parameter("notify_url"),
         quit_url: optional(biz, "quit_url", 400)?.map(str::to_owned),

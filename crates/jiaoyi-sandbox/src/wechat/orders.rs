@@ -108,6 +108,7 @@ fn new_trade(
         closed_at_ms: None,
         trade_no: None,
         payment: None,
+        too_little: false,
         pays_after_close: false,
         notify_url: Some(order.notify_url),
         quit_url: None,
@@ -290,6 +291,7 @@ pub(crate) fn opposite(trade: &Trade, now_ms: i64) -> Trade {
 /// What a query answers and a notice of payment holds.
 pub(crate) fn transaction(sandbox: &Sandbox, trade: &Trade, now_ms: i64) -> Value {
     let (state, words) = match trade.phase(now_ms) {
+        Phase::Open if trade.too_little => ("PAYERROR", "支付失败，余额不足"),
         Phase::Open => ("NOTPAY", "订单未支付"),
         Phase::Hidden => ("USERPAYING", "用户支付中"),
         Phase::Closed => ("CLOSED", "订单已关闭"),

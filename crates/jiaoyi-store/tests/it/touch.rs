@@ -84,6 +84,7 @@ pub fn envelope(command: Touch, call: Option<CallKey>) -> Envelope {
         command: Box::new(command),
         at: Instant(1_767_000_000_000),
         seed: [SEED.fetch_add(1, Ordering::SeqCst); 32],
+        issuer: "test".into(),
         key: call,
     }
 }

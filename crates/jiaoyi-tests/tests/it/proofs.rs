@@ -6,7 +6,9 @@ use jiaoyi_crypto::sealing::Cipher;
 use jiaoyi_crypto::voucher::verify_voucher;
 use jiaoyi_crypto::{Algorithm, Keyring, PublicKeys};
 use jiaoyi_documents::find_qr_text;
+use jiaoyi_domain::due::Due;
 use jiaoyi_domain::record::Record;
+use jiaoyi_domain::roster::Person as PersonRow;
 
 /// What stands on a voucher's page.
 struct Shown {
@@ -222,6 +224,26 @@ async fn notice_link_shuts_after_five_wrong_birthdays() {
         .pay(&world, &person, Channel::Alipay)
         .await
         .is("order.paid");
+    world.settles().await;
+}
+
+/// A passport shows no birthday that could be asked for: the link alone opens nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn notice_link_without_a_birthday_opens_nothing() {
+    let mut world = World::new().await;
+    let text = "姓名,证件类型,身份证号,参保地,人员类别\r\n王国,护照,E99012345,990101,resident\r\n";
+    let report = world.import_text(text, 2, false).await.expect("it reads");
+    assert_eq!(report.rows_good, 1, "{report:?}");
+    let people: Vec<PersonRow> = world.platform.store.all().await.expect("it reads");
+    let person = people.iter().find(|row| row.birthday_hmac.is_none());
+    let person = person.expect("the holder of the passport");
+    let dues: Vec<Due> = world.platform.store.all().await.expect("it reads");
+    let due = dues.iter().find(|due| due.person_id == person.person_id);
+    let token = world.platform.notice_token(&due.expect("a due").key());
+    let page = Payer::new(&world).get(&format!("/k/{token}")).await;
+    assert_eq!(page.status, 404);
+    page.says("可以用姓名和证件号码查");
+    assert!(!page.text.contains("400.00") && !page.text.contains("王*"));
     world.settles().await;
 }
 

@@ -1,13 +1,15 @@
 //! Rosters come in while people pay: what was shown holds, nothing counts by halves.
 
 use crate::harness::{Channel, Payer, Person, Roster, SECOND, Setup, World, person};
-use jiaoyi_app::import::ImportError;
-use jiaoyi_domain::decide::OpenRoster;
+use jiaoyi_app::import::{ImportError, ImportReport};
+use jiaoyi_documents::roster::CellError;
+use jiaoyi_domain::decide::{ActivateRoster, OpenRoster, Refusal, StagedToPublishing};
 use jiaoyi_domain::due::{Revision, RosterId};
 use jiaoyi_domain::messages::CaseKind;
 use jiaoyi_domain::policy::DEMO_COUNTY;
 use jiaoyi_domain::refund::RefundCause;
 use jiaoyi_domain::roster::{Roster as RosterRow, RosterState};
+use jiaoyi_store::StoreError;
 use serde_json::json;
 
 async fn revisions(world: &World) -> usize {
@@ -151,6 +153,90 @@ async fn importing_again_changes_nothing() {
     world.settles().await;
 }
 
+/// The same file after the policy changed: its rows are priced anew, and counted as before.
+#[tokio::test(flavor = "multi_thread")]
+async fn importing_again_after_a_new_policy_prices_anew() {
+    let mut world = World::new().await;
+    let people = world.people.clone();
+    world.pass(SECOND).await;
+    world
+        .change_policies(&[("medical = 400", "medical = 420")])
+        .await;
+    let again = world.publish(&people, "", 1).await;
+    assert_eq!((again.known, again.appended), (false, 10), "{again:?}");
+    Payer::new(&world).look_up(&people[0]).await.says("420.00");
+    let known = world.publish(&people, "", 1).await;
+    assert!(known.known, "{known:?}");
+    world.settles().await;
+}
+
+/// The same file again names its bad rows again.
+#[tokio::test(flavor = "multi_thread")]
+async fn importing_again_names_bad_rows_again() {
+    let mut world = World::new().await;
+    let newcomers: Vec<Person> = (50..53).map(|n| person(n, DEMO_COUNTY)).collect();
+    let good = Roster {
+        people: &newcomers,
+        aid: "",
+        void: "",
+        serial: 2,
+        older_confirmed: false,
+    }
+    .text();
+    let text = good.replace(&newcomers[1].id, "990101199901010000");
+    let before = revisions(&world).await;
+    let first = world.import_text(&text, 2, false).await.expect("it reads");
+    let again = world.import_text(&text, 2, false).await.expect("it reads");
+    assert!(again.known && !first.known, "{again:?}");
+    let named = |report: &ImportReport| -> Vec<String> {
+        report.problems.iter().map(CellError::line_zh).collect()
+    };
+    assert_eq!(named(&again), named(&first));
+    assert_eq!((again.rows_bad, named(&again).len()), (1, 1));
+    assert_eq!(revisions(&world).await, before + 2);
+    world.settles().await;
+}
+
+/// Yesterday's file overtaken by today's on the way in: it is not activated unless somebody
+/// confirms it.
+#[tokio::test(flavor = "multi_thread")]
+async fn overtaken_rosters_are_not_activated() {
+    let mut world = World::new().await;
+    let platform = std::sync::Arc::clone(&world.platform);
+    let under_way = platform.store.import_under_way().expect("a mark");
+    let opened = OpenRoster {
+        roster: RosterRow {
+            source: "test".to_owned(),
+            ..staging(4)
+        },
+        older_confirmed: false,
+    };
+    platform.submit(opened).await.expect("nothing newer counts");
+    let roster_id = RosterId([9; 16]);
+    let publishing = StagedToPublishing {
+        roster_id,
+        rows_read: 0,
+        rows_good: 0,
+        rows_bad: 0,
+    };
+    platform.submit(publishing).await.expect("it is read");
+    let people = world.people.clone();
+    world.publish(&people, "dibao", 5).await;
+    let activate = |older_confirmed| {
+        platform.submit(ActivateRoster {
+            roster_id,
+            rows_published: 0,
+            older_confirmed,
+        })
+    };
+    let refused = activate(false).await;
+    let newer = StoreError::Refused(Refusal::OlderSerial { known: 5 });
+    assert_eq!(refused.unwrap_err().to_string(), newer.to_string());
+    activate(true).await.expect("it was confirmed");
+    drop(under_way);
+    world.settles().await;
+}
+
 /// Yesterday's file after today's is refused unless somebody confirms it.
 #[tokio::test(flavor = "multi_thread")]
 async fn older_serials_are_refused() {
@@ -215,6 +301,24 @@ async fn bad_files_publish_nothing() {
         .pay(&world, &newcomers[0], Channel::Wechat)
         .await
         .is("order.paid");
+    world.settles().await;
+}
+
+/// A number whose region code no table knows is published; staff are told.
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_region_codes_warn_and_never_refuse() {
+    let mut world = World::new().await;
+    let mut stranger = person(61, DEMO_COUNTY);
+    stranger.id = person(61, "999999").id;
+    let people = [stranger, person(62, DEMO_COUNTY)];
+    let report = world.publish(&people, "", 2).await;
+    assert_eq!(report.appended, 2, "{report:?}");
+    let [warning] = report.warnings.as_slice() else {
+        panic!("{report:?}");
+    };
+    assert_eq!((warning.row, warning.code), (2, "document.unregistered"));
+    assert!(!warning.cell.contains(&people[0].id), "{warning:?}");
+    Payer::new(&world).look_up(&people[0]).await.says("400.00");
     world.settles().await;
 }
 

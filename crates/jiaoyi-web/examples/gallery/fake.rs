@@ -221,7 +221,8 @@ pub fn order(token: &str) -> Option<OrderView> {
             }
             _ => None,
         },
-        pay_url: (token == "topaylink")
+        pay_url: ["topaylink", "failed"]
+            .contains(&token)
             .then(|| "https://wallet.example/pay?prepay_id=wx2211&package=1".to_owned()),
         bridge: (token == "topayjsapi").then(|| Bridge {
             app_id: "wxdemo0000000001".to_owned(),
@@ -247,6 +248,18 @@ pub fn order(token: &str) -> Option<OrderView> {
         mine: true,
         trace: "8f3k2aa17c".to_owned(),
     })
+}
+
+/// A channel that does not answer.
+pub fn news() -> Vec<Announcement> {
+    vec![Announcement {
+        on: NOW.date(),
+        title_zh: "微信支付现在可能用不了".to_owned(),
+        title_en: "WeChat Pay may not work at the moment".to_owned(),
+        body_zh: "可以换一种支付方式，或过一会儿再试。".to_owned(),
+        body_en: "Pay another way, or try again later.".to_owned(),
+        channel: Some(ChannelCode::Wechat),
+    }]
 }
 
 /// The sample voucher in `status`.
@@ -441,6 +454,7 @@ impl Portal for Fake {
                 .to_owned(),
             body_en: "The period runs to 31 March 2027.\n\nPlease pay before the year ends."
                 .to_owned(),
+            channel: None,
         }])
     }
 

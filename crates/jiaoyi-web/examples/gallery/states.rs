@@ -195,7 +195,8 @@ fn posted(look: &Look, name: &str) -> Option<Page> {
         }
         "method" => {
             let methods = method::offered(look.browser, &Method::ALL, false);
-            method::ask(look, &fake::bill("payable")?, &methods, "self", "00", false)
+            let bill = fake::bill("payable")?;
+            method::ask(look, &bill, &methods, "self", "00", false, &fake::news())
         }
         "switch" => switch(look, &fake::order("confirming")?, showing),
         "verify-errors" => ask(
@@ -218,7 +219,7 @@ fn posted(look: &Look, name: &str) -> Option<Page> {
                 last: Date::constant(2026, 3, 31),
                 open: false,
             };
-            home::start(look, &[note], NOW.date())
+            home::start(look, &[note], &fake::news(), NOW.date())
         }
         "voucher-superseded" => {
             let view = fake::voucher(VoucherStatus::Superseded);

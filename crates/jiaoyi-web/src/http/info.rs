@@ -16,7 +16,9 @@ const SETTING_S: u32 = 365 * 24 * 3600;
 /// `GET /`
 pub async fn start(State(state): State<WebState>, Extension(asker): Extension<Asker>) -> Answered {
     let notes = state.portal.window_notes().await?;
-    Ok(show(home::start(&asker.look, &notes, state.today())))
+    let news = state.portal.announcements().await?;
+    let page = home::start(&asker.look, &notes, &news, state.today());
+    Ok(show(page))
 }
 
 /// `GET /notices`

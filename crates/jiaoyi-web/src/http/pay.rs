@@ -362,6 +362,7 @@ pub async fn method(State(state): State<WebState>, Extension(asker): Extension<A
         held.relation,
         &key,
         held.displace,
+        &state.portal.announcements().await?,
     );
     Ok(show(page))
 }

@@ -3,16 +3,22 @@
 use crate::look::Look;
 use crate::parts::{Choice, Tone, choice, tag};
 use crate::shell::{Frame, Page, page};
-use jiaoyi_app::portal::WindowNote;
+use jiaoyi_app::portal::{Announcement, WindowNote};
 use jiaoyi_domain::Date;
 use maud::{Markup, html};
 
+/// Announcements named on the start page; all of them are on their own page.
+const NEWS_MAX: usize = 3;
+
 /// `/`: what one can do here and until when.
 #[must_use]
-pub fn start(look: &Look, notes: &[WindowNote], today: Date) -> Page {
+pub fn start(look: &Look, notes: &[WindowNote], news: &[Announcement], today: Date) -> Page {
     let body = html! {
         h1 { (look.t("home.title")) }
         @for note in notes { (window(look, note, today)) }
+        @for item in news.iter().take(NEWS_MAX) {
+            p.note.news { a href="/notices" { (look.pick(&item.title_zh, &item.title_en)) } }
+        }
         ul.tiles {
             li { a.main href="/pay" { b { (look.t("home.pay")) } span { (look.t("home.pay_hint")) } } }
             li { a href="/records" {

@@ -2,9 +2,9 @@
 
 use crate::look::{Browser, Look};
 use crate::pages::check::payee;
-use crate::parts::{Choice, choice, hidden};
+use crate::parts::{Choice, Tone, choice, hidden, note};
 use crate::shell::{Frame, Page, page};
-use jiaoyi_app::portal::BillView;
+use jiaoyi_app::portal::{Announcement, BillView};
 use jiaoyi_domain::channel::Method;
 use maud::{Markup, html};
 
@@ -53,6 +53,13 @@ pub fn choices(look: &Look, methods: &[Method]) -> Markup {
     }
 }
 
+/// Whether an announcement is about the channel of a way that is offered.
+fn tells_of(item: &Announcement, methods: &[Method]) -> bool {
+    methods
+        .iter()
+        .any(|method| item.channel == Some(method.channel()))
+}
+
 /// `/pay/method`.
 #[must_use]
 pub fn ask(
@@ -62,6 +69,7 @@ pub fn ask(
     relation: &str,
     form_key: &str,
     displace: bool,
+    news: &[Announcement],
 ) -> Page {
     let amount = look.money(bill.amount);
     let body = html! {
@@ -73,6 +81,13 @@ pub fn ask(
             fieldset {
                 legend { h1 { (look.t("method.title")) } }
                 (choices(look, methods))
+            }
+            @for item in news.iter().filter(|item| tells_of(item, methods)) {
+                (note(
+                    Tone::Wait,
+                    look.pick(&item.title_zh, &item.title_en),
+                    look.pick(&item.body_zh, &item.body_en),
+                ))
             }
             @if methods.is_empty() { p { (look.t("method.none")) } }
             @else {

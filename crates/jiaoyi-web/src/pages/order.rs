@@ -231,16 +231,8 @@ fn to_pay(look: &Look, view: &OrderView, showing: Showing<'_>, bridge: Option<&B
             p.payfor { (for_whom(look, view)) }
             a.btn href=(url) rel="noopener" { (open) }
         }
-        @if let Some(text) = view.qr.as_ref().filter(|_| bridge.is_none()) {
-            div.card.center {
-                p { (look.lang.text(scan_key(channel))) }
-                @match qr::svg(text, look.t("order.qr_label")) {
-                    Some(svg) => (svg),
-                    None => p { (look.t("order.qr_too_long")) },
-                }
-                p.amount { (amount) }
-                p.payfor { (for_whom(look, view)) }
-            }
+        @if view.qr.is_some() && bridge.is_none() {
+            (qr_card(look, view))
             p.hint { (look.lang.text(one_phone_key(channel))) }
         }
         (refresh_form(look, view, "order.refresh_paid", true))
@@ -332,6 +324,7 @@ fn actions(look: &Look, view: &OrderView, showing: Showing<'_>) -> Markup {
             h2 { (look.t("order.next")) }
             p { (look.t("order.next_text")) }
         },
+        OrderStatus::Failed if view.qr.is_some() || view.pay_url.is_some() => failed(look, view),
         OrderStatus::Cancelled
         | OrderStatus::Expired
         | OrderStatus::Failed
@@ -363,6 +356,36 @@ fn actions(look: &Look, view: &OrderView, showing: Showing<'_>) -> Markup {
             (note(Tone::Wait, look.t("order.once_head"), look.t("order.disputed_note")))
             (refresh_form(look, view, "order.refresh", false))
         },
+    }
+}
+
+/// The wallet said no to one try, and takes another.
+fn failed(look: &Look, view: &OrderView) -> Markup {
+    html! {
+        p.payfor { (for_whom(look, view)) }
+        a.btn href={ "/o/" (view.order) "/switch" } { (look.t("order.switch")) }
+        @if let Some(url) = &view.pay_url {
+            a.btn.second href=(url) rel="noopener" { (look.t("order.reopen")) }
+        }
+        (qr_card(look, view))
+        (refresh_form(look, view, "order.refresh_paid", true))
+        (cancel_form(look, view))
+    }
+}
+
+fn qr_card(look: &Look, view: &OrderView) -> Markup {
+    html! {
+        @if let Some(text) = &view.qr {
+            div.card.center {
+                p { (look.lang.text(scan_key(view.method.channel()))) }
+                @match qr::svg(text, look.t("order.qr_label")) {
+                    Some(svg) => (svg),
+                    None => p { (look.t("order.qr_too_long")) },
+                }
+                p.amount { (look.money(view.amount)) }
+                p.payfor { (for_whom(look, view)) }
+            }
+        }
     }
 }
 
@@ -469,7 +492,9 @@ pub fn switch(look: &Look, view: &OrderView, showing: Showing<'_>) -> Page {
     let back = format!("/o/{}", view.order);
     let methods = method::offered(look.browser, showing.methods, showing.openid);
     let amount = look.money(view.amount);
-    let open = matches!(view.status, OrderStatus::ToPay | OrderStatus::Confirming);
+    let open = matches!(view.status, OrderStatus::ToPay | OrderStatus::Confirming)
+        || view.qr.is_some()
+        || view.pay_url.is_some();
     let body = html! {
         @if open { (note(Tone::Wait, look.t("order.switch_head"), look.t("order.switch_note"))) }
         form action=(path) method="post" {

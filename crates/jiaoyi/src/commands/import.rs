@@ -159,6 +159,7 @@ fn finish(args: &RosterArgs, file: &Path, report: &ImportReport) -> Result<(), E
             "rows_read": report.rows_read,
             "rows_good": report.rows_good,
             "rows_bad": report.rows_bad,
+            "warnings": report.warnings.len(),
             "appended": report.appended,
             "same": report.same,
             "paid": report.paid,
@@ -172,6 +173,12 @@ fn finish(args: &RosterArgs, file: &Path, report: &ImportReport) -> Result<(), E
         }
         if report.problems.len() > 20 {
             note(format!("…… 还有 {} 处", report.problems.len() - 20));
+        }
+        for warning in report.warnings.iter().take(20) {
+            note(warning.line_zh());
+        }
+        if report.warnings.len() > 20 {
+            note(format!("…… 还有 {} 处提醒", report.warnings.len() - 20));
         }
         if report.known {
             note("这个文件已经导入过，没有变化。This file is known; nothing was changed.");
@@ -191,7 +198,7 @@ fn finish(args: &RosterArgs, file: &Path, report: &ImportReport) -> Result<(), E
             }
         ));
         if let Some(path) = &result {
-            print(format!("要改的行：{}", path.display()));
+            print(format!("要改和要核对的行：{}", path.display()));
         }
     }
     if report.rows_good == 0 && !args.dry_run {
@@ -210,7 +217,9 @@ fn write_result(
     file: &Path,
     report: &ImportReport,
 ) -> Result<Option<PathBuf>, Exit> {
-    let (Some(columns), false) = (&report.columns, report.problems.is_empty()) else {
+    let mut lines = [report.problems.as_slice(), &report.warnings].concat();
+    lines.sort_by_key(|line| line.row);
+    let (Some(columns), false) = (&report.columns, lines.is_empty()) else {
         return Ok(None);
     };
     let path = args
@@ -218,9 +227,9 @@ fn write_result(
         .clone()
         .unwrap_or_else(|| file.with_extension("result.csv"));
     let bytes = if path.extension().is_some_and(|end| end == "xlsx") {
-        result_xlsx(columns, &report.problems).map_err(Exit::unexpected)?
+        result_xlsx(columns, &lines).map_err(Exit::unexpected)?
     } else {
-        result_csv(columns, &report.problems).map_err(Exit::unexpected)?
+        result_csv(columns, &lines).map_err(Exit::unexpected)?
     };
     std::fs::write(&path, bytes).map_err(Exit::unexpected)?;
     Ok(Some(path))

@@ -47,7 +47,7 @@ pub async fn open_platform(config: &Config) -> Result<Arc<Platform>, Exit> {
         },
         PlatformConfig {
             public_url: config.public_url.trim_end_matches('/').to_owned(),
-            issuer: config.issuer.clone(),
+            issuer: config.issuer.as_str().into(),
             demo: config.demo,
             budgets: config.budgets.budgets(),
         },

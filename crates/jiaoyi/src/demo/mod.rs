@@ -261,7 +261,7 @@ async fn open(
         RegionTable::with_demo(),
         PlatformConfig {
             public_url: portal.to_owned(),
-            issuer: "演示医保局".to_owned(),
+            issuer: "演示医保局".into(),
             demo: true,
             budgets: if args.no_budgets {
                 off

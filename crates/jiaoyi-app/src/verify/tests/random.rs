@@ -104,7 +104,7 @@ impl Walk {
             }
             _ => {
                 let seen = [
-                    Unpaid::NotPaid,
+                    Unpaid::NotPaid(None),
                     Unpaid::Closed,
                     Unpaid::NotFound,
                     Unpaid::NoAnswer,

@@ -173,6 +173,7 @@ impl World {
             command: Box::new(command),
             at: self.now,
             seed,
+            issuer: "test".into(),
             key,
         };
         self.store.submit(envelope).await
@@ -272,6 +273,7 @@ impl World {
         self.run(ActivateRoster {
             roster_id: id,
             rows_published: count,
+            older_confirmed: false,
         })
         .await;
     }
@@ -776,8 +778,8 @@ async fn unpaid(world: &mut World, people: &[Someone]) -> Started {
     let lost = world.start(&[&people[13]], Method::WechatNative).await;
     for (wait, seen) in [
         (5_000, Unpaid::NoAnswer),
-        (16 * MINUTE_MS, Unpaid::NotPaid),
-        (HOUR_MS, Unpaid::NotPaid),
+        (16 * MINUTE_MS, Unpaid::NotPaid(None)),
+        (HOUR_MS, Unpaid::NotPaid(None)),
     ] {
         world.now = world.now.plus_ms(wait);
         world

@@ -265,8 +265,13 @@ impl World {
     }
 
     async fn import_policies(&self) {
+        self.change_policies(&self.setup.edits).await;
+    }
+
+    /// Takes in the demo's policies with some replacements in their texts.
+    pub async fn change_policies(&self, edits: &[(&str, &str)]) {
         for (file, mut text) in demo_packs(self.setup.packs_on) {
-            for (from, to) in &self.setup.edits {
+            for (from, to) in edits {
                 text = text.replace(from, to);
             }
             let pack = Pack::parse(&file, &text).expect("the demo's packs are complete");
@@ -374,7 +379,7 @@ async fn open(
         RegionTable::with_demo(),
         PlatformConfig {
             public_url: portal.to_owned(),
-            issuer: "演示医保局".to_owned(),
+            issuer: "演示医保局".into(),
             demo: true,
             budgets: setup.budgets,
         },

@@ -119,7 +119,7 @@ impl World {
         };
         let config = PlatformConfig {
             public_url: "http://127.0.0.1".to_owned(),
-            issuer: "演示医保局".to_owned(),
+            issuer: "演示医保局".into(),
             demo: true,
             budgets: off,
         };
