@@ -168,11 +168,15 @@ impl Platform {
         let (Some((bucket, order_id)), Some(no)) = (named, AttemptNo::parse(attempt)) else {
             return Ok(StartAnswer::Expired);
         };
-        let attempts = self.attempts(bucket, order_id).await?;
+        let view = self.store.view().await?;
+        let given = [bucket.to_value(), order_id.to_value()];
+        let attempts: Vec<Attempt> = view.range("by_order", &given).await?;
+        let outbox = Platform::outbox_of(&view, bucket, no.as_str(), "create").await?;
+        drop(view);
         self.close_now(&attempts).await?;
         let drafted = attempts.iter().find(|attempt| attempt.attempt_no == no);
         let placed = match drafted {
-            Some(attempt) => self.place_attempt(attempt).await?,
+            Some(attempt) => self.place_attempt(attempt, outbox).await?,
             None => None,
         };
         let token = self.order_token(bucket, order_id);
