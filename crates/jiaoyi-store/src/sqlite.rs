@@ -52,8 +52,7 @@ pub(crate) fn open(path: &Path, writer: bool) -> Result<Connection, StoreError> 
     } else {
         connection.pragma_update(None, "query_only", true)?;
     }
-    let cache_kib = if writer { 32_768 } else { 8_192 };
-    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    connection.pragma_update(None, "cache_size", -32_768)?;
     // Not mapped: after every commit of another connection the engine takes its map down, and a
     // reader would pay for making it again with page faults.
     connection.pragma_update(None, "mmap_size", 0)?;
