@@ -203,8 +203,12 @@ impl Portal for Platform {
             let Some(reference) = self.open_bill(visitor, bill_ref) else {
                 return Ok(None);
             };
-            match self.bill_priced(&reference, None).await? {
-                Some(priced) => self.bill_view(visitor, &priced, &reference).await.map(Some),
+            let view = self.store.view().await?;
+            match self.bill_priced(&view, &reference, None).await? {
+                Some(priced) => {
+                    let bill = self.bill_view(&view, visitor, &priced, &reference);
+                    bill.await.map(Some)
+                }
                 None => Ok(None),
             }
         }))

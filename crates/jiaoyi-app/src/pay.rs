@@ -13,7 +13,7 @@ use jiaoyi_domain::decide::{
 use jiaoyi_domain::due::OrderId;
 use jiaoyi_domain::record::{Column, Value};
 use jiaoyi_domain::{AttemptNo, Bucket};
-use jiaoyi_store::{CallKey, StoreError};
+use jiaoyi_store::{CallKey, StoreError, View};
 
 /// Most open payments of one device.
 const OPEN_LOCKS_MAX: i64 = 10;
@@ -27,11 +27,9 @@ impl Platform {
         }
     }
 
-    async fn holds_too_many(&self, visitor: &Visitor) -> Result<bool, StoreError> {
-        let found = self
-            .store
-            .query("open_locks_of_holder", &[visitor.device.to_value()])
-            .await?;
+    async fn holds_too_many(view: &View<'_>, visitor: &Visitor) -> Result<bool, StoreError> {
+        let given = [visitor.device.to_value()];
+        let found = view.query("open_locks_of_holder", &given).await?;
         let open = match found.first().and_then(|row| row.first()) {
             Some(Value::Int(count)) => *count,
             _ => 0,
@@ -44,10 +42,11 @@ impl Platform {
         visitor: &Visitor,
         reference: &BillRef,
     ) -> Result<StartAnswer, StoreError> {
-        match self.bill_priced(reference, None).await? {
+        let view = self.store.view().await?;
+        match self.bill_priced(&view, reference, None).await? {
             Some(priced) => {
-                let view = self.bill_view(visitor, &priced, reference).await?;
-                Ok(StartAnswer::NotPayable(Box::new(view)))
+                let bill = self.bill_view(&view, visitor, &priced, reference).await?;
+                Ok(StartAnswer::NotPayable(Box::new(bill)))
             }
             None => Ok(StartAnswer::Expired),
         }
@@ -66,11 +65,15 @@ impl Platform {
         let Some((renderer, gateway)) = self.renderer(channel).zip(self.gateway(channel)) else {
             return Ok(StartAnswer::ChannelDown { order: None });
         };
-        let priced = self.bill_priced(&reference, Some(channel.code())).await?;
+        let view = self.store.view().await?;
+        let priced = self.bill_priced(&view, &reference, Some(channel.code()));
+        let priced = priced.await?;
+        let too_many = Platform::holds_too_many(&view, visitor).await?;
+        drop(view);
         let Some(quote) = priced.as_ref().and_then(Priced::quote) else {
             return self.not_payable(visitor, &reference).await;
         };
-        if self.holds_too_many(visitor).await? {
+        if too_many {
             return Ok(StartAnswer::TooMany);
         }
         let due = quote.due;
@@ -165,11 +168,15 @@ impl Platform {
         let (Some((bucket, order_id)), Some(no)) = (named, AttemptNo::parse(attempt)) else {
             return Ok(StartAnswer::Expired);
         };
-        let attempts = self.attempts(bucket, order_id).await?;
+        let view = self.store.view().await?;
+        let given = [bucket.to_value(), order_id.to_value()];
+        let attempts: Vec<Attempt> = view.range("by_order", &given).await?;
+        let outbox = Platform::outbox_of(&view, bucket, no.as_str(), "create").await?;
+        drop(view);
         self.close_now(&attempts).await?;
         let drafted = attempts.iter().find(|attempt| attempt.attempt_no == no);
         let placed = match drafted {
-            Some(attempt) => self.place_attempt(attempt).await?,
+            Some(attempt) => self.place_attempt(attempt, outbox).await?,
             None => None,
         };
         let token = self.order_token(bucket, order_id);
@@ -224,7 +231,9 @@ impl Platform {
         let Some(reference) = self.open_bill(visitor, bill_ref) else {
             return Ok(StartAnswer::Expired);
         };
-        let priced = self.bill_priced(&reference, None).await?;
+        let view = self.store.view().await?;
+        let priced = self.bill_priced(&view, &reference, None).await?;
+        drop(view);
         let Some(quote) = priced.as_ref().and_then(Priced::quote) else {
             return self.not_payable(visitor, &reference).await;
         };

@@ -14,7 +14,7 @@ use jiaoyi_domain::record::Value;
 use jiaoyi_domain::region::RegionTable;
 use jiaoyi_domain::roster::{PolicyPack, Roster, RosterState};
 use jiaoyi_domain::{Bucket, Date, Instant};
-use jiaoyi_store::{CallKey, Envelope, Store, StoreError};
+use jiaoyi_store::{CallKey, Envelope, Store, StoreError, View};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -190,7 +190,11 @@ impl Platform {
     }
 
     /// Whether the revisions of a roster count. For pages: a decision asserts it by itself.
-    pub(crate) async fn is_active(&self, roster: RosterId) -> Result<bool, StoreError> {
+    pub(crate) async fn is_active(
+        &self,
+        view: &View<'_>,
+        roster: RosterId,
+    ) -> Result<bool, StoreError> {
         let known = {
             let set = self.active.read().unwrap_or_else(PoisonError::into_inner);
             set.contains(&roster)
@@ -198,7 +202,7 @@ impl Platform {
         if known {
             return Ok(true);
         }
-        let found: Option<Roster> = self.store.load(&(roster.0,)).await?;
+        let found: Option<Roster> = view.load(&(roster.0,)).await?;
         let active = found.is_some_and(|row| row.state == RosterState::Active);
         if active {
             let mut set = self.active.write().unwrap_or_else(PoisonError::into_inner);

@@ -119,6 +119,17 @@ pub trait Engine {
     fn aside(&mut self, work: &Aside) -> Result<(), StoreError>;
 }
 
+/// Reads that see one moment.
+pub trait Reads: Send + Sync {
+    /// Runs the reading statement `name` of `sql/{file}.sql`.
+    fn read<'a>(
+        &'a self,
+        file: &'static str,
+        name: &'static str,
+        given: &'a [Value],
+    ) -> Boxed<'a, Result<RawRows, StoreError>>;
+}
+
 /// A database as the program uses it.
 pub trait Backend: Send + Sync {
     /// Queues a command for the lane that it belongs to.
@@ -142,6 +153,15 @@ pub trait Backend: Send + Sync {
         name: &'static str,
         given: &'a [Value],
     ) -> Boxed<'a, Result<RawRows, StoreError>>;
+
+    /// Opens a view for reads that belong together, where that is cheaper than reading one by one.
+    ///
+    /// # Errors
+    ///
+    /// The engine's trouble.
+    fn view(&self) -> Boxed<'_, Result<Option<Box<dyn Reads + '_>>, StoreError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 
     /// One consistent view of everything.
     ///

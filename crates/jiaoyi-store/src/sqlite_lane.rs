@@ -5,13 +5,14 @@
 //! succeeds first, or the store stops.
 
 use crate::batch::{ALL_BUCKETS, Chain, Found, Plan};
-use crate::engine::{Aside, Backend, Boxed, Engine, Job, RawRows, work};
+use crate::engine::{Aside, Backend, Boxed, Engine, Job, RawRows, Reads, work};
 use crate::error::{Failure, StoreError};
 use crate::lane::{Item, Lane, Reply, Trouble};
 use crate::queue::{Queue, Urgency};
 use crate::snapshot::Snapshot;
 use crate::sqlite::{self, Bound, execute, query};
 use crate::sqlite_checkpoint::{Checkpointer, Written, checkpoint};
+use crate::sqlite_readers::Readers;
 use crate::statements::sql;
 use jiaoyi_domain::audit::{ChainId, Event, Link};
 use jiaoyi_domain::record::{Record, TableSpec, Value};
@@ -20,14 +21,11 @@ use jiaoyi_domain::{Bucket, Instant};
 use rusqlite::{Connection, ErrorCode, params_from_iter};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Semaphore;
 
 /// How many commands may wait; beyond that the answer is "busy" at once.
 const PAYMENTS_MAX: usize = 4096;
 /// How many background jobs may wait.
 const BACKGROUND_MAX: usize = 64;
-/// Connections for reading.
-const READERS: usize = 4;
 
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Failure {
@@ -237,11 +235,6 @@ fn write(connection: &Connection, spec: &TableSpec, changes: &[Change]) -> Resul
     Ok(())
 }
 
-struct Readers {
-    free: Mutex<Vec<Connection>>,
-    permits: Semaphore,
-}
-
 /// The embedded file.
 pub(crate) struct SqliteBackend {
     path: PathBuf,
@@ -297,39 +290,13 @@ impl SqliteBackend {
             .map_err(|error| StoreError::Unavailable {
                 why: error.to_string(),
             })?;
-        let mut free = Vec::with_capacity(READERS);
-        for _ in 0..READERS {
-            free.push(sqlite::open(path, false)?);
-        }
         Ok(SqliteBackend {
             path: path.to_owned(),
             url: format!("sqlite:{}", path.display()),
             queue,
-            readers: Readers {
-                free: Mutex::new(free),
-                permits: Semaphore::new(READERS),
-            },
+            readers: Readers::open(path)?,
             thread: Mutex::new(Some(thread)),
         })
-    }
-
-    async fn read(&self, text: &'static str, given: &[Value]) -> Result<RawRows, StoreError> {
-        // A point read takes microseconds: shorter than handing it to another thread.
-        let permit = self.readers.permits.acquire().await;
-        let permit = permit.map_err(|_| StoreError::Stopped)?;
-        let lock = || {
-            let free = self.readers.free.lock();
-            free.unwrap_or_else(PoisonError::into_inner)
-        };
-        let free = lock().pop();
-        let connection = match free {
-            Some(connection) => connection,
-            None => sqlite::open(&self.path, false)?,
-        };
-        let found = query(&connection, text, given);
-        lock().push(connection);
-        drop(permit);
-        found
     }
 
     fn push(&self, urgency: Urgency, job: Job) -> Result<(), StoreError> {
@@ -354,7 +321,14 @@ impl Backend for SqliteBackend {
         name: &'static str,
         given: &'a [Value],
     ) -> Boxed<'a, Result<RawRows, StoreError>> {
-        Box::pin(self.read(sql(file, name), given))
+        Box::pin(self.readers.read(sql(file, name), given))
+    }
+
+    fn view(&self) -> Boxed<'_, Result<Option<Box<dyn Reads + '_>>, StoreError>> {
+        Box::pin(async {
+            let view: Box<dyn Reads + '_> = Box::new(self.readers.view().await?);
+            Ok(Some(view))
+        })
     }
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
