@@ -30,7 +30,7 @@ pub use roster::{
     ActivateRoster, OpenRoster, PublishSlice, RejectRoster, SliceRow, StagedToPublishing,
 };
 pub use small::{
-    AddDeviceOrder, AnswerLink, FinishOutbox, ImportPolicy, LeaseOutbox, PostponeAsk, StoreInbox,
+    AddDeviceOrder, AnswerLink, FinishOutbox, ImportPolicy, LeaseOutbox, NotePutAside, StoreInbox,
     StoreSignature,
 };
 pub use start_payment::StartPayment;

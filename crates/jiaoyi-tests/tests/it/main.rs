@@ -8,6 +8,7 @@ mod harness;
 mod locks;
 mod notices;
 mod pay;
+mod poisoned;
 mod proofs;
 mod restarts;
 mod robust;
