@@ -4,6 +4,13 @@
     reason = "a command-line tool speaks on its standard output"
 )]
 
+#[path = "../../jiaoyi-store/tests/it/cluster.rs"]
+mod cluster;
+#[path = "../tests/it/harness/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "scenarios need more than a race")]
+mod harness;
+#[path = "../tests/it/races.rs"]
+mod races;
 #[path = "../tests/it/robust/mod.rs"]
 mod robust;
 
@@ -17,6 +24,7 @@ const USAGE: &str = "soak kill [--kills N] [--rate N] [--seed N]\n\
                      soak power [--cuts N] [--rate N] [--seed N]\n\
                      soak illness [--cuts N] [--rate N] [--seed N]\n\
                      soak disk [--times N] [--rate N] [--seed N]\n\
+                     soak race [--dues N]\n\
                      soak timing [--rounds N] [--seed N]\n\
                      soak canary\n\
                      soak import [--rows N] [--form utf8|gbk|xlsx]\n\
@@ -77,6 +85,11 @@ async fn main() -> Result<()> {
             };
             println!("{}", starved::full(plan).await?);
             println!("{}", starved::handles(plan).await?);
+        }
+        Some("race") => {
+            let dues = option(&words, "--dues", 2_000)?;
+            let paid = races::race(dues).await;
+            println!("{dues} dues, {paid} payments: one of each due counts, all others went back");
         }
         Some("timing") => {
             let rounds = option(&words, "--rounds", 5_000)?;

@@ -10,6 +10,7 @@ mod notices;
 mod pay;
 mod poisoned;
 mod proofs;
+mod races;
 mod restarts;
 mod robust;
 mod rosters;
