@@ -355,6 +355,11 @@ impl Portal for Platform {
 
     fn ready(&self) -> Answer<'_, String> {
         Box::pin(self.or_trouble(async move {
+            if !self.store.can_write() {
+                return Err(StoreError::Unavailable {
+                    why: "the database takes nothing in".to_owned(),
+                });
+            }
             let cases = self.store.query("count_open_cases", &[]).await?;
             let open = match cases.first().and_then(|row| row.first()) {
                 Some(jiaoyi_domain::record::Value::Int(count)) => *count,

@@ -3,11 +3,12 @@
 use crate::health::Health;
 use crate::limits::Limits;
 use crate::portal::{Announcement, PortalError, PortalErrorKind};
+use crate::put_off::PutOff;
 use jiaoyi_channels::{Channels, Gateway};
 use jiaoyi_crypto::keyring::Keyring;
 use jiaoyi_documents::Fonts;
 use jiaoyi_domain::channel::{AttemptTerms, ChannelCode, RefundTerms};
-use jiaoyi_domain::decide::{Answer, Command, Renderer};
+use jiaoyi_domain::decide::{Answer, Command, NotePutAside, Refusal, Renderer};
 use jiaoyi_domain::due::{OrderId, RosterId};
 use jiaoyi_domain::policy::{InForce, PolicySet};
 use jiaoyi_domain::record::Value;
@@ -63,6 +64,7 @@ pub struct Platform {
     pub(crate) health: Health,
     pub(crate) fonts: Fonts,
     pub(crate) refused: crate::notices::RefusedNotices,
+    pub(crate) put_off: PutOff,
     /// Hosts under which vouchers were signed before this start.
     pub(crate) former_hosts: Vec<String>,
     policies: RwLock<Policies>,
@@ -114,6 +116,7 @@ impl Platform {
             random,
             fonts,
             refused: crate::notices::RefusedNotices::default(),
+            put_off: PutOff::default(),
             policies: RwLock::default(),
             news: RwLock::default(),
             active: RwLock::default(),
@@ -263,7 +266,20 @@ impl Platform {
     ///
     /// [`StoreError`].
     pub async fn submit(&self, command: impl Command + 'static) -> Result<Answer, StoreError> {
-        self.store.submit(self.envelope(command, None)).await
+        self.commit(self.envelope(command, None)).await
+    }
+
+    /// Commits a command; one that was put aside becomes a case for staff, one for each kind.
+    async fn commit(&self, envelope: Envelope) -> Result<Answer, StoreError> {
+        let command = envelope.command.kind();
+        let answer = self.store.submit(envelope).await;
+        if let Err(StoreError::Refused(Refusal::Poisoned { .. })) = &answer {
+            let case = self.envelope(NotePutAside { command }, None);
+            if let Err(error) = self.store.submit(case).await {
+                tracing::error!(command, %error, "no case was opened for what was put aside");
+            }
+        }
+        answer
     }
 
     /// Decides and commits a command under the key of a mutating call.
@@ -276,7 +292,7 @@ impl Platform {
         command: impl Command + 'static,
         key: CallKey,
     ) -> Result<Answer, StoreError> {
-        self.store.submit(self.envelope(command, Some(key))).await
+        self.commit(self.envelope(command, Some(key))).await
     }
 
     pub(crate) fn envelope(

@@ -84,6 +84,12 @@ impl Store {
         Store { backend }
     }
 
+    /// What is under the store, for a backend that is put between.
+    #[must_use]
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
+    }
+
     /// The database as `--database` names it, without a password.
     #[must_use]
     pub fn url(&self) -> &str {
@@ -97,6 +103,19 @@ impl Store {
     /// The store's trouble.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         self.backend.snapshot()
+    }
+
+    /// Returns when the store has stopped by itself: after a failed sync that nothing could make
+    /// good, or because a lane died. Nothing is acknowledged any more; the process must end, so that
+    /// the next one starts from what is on disk.
+    pub async fn stopped(&self) {
+        self.backend.stopped().await;
+    }
+
+    /// Whether commands can be committed now, as far as has been noticed.
+    #[must_use]
+    pub fn can_write(&self) -> bool {
+        self.backend.can_write()
     }
 
     /// Finishes what waits and stops the lanes. Blocks; for the end of the process and for tests.

@@ -57,7 +57,7 @@ fn set(connection: &mut Connection, writer: bool) -> rusqlite::Result<()> {
     // Without this a statement is compiled anew whenever another value is bound to a compared
     // column, because the value could speak for another plan: half of the writer's time.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.busy_handler(Some(wait_for_lock))?;
+    wait_patiently(connection)?;
     if writer {
         connection.pragma_update(None, "page_size", 4096)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
@@ -73,17 +73,26 @@ fn set(connection: &mut Connection, writer: bool) -> rusqlite::Result<()> {
     connection.pragma_update(None, "mmap_size", 0)
 }
 
-/// Waits for another process's transaction, a tenth of a millisecond at a time and five seconds in
-/// all.
+/// Lets a connection wait up to five seconds for another process's transaction.
+pub(crate) fn wait_patiently(connection: &mut Connection) -> Result<(), rusqlite::Error> {
+    connection.busy_handler(Some(|tries| wait_for_lock(tries, 30_000)))
+}
+
+/// Lets a connection wait for a fifth of a second, because others wait for an answer meanwhile.
+pub(crate) fn wait_briefly(connection: &mut Connection) -> Result<(), rusqlite::Error> {
+    connection.busy_handler(Some(|tries| wait_for_lock(tries, 1_200)))
+}
+
+/// Waits a tenth of a millisecond; a system makes more than half as much again of it.
 ///
 /// The engine's own pauses grow to 100 ms; a payment would miss every gap that an import leaves.
 #[expect(
     clippy::disallowed_methods,
     reason = "the engine asks on the store's own thread, and only another process can end the wait"
 )]
-fn wait_for_lock(tries: i32) -> bool {
+fn wait_for_lock(tries: i32, tries_max: i32) -> bool {
     std::thread::sleep(std::time::Duration::from_micros(100));
-    tries < 30_000
+    tries < tries_max
 }
 
 /// Refuses to run with settings under which an acknowledged commit could be lost.

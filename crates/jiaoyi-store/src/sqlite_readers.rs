@@ -1,17 +1,29 @@
 //! The connections on which pages read the embedded file.
 
 use crate::engine::{Boxed, RawRows, Reads};
-use crate::error::StoreError;
+use crate::error::{Failure, StoreError};
 use crate::sqlite::{self, query};
 use crate::statements::sql;
 use jiaoyi_domain::record::Value;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Connections for reading.
 const READERS: usize = 4;
+
+/// What a reader is told: want of room or handles and a failed disk are no faults of the program.
+fn unreadable(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Engine(engine)
+            if engine.sqlite_error_code() != Some(ErrorCode::DatabaseCorrupt) =>
+        {
+            Failure::from(engine).into()
+        }
+        other => other,
+    }
+}
 
 /// A few connections, each used by one reader at a time.
 pub(crate) struct Readers {
@@ -36,7 +48,7 @@ impl Readers {
         let free = self.free().pop();
         let connection = match free {
             Some(connection) => connection,
-            None => sqlite::open(&self.path, false)?,
+            None => sqlite::open(&self.path, false).map_err(unreadable)?,
         };
         Ok(Reader {
             connection: Some(connection),
@@ -81,12 +93,13 @@ impl Reader<'_> {
     }
 
     fn query(&self, text: &'static str, given: &[Value]) -> Result<RawRows, StoreError> {
-        query(self.connection()?, text, given)
+        query(self.connection()?, text, given).map_err(unreadable)
     }
 
     fn run(&self, text: &'static str) -> Result<(), StoreError> {
-        self.connection()?.prepare_cached(text)?.execute([])?;
-        Ok(())
+        let mut statement = self.connection()?.prepare_cached(text)?;
+        let done = statement.execute([]).map_err(StoreError::from);
+        done.map(drop).map_err(unreadable)
     }
 }
 

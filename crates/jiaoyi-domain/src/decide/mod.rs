@@ -32,7 +32,7 @@ pub use roster::{
     newer_serial,
 };
 pub use small::{
-    AddDeviceOrder, AnswerLink, FinishOutbox, ImportPolicy, LeaseOutbox, PostponeAsk, StoreInbox,
+    AddDeviceOrder, AnswerLink, FinishOutbox, ImportPolicy, LeaseOutbox, NotePutAside, StoreInbox,
     StoreSignature,
 };
 pub use start_payment::StartPayment;

@@ -289,9 +289,7 @@ async fn names_come_only_from_rosters_that_count() {
         older_confirmed: false,
     };
     let people = [renamed.clone()];
-    let path = world.file("overtaken.csv");
-    std::fs::write(&path, roster(2, &people).text()).expect("a file");
-    let request = world.request(path, 2, false);
+    let request = world.request(&roster(2, &people).text(), 2);
     // A newer roster is activated while this one is being published.
     let newer = world.platform.clone();
     let overtake = OpenRoster {
