@@ -15,6 +15,13 @@ use jiaoyi_domain::record::{Column, Value};
 use jiaoyi_domain::{AttemptNo, Bucket};
 use jiaoyi_store::{CallKey, StoreError, View};
 
+/// What a payer chose on a form.
+struct Pressed<'f> {
+    method: Method,
+    openid: Option<String>,
+    form_key: &'f str,
+}
+
 /// Most open payments of one device.
 const OPEN_LOCKS_MAX: i64 = 10;
 
@@ -96,26 +103,27 @@ impl Platform {
             displace: request.displace,
             renderer,
         };
+        let pressed = Pressed {
+            method: request.method,
+            openid: request.openid,
+            form_key: &request.form_key,
+        };
         match self.submit_keyed(command, key.clone()).await {
             Ok(Answer::Started {
                 bucket,
                 order,
                 attempt,
-            }) => self.after_start(bucket, &order, &attempt).await,
+            }) => {
+                self.after_start(visitor, bucket, &order, &attempt, pressed)
+                    .await
+            }
             Ok(_) => self.not_payable(visitor, &reference).await,
             // The payer came back to the form and chose another way of paying.
             Err(StoreError::Refused(Refusal::KeyReused)) => {
                 let Some(token) = self.started_by(&key, &due).await? else {
                     return self.not_payable(visitor, &reference).await;
                 };
-                let StartRequest {
-                    method,
-                    openid,
-                    form_key,
-                    ..
-                } = request;
-                self.switch_method(visitor, &token, method, openid, &form_key)
-                    .await
+                self.switch_pressed(visitor, &token, pressed).await
             }
             Err(error) => self.start_refused(visitor, &reference, error).await,
         }
@@ -157,12 +165,15 @@ impl Platform {
         }
     }
 
-    /// Sends the new attempt to its channel and the payer on the way.
+    /// Sends the new attempt to its channel and the payer on the way. When the payer has chosen
+    /// another way since this form was first sent, the order changes back to this one.
     async fn after_start(
         &self,
+        visitor: &Visitor,
         bucket: u16,
         order: &str,
         attempt: &str,
+        pressed: Pressed<'_>,
     ) -> Result<StartAnswer, StoreError> {
         let named = Bucket::try_new(bucket).zip(order_from_text(order));
         let (Some((bucket, order_id)), Some(no)) = (named, AttemptNo::parse(attempt)) else {
@@ -174,12 +185,21 @@ impl Platform {
         let outbox = Platform::outbox_of(&view, bucket, no.as_str(), "create").await?;
         drop(view);
         self.close_now(&attempts).await?;
+        let token = self.order_token(bucket, order_id);
+        let newest = attempts.iter().max_by_key(|attempt| attempt.seq);
+        if let Some(newest) = newest.filter(|newest| newest.attempt_no != no) {
+            let form_key = format!("{}:{}", pressed.form_key, newest.attempt_no.as_str());
+            let pressed = Pressed {
+                form_key: &form_key,
+                ..pressed
+            };
+            return Box::pin(self.switch_pressed(visitor, &token, pressed)).await;
+        }
         let drafted = attempts.iter().find(|attempt| attempt.attempt_no == no);
         let placed = match drafted {
             Some(attempt) => self.place_attempt(attempt, outbox).await?,
             None => None,
         };
-        let token = self.order_token(bucket, order_id);
         // Read again only where nothing was handed out just now: link methods, a form sent twice.
         let attempt: Option<Attempt> = match &placed {
             Some(_) => None,
@@ -294,6 +314,21 @@ impl Platform {
         openid: Option<String>,
         form_key: &str,
     ) -> Result<StartAnswer, StoreError> {
+        let pressed = Pressed {
+            method,
+            openid,
+            form_key,
+        };
+        self.switch_pressed(visitor, token, pressed).await
+    }
+
+    async fn switch_pressed(
+        &self,
+        visitor: &Visitor,
+        token: &str,
+        pressed: Pressed<'_>,
+    ) -> Result<StartAnswer, StoreError> {
+        let method = pressed.method;
         let Some(order) = self.read_order_token(token) else {
             return Ok(StartAnswer::Expired);
         };
@@ -304,7 +339,7 @@ impl Platform {
             });
         };
         // A form of switching may be sent again with yet another method: each is a call of its own.
-        let form_key = format!("{form_key}:{}", method.code());
+        let form_key = format!("{}:{}", pressed.form_key, method.code());
         let key = self.call_key(order.0, visitor, &form_key, &[&order.1.0]);
         let command = SwitchMethod {
             order,
@@ -313,7 +348,7 @@ impl Platform {
             merchant: gateway.merchant().to_owned(),
             app: gateway.app().to_owned(),
             payer_ip: visitor.ip.clone(),
-            openid,
+            openid: pressed.openid.clone(),
             renderer,
         };
         match self.submit_keyed(command, key).await {
@@ -321,7 +356,10 @@ impl Platform {
                 bucket,
                 order,
                 attempt,
-            }) => self.after_start(bucket, &order, &attempt).await,
+            }) => {
+                self.after_start(visitor, bucket, &order, &attempt, pressed)
+                    .await
+            }
             Ok(_) => Ok(StartAnswer::Expired),
             Err(StoreError::Refused(Refusal::TooManyLocks)) => Ok(StartAnswer::TooMany),
             Err(StoreError::Busy { retry_after_s }) => Ok(StartAnswer::Busy { retry_after_s }),

@@ -80,6 +80,21 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error("a stored policy pack is not valid any more: {0}")]
     Policy(String),
+    /// With other keys everybody known would become somebody new, and could pay once more.
+    #[error(
+        "these are not the keys that the database was filled with: what is sealed does not open"
+    )]
+    OtherKeys,
+}
+
+/// Whether keys are those that a database was filled with. `found` is what the query `any_sealed`
+/// finds there.
+#[must_use]
+pub fn keys_fit(keyring: &Keyring, found: &[Vec<Value>]) -> bool {
+    match found.first().and_then(|row| row.first()) {
+        Some(Value::Bytes(sealed)) => keyring.open(sealed, place::NUMBER).is_ok(),
+        _ => true,
+    }
 }
 
 impl Platform {
@@ -87,7 +102,8 @@ impl Platform {
     ///
     /// # Errors
     ///
-    /// [`StartError`] when the store cannot be read or a stored pack is contradictory.
+    /// [`StartError`] when the store cannot be read, the keys are not its own, or a stored pack is
+    /// contradictory.
     pub async fn open(
         store: Store,
         keyring: Keyring,
@@ -97,6 +113,9 @@ impl Platform {
         (clock, random): (Clock, Random),
         fonts: Fonts,
     ) -> Result<Platform, StartError> {
+        if !keys_fit(&keyring, &store.query("any_sealed", &[]).await?) {
+            return Err(StartError::OtherKeys);
+        }
         let hosts = store.query("voucher_hosts", &[]).await?;
         let former_hosts = hosts.into_iter().flatten().filter_map(|value| match value {
             Value::Text(host) => Some(host),

@@ -45,6 +45,12 @@ SELECT count(*)
 FROM pay_order
 WHERE holder = ?1 AND state = 'placed'
 
+-- name: any_sealed
+SELECT number_sealed
+FROM document
+ORDER BY bucket, doc_hmac
+LIMIT 1
+
 -- name: nearest_document
 SELECT bucket, doc_hmac, person_bucket, person_id
 FROM document
