@@ -163,6 +163,22 @@ async fn nothing_to_pay(world: &World) {
     payer.post(&check, &check.need_form("/pay/zero")).await;
 }
 
+/// A roster writes somebody's name otherwise; in the end the person is found under that one.
+async fn renamed(world: &World) {
+    let mut renamed = world.people[5].clone();
+    renamed.name = "王桂香".to_owned();
+    let roster = Roster {
+        people: std::slice::from_ref(&renamed),
+        aid: "",
+        void: "",
+        serial: 3,
+        older_confirmed: false,
+    };
+    import(world, &roster).await;
+    let mut payer = Payer::new(world);
+    payer.look_up(&renamed).await.says("400.00");
+}
+
 async fn notice_link(world: &World) {
     let person = world.people[3].clone();
     let due = world.due(&person).await;
@@ -221,6 +237,7 @@ async fn everything(world: &World) {
     surplus_is_back(world).await;
     given_up_and_switched(world).await;
     nothing_to_pay(world).await;
+    renamed(world).await;
     notice_link(world).await;
     foreign_notice(world).await;
     let platform = Arc::clone(&world.platform);
