@@ -84,7 +84,7 @@ async fn references_expire_and_stay_on_their_device() {
     world.turn(HOUR);
     let refused = payer.start(&methods, Channel::Wechat).await;
     assert_eq!(refused.status, 410, "{}", refused.words());
-    refused.is("web.session_expired").says("没有扣款");
+    refused.is("web.session_expired").says("钱不会丢");
     let orders: Vec<PayOrder> = world.platform.store.all().await.expect("it reads");
     assert_eq!(orders.len(), 0);
     payer
