@@ -4,3 +4,6 @@
 SELECT count(*)
 FROM sqlite_schema
 WHERE type = 'table' AND name = 'schema_version'
+
+-- name: integrity
+PRAGMA quick_check(100)

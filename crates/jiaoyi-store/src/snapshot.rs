@@ -70,6 +70,24 @@ impl Snapshot {
         Ok(Snapshot { view })
     }
 
+    /// What the engine itself finds wrong with its file, indexes included, which no scan reads.
+    /// Empty for a sound file, and for a server, which looks after its own files.
+    ///
+    /// # Errors
+    ///
+    /// The engine's trouble.
+    pub fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        if matches!(self.view, View::Postgres(_)) {
+            return Ok(Vec::new());
+        }
+        let rows = self.rows("sqlite", "integrity", &[])?;
+        let found = rows.into_iter().flatten().filter_map(|value| match value {
+            Value::Text(text) => Some(text),
+            Value::Null | Value::Int(_) | Value::Bytes(_) => None,
+        });
+        Ok(found.filter(|text| text != "ok").collect())
+    }
+
     /// How large the database is, so that memory can be planned.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -191,21 +191,37 @@ fn what_clients_were_told_is_compared() {
     drop(world);
 }
 
+/// Overwrites the first page of a table or an index.
+fn destroy(path: &Path, name: &str) {
+    const PAGE: usize = 4096;
+    let found = file_query(path, "PRAGMA journal_mode = delete");
+    assert_eq!(found, "delete", "everything lies in the one file now");
+    let root = format!("SELECT CAST(rootpage AS TEXT) FROM sqlite_schema WHERE name = '{name}'");
+    let root: usize = file_query(path, &root).parse().unwrap();
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[(root - 1) * PAGE..root * PAGE].fill(0xAA);
+    std::fs::write(path, bytes).unwrap();
+}
+
 /// The file can be opened, so the answer is that it is wrong, not that it is away.
 #[test]
 fn broken_pages_of_the_file_are_a_violation() {
-    const PAGE: usize = 4096;
     let (file, world, _) = build("pages");
     drop(world);
-    let found = file_query(&file.0, "PRAGMA journal_mode = delete");
-    assert_eq!(found, "delete", "everything lies in the one file now");
-    let root = "SELECT CAST(rootpage AS TEXT) FROM sqlite_schema WHERE name = 'fact'";
-    let root: usize = file_query(&file.0, root).parse().unwrap();
-    let mut bytes = std::fs::read(&file.0).unwrap();
-    bytes[(root - 1) * PAGE..root * PAGE].fill(0xAA);
-    std::fs::write(&file.0, bytes).unwrap();
+    destroy(&file.0, "fact");
     let report = run(&file.0, &VerifyOptions::default());
     assert!(rules(&report).contains(&"file.damaged"), "{report:?}");
+}
+
+/// No scan reads an index that only pages and jobs look into.
+#[test]
+fn a_broken_index_is_a_violation() {
+    let (file, world, _) = build("index");
+    drop(world);
+    let any = "SELECT min(name) FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
+    destroy(&file.0, &file_query(&file.0, any));
+    let report = run(&file.0, &VerifyOptions::default());
+    assert!(rules(&report).contains(&"store.integrity"), "{report:?}");
 }
 
 /// The first text that a query finds.
