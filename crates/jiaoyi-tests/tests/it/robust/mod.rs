@@ -7,6 +7,8 @@ pub mod browser;
 pub mod canary;
 pub mod chance;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod follows;
 #[cfg(test)]
 mod handbook;
