@@ -71,10 +71,7 @@ pub(super) fn document(kind: DocumentKind, error: DocumentError) -> Words {
         DocumentError::Empty => words(format!("没有填{zh}号"), "The ID number is missing."),
         DocumentError::Length { got, want } if got < want => words(
             format!("{zh}号少 {} 位", want - got),
-            format!(
-                "The ID number is {} short.",
-                count(want - got, "character")
-            ),
+            format!("The ID number is {} short.", count(want - got, "character")),
         ),
         DocumentError::Length { got, want } => words(
             format!("{zh}号多 {} 位", got.saturating_sub(want)),
@@ -114,5 +111,24 @@ pub(super) fn document(kind: DocumentKind, error: DocumentError) -> Words {
             format!("{zh}号应有 {min} 到 {max} 位字母和数字"),
             format!("The number has {min} to {max} letters and digits."),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_singular() {
+        let length = |got| DocumentError::Length { got, want: 18 };
+        for (got, text) in [
+            (17, "The ID number is 1 character short."),
+            (16, "The ID number is 2 characters short."),
+            (19, "The ID number has 1 character too many."),
+        ] {
+            assert_eq!(document(DocumentKind::IdCard, length(got)).1, text);
+        }
+        let (_, text) = phone(PhoneError::Length { got: 10 });
+        assert_eq!(text, "The mobile number is 1 digit short.");
     }
 }

@@ -40,6 +40,19 @@ async fn every_miss_looks_alike() {
     world.settles().await;
 }
 
+/// A name that is too long is called so, and costs no try.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_too_long_is_called_so() {
+    let world = World::new().await;
+    let long = Person {
+        name: "王".repeat(101),
+        ..world.people[0].clone()
+    };
+    let page = Payer::new(&world).look_up(&long).await;
+    page.says("姓名太长，最多 100 个字");
+    assert!(!page.text.contains("不能用的字符"), "{}", page.words());
+}
+
 /// Ten misses an hour from one device; another device goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_misses_an_hour() {

@@ -179,7 +179,11 @@ fn every_status_says_whether_money_was_taken() {
 fn who_paid_twice_is_told_which_payment_goes_back() {
     for (lang, paid, twice) in [
         (Lang::Zh, "缴费成功", "您付了两次，第二笔 400.00 元"),
-        (Lang::En, "Paid", "You paid twice. The second payment of ¥400.00"),
+        (
+            Lang::En,
+            "Paid",
+            "You paid twice. The second payment of ¥400.00",
+        ),
     ] {
         let look = Look {
             lang,
@@ -200,7 +204,9 @@ fn who_paid_twice_is_told_which_payment_goes_back() {
             let html = order(&look, &fake::order(token).unwrap(), showing).html;
             let start = html.find("<h1>").unwrap();
             let head = html.find(&format!("<h1>{paid}")).unwrap();
-            let told = html.find(twice).unwrap_or_else(|| panic!("{token}: {html}"));
+            let told = html
+                .find(twice)
+                .unwrap_or_else(|| panic!("{token}: {html}"));
             let rest = lang.text(key).rsplit_once('}').unwrap().1;
             assert!(start == head && head < told, "{token}");
             assert!(html[told..].contains(rest), "{token}: {rest}");

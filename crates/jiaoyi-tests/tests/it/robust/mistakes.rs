@@ -178,6 +178,8 @@ fn commands_over_data_say_what_they_cannot_read() {
     with_folder("reading", |folder| {
         let roster = "姓名,身份证号,参保地,人员类别,手机号\n王桂兰,1,990101,resident,13910000001\n";
         std::fs::write(folder.join("wrong.csv"), roster)?;
+        let right = roster.replace(",1,", ",990101195803120211,");
+        std::fs::write(folder.join("right.csv"), right)?;
         run(folder, &["policy", "demo", "policies"])?;
         let policies = std::fs::read_dir(folder.join("policies"))?;
         for file in policies.collect::<std::io::Result<Vec<_>>>()? {
@@ -230,6 +232,13 @@ fn commands_over_data_say_what_they_cannot_read() {
                     "1 rows: 0 good, 1 to be changed",
                 ),
                 ("import roster wrong.csv --dry-run", 4, "checked only"),
+                ("import roster right.csv --dry-run", 0, "checked only"),
+                ("import roster right.csv", 0, "1 new or changed"),
+                (
+                    "import roster right.csv --dry-run",
+                    0,
+                    "checked only, nothing was written",
+                ),
                 ("import roster wrong.csv --year soon", 2, "--year"),
                 ("import roster wrong.csv --region 123456", 2, "six digits"),
                 (
