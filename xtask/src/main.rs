@@ -48,7 +48,7 @@ enum Command {
     Bench(bench::Options),
     /// Write a roster file of invented people, for measurements
     RosterFile(roster_file::Options),
-    /// Run the robustness tests at their full length: kill, timing, canary, import, meanwhile
+    /// Run the robustness tests at their full length: kill, power, illness, disk, race, …
     Soak(soak::Options),
     /// Clone, build and pay once, as a stranger would, and print how long each part took
     CleanClone(clean_clone::Options),

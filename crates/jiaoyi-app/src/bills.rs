@@ -11,7 +11,7 @@ use jiaoyi_domain::policy::{Phase, StartBase};
 use jiaoyi_domain::record::Record;
 use jiaoyi_domain::time::MINUTE_MS;
 use jiaoyi_domain::{Bucket, Instant};
-use jiaoyi_store::StoreError;
+use jiaoyi_store::{StoreError, View};
 
 /// How long a reference may be handed back.
 const REFERENCE_MS: i64 = 30 * MINUTE_MS;
@@ -83,12 +83,13 @@ impl Platform {
     /// The newest generation of the due behind a reference, priced now.
     pub(crate) async fn bill_priced(
         &self,
+        view: &View<'_>,
         reference: &BillRef,
         channel: Option<&str>,
     ) -> Result<Option<Priced>, StoreError> {
-        let due: Option<Due> = self.store.load(&reference.due()).await?;
+        let due: Option<Due> = view.load(&reference.due()).await?;
         match due {
-            Some(due) => self.priced(due, self.now(), channel).await,
+            Some(due) => self.priced(view, due, self.now(), channel).await,
             None => Ok(None),
         }
     }
@@ -96,13 +97,16 @@ impl Platform {
     /// A priced due as the check page shows it.
     pub(crate) async fn bill_view(
         &self,
+        view: &View<'_>,
         visitor: &Visitor,
         priced: &Priced,
         reference: &BillRef,
     ) -> Result<BillView, StoreError> {
-        let slot: Option<Slot> = self.store.load(&priced.due.key()).await?;
+        let slot: Option<Slot> = view.load(&priced.due.key()).await?;
         let slot = slot.filter(Slot::is_live);
-        let state = self.bill_state(visitor, priced, slot.as_ref()).await?;
+        let state = self
+            .bill_state(view, visitor, priced, slot.as_ref())
+            .await?;
         let pack = priced.pack.pack();
         let revision = &priced.revision;
         let region = self.regions.get(&revision.region);
@@ -135,7 +139,7 @@ impl Platform {
             Phase::NotYet { opens } => opens,
             Phase::InWindow { last } | Phase::Late { last } | Phase::Closed { last } => last,
         };
-        let mut view = BillView {
+        let mut bill = BillView {
             bill_ref: self.seal_bill(reference),
             name: reference.name.clone(),
             document_masked: reference.document_masked.clone(),
@@ -156,46 +160,47 @@ impl Platform {
             grade: pack.grade.map_or("", |grade| grade.code()).to_owned(),
         };
         if let Some(slot) = &slot {
-            self.show_what_was_paid(&mut view, slot).await?;
+            self.show_what_was_paid(view, &mut bill, slot).await?;
         }
-        Ok(view)
+        Ok(bill)
     }
 
     /// A paid due shows what was paid and bought, not what it would cost today.
-    async fn show_what_was_paid(&self, view: &mut BillView, slot: &Slot) -> Result<(), StoreError> {
+    async fn show_what_was_paid(
+        &self,
+        view: &View<'_>,
+        bill: &mut BillView,
+        slot: &Slot,
+    ) -> Result<(), StoreError> {
         let bucket = slot.fact_bucket.unwrap_or(slot.bucket);
         let key = (bucket, slot.order_id, slot.line_no);
-        let line: Option<Line> = self.store.load(&key).await?;
-        view.amount = slot.own;
-        view.benefit_first = slot.benefit_first;
-        view.benefit_last = slot.benefit_last;
-        view.subsidies = stored_subsidies(&slot.subsidies);
+        let line: Option<Line> = view.load(&key).await?;
+        bill.amount = slot.own;
+        bill.benefit_first = slot.benefit_first;
+        bill.benefit_last = slot.benefit_last;
+        bill.subsidies = stored_subsidies(&slot.subsidies);
         if let Some(line) = line {
-            view.items = stored_items(&line.items);
+            bill.items = stored_items(&line.items);
         }
         Ok(())
     }
 
     async fn bill_state(
         &self,
+        view: &View<'_>,
         visitor: &Visitor,
         priced: &Priced,
         slot: Option<&Slot>,
     ) -> Result<BillState, StoreError> {
         let due = &priced.due;
         if let Some(slot) = slot {
-            let order: Option<PayOrder> = self
-                .store
-                .load(&(slot.fact_bucket.unwrap_or(slot.bucket), slot.order_id))
-                .await?;
+            let bucket = slot.fact_bucket.unwrap_or(slot.bucket);
+            let order: Option<PayOrder> = view.load(&(bucket, slot.order_id)).await?;
             let mine = order.is_some_and(|order| order.holder == visitor.device);
             return Ok(BillState::Paid {
                 at: slot.accepted_at,
                 channel: slot.fact_channel,
-                voucher: mine.then(|| {
-                    let bucket = slot.fact_bucket.unwrap_or(slot.bucket);
-                    self.order_token(bucket, slot.order_id)
-                }),
+                voucher: mine.then(|| self.order_token(bucket, slot.order_id)),
             });
         }
         if priced.is_void() || due.state == DueState::Returned {

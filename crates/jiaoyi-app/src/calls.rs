@@ -12,7 +12,7 @@ use jiaoyi_domain::messages::{Outbox, OutboxId};
 use jiaoyi_domain::record::{Column, Record, Value};
 use jiaoyi_domain::refund::Refund;
 use jiaoyi_domain::{AttemptNo, Bucket, RefundNo};
-use jiaoyi_store::StoreError;
+use jiaoyi_store::{StoreError, View};
 
 /// The key of an outbox row.
 pub(crate) type OutboxKey = <Outbox as Record>::Key;
@@ -39,7 +39,7 @@ fn handover_from_text(text: &str) -> Option<Handover> {
 impl Platform {
     /// The waiting outbox row about a subject.
     pub(crate) async fn outbox_of(
-        &self,
+        view: &View<'_>,
         bucket: Bucket,
         subject: &str,
         topic: &str,
@@ -49,7 +49,7 @@ impl Platform {
             Value::Text(subject.to_owned()),
             Value::Text(topic.to_owned()),
         ];
-        let found = self.store.query("outbox_of_subject", &given).await?;
+        let found = view.query("outbox_of_subject", &given).await?;
         Ok(found
             .into_iter()
             .next()
@@ -65,25 +65,26 @@ impl Platform {
     /// to pay. An unknown outcome is tried once more with the same bytes before it is recorded.
     pub(crate) async fn place(&self, no: &AttemptNo) -> Result<(), StoreError> {
         let key = (no.bucket(), no.clone());
-        if let Some(attempt) = self.store.load::<Attempt>(&key).await? {
-            self.place_attempt(&attempt).await?;
+        let view = self.store.view().await?;
+        if let Some(attempt) = view.load::<Attempt>(&key).await? {
+            let outbox = Platform::outbox_of(&view, key.0, no.as_str(), "create").await?;
+            drop(view);
+            self.place_attempt(&attempt, outbox).await?;
         }
         Ok(())
     }
 
-    /// As [`Platform::place`], for an attempt as it was just read; what the payer was handed, once
-    /// that is durable.
+    /// As [`Platform::place`], for an attempt and its outbox row as they were just read; what the
+    /// payer was handed, once that is durable.
     pub(crate) async fn place_attempt(
         &self,
         attempt: &Attempt,
+        outbox: Option<OutboxKey>,
     ) -> Result<Option<Handover>, StoreError> {
         if attempt.state != AttemptState::Drafted {
             return Ok(None);
         }
         let no = &attempt.attempt_no;
-        let outbox = self
-            .outbox_of(attempt.bucket, no.as_str(), "create")
-            .await?;
         let mut outcome = self.create(attempt).await;
         if matches!(outcome, CreateOutcome::Unknown { .. }) {
             outcome = self.create(attempt).await;
@@ -241,7 +242,9 @@ impl Platform {
             .filter(|row| row.state == AttemptState::Closing)
         {
             let no = &attempt.attempt_no;
-            let outbox = self.outbox_of(attempt.bucket, no.as_str(), "close").await?;
+            let view = self.store.view().await?;
+            let outbox = Platform::outbox_of(&view, attempt.bucket, no.as_str(), "close").await?;
+            drop(view);
             self.close(no, outbox).await?;
         }
         Ok(())

@@ -203,8 +203,12 @@ impl Portal for Platform {
             let Some(reference) = self.open_bill(visitor, bill_ref) else {
                 return Ok(None);
             };
-            match self.bill_priced(&reference, None).await? {
-                Some(priced) => self.bill_view(visitor, &priced, &reference).await.map(Some),
+            let view = self.store.view().await?;
+            match self.bill_priced(&view, &reference, None).await? {
+                Some(priced) => {
+                    let bill = self.bill_view(&view, visitor, &priced, &reference);
+                    bill.await.map(Some)
+                }
                 None => Ok(None),
             }
         }))
@@ -351,6 +355,11 @@ impl Portal for Platform {
 
     fn ready(&self) -> Answer<'_, String> {
         Box::pin(self.or_trouble(async move {
+            if !self.store.can_write() {
+                return Err(StoreError::Unavailable {
+                    why: "the database takes nothing in".to_owned(),
+                });
+            }
             let cases = self.store.query("count_open_cases", &[]).await?;
             let open = match cases.first().and_then(|row| row.first()) {
                 Some(jiaoyi_domain::record::Value::Int(count)) => *count,

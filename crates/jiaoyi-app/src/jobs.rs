@@ -3,24 +3,30 @@
 
 use crate::calls::OutboxKey;
 use crate::platform::{Platform, place};
+use futures_util::FutureExt;
 use jiaoyi_channels::SmsError;
 use jiaoyi_domain::audit::{ChainId, Checkpoint, checkpoint_text};
-use jiaoyi_domain::decide::{Answer, ApproveRefund, DueKey, FinishOutbox, LeaseOutbox};
+use jiaoyi_domain::decide::{Answer, ApproveRefund, DueKey, FinishOutbox, LeaseOutbox, Refusal};
 use jiaoyi_domain::due::Due;
 use jiaoyi_domain::messages::OutboxId;
 use jiaoyi_domain::person::Phone;
 use jiaoyi_domain::record::Value;
 use jiaoyi_domain::refund::{Refund, RefundState};
 use jiaoyi_domain::roster::Person;
-use jiaoyi_domain::time::SECOND_MS;
+use jiaoyi_domain::time::{DAY_MS, SECOND_MS};
 use jiaoyi_domain::voucher::{Voucher, VoucherContent};
-use jiaoyi_domain::{AttemptNo, Bucket, Fen, RefundNo, VoucherNo};
+use jiaoyi_domain::working_set::Damaged;
+use jiaoyi_domain::{AttemptNo, Bucket, Fen, Instant, RefundNo, VoucherNo};
 use jiaoyi_store::StoreError;
+use jiaoyi_store::engine::RawRows;
+use std::panic::AssertUnwindSafe;
 
 /// How much of each kind of work one pass takes on.
 const WORK_MAX: i64 = 100;
 /// How long the work on one message may take before another may take it over.
 const LEASE_MS: i64 = 30 * SECOND_MS;
+/// How many vouchers one pass signs.
+const SIGN_MAX: i64 = 20;
 
 /// What one pass did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,110 +70,174 @@ fn sent(outcome: Result<(), SmsError>) -> bool {
     }
 }
 
+/// A message of the outbox that is due.
+struct Message {
+    key: OutboxKey,
+    topic: String,
+    subject: String,
+}
+
+impl Message {
+    fn read(row: &[Value]) -> Option<Message> {
+        let id = match row.get(1) {
+            Some(Value::Bytes(id)) => <[u8; 16]>::try_from(id.as_slice()).ok()?,
+            _ => return None,
+        };
+        Some(Message {
+            key: (bucket_of(row)?, OutboxId(id)),
+            topic: text_of(row, 2)?.to_owned(),
+            subject: text_of(row, 3)?.to_owned(),
+        })
+    }
+}
+
 impl Platform {
-    /// One pass over everything that is due now.
+    /// One pass over everything that is due now. What fails is put off and keeps nobody waiting.
     ///
     /// # Errors
     ///
-    /// The store's trouble; what was done before it stays done.
+    /// The store's trouble, after every kind of work had its turn; what was done stays done.
     pub async fn work(&self) -> Result<Worked, StoreError> {
+        let messages = self.relay().await;
+        let asked = self.ask_due().await;
+        let refunds = self.refunds_due().await;
+        let signed = self.sign_due().await;
         Ok(Worked {
-            messages: self.relay().await?,
-            asked: self.ask_due().await?,
-            refunds: self.refunds_due().await?,
-            signed: self.sign_due().await?,
+            messages: messages?,
+            asked: asked?,
+            refunds: refunds?,
+            signed: signed?,
         })
     }
 
-    fn due_now(&self) -> [Value; 2] {
-        [Value::Int(self.now().0), Value::Int(WORK_MAX)]
+    /// Reads what is due of a kind, `max` more than are put off: those may stand first.
+    async fn due(
+        &self,
+        kind: &'static str,
+        query: &'static str,
+        since: Instant,
+        max: i64,
+    ) -> Result<RawRows, StoreError> {
+        let put_off = i64::try_from(self.put_off.count(kind)).unwrap_or(0);
+        let max = Value::Int(max.saturating_add(put_off));
+        self.store.query(query, &[Value::Int(since.0), max]).await
+    }
+
+    /// Does one piece of work after the other; how many were done. One that fails or panics is put
+    /// off; the kind's turn ends early only when the store takes nothing in.
+    async fn each<T, F>(
+        &self,
+        kind: &'static str,
+        items: impl Iterator<Item = (String, T)>,
+        act: impl Fn(T) -> F,
+    ) -> Result<u32, StoreError>
+    where
+        F: Future<Output = Result<bool, StoreError>>,
+    {
+        let mut done = 0;
+        for (subject, item) in items {
+            if self.put_off.waits(kind, &subject, self.now()) {
+                continue;
+            }
+            match AssertUnwindSafe(act(item)).catch_unwind().await {
+                Ok(Ok(did)) => {
+                    self.put_off.went_well(kind, &subject);
+                    done += u32::from(did);
+                }
+                Ok(Err(error)) => {
+                    self.put_off.failed(kind, &subject, self.now());
+                    if error.is_away() {
+                        return Err(error);
+                    }
+                    let code = error.code();
+                    tracing::error!(kind, subject, code, %error, "due work failed and is put off");
+                }
+                Err(_) => {
+                    self.put_off.failed(kind, &subject, self.now());
+                    tracing::error!(kind, subject, "due work panicked and is put off");
+                }
+            }
+        }
+        Ok(done)
     }
 
     /// Asks the channels about attempts whose time has come.
     async fn ask_due(&self) -> Result<u32, StoreError> {
-        let mut done = 0;
-        for row in self.store.query("attempts_to_ask", &self.due_now()).await? {
-            if let Some(no) = text_of(&row, 0).and_then(AttemptNo::parse) {
-                self.ask(&no).await?;
-                done += 1;
-            }
-        }
-        Ok(done)
+        let rows = self.due("ask", "attempts_to_ask", self.now(), WORK_MAX);
+        let rows = rows.await?;
+        let items = rows.iter().filter_map(|row| {
+            let no = text_of(row, 0).and_then(AttemptNo::parse)?;
+            Some((no.as_str().to_owned(), no))
+        });
+        let ask = |no: AttemptNo| async move { self.ask(&no).await.map(|_| true) };
+        self.each("ask", items, ask).await
     }
 
     /// Sends refunds whose ground is certain, and asks after those on their way.
     async fn refunds_due(&self) -> Result<u32, StoreError> {
-        let mut done = 0;
-        for row in self.store.query("refunds_to_act", &self.due_now()).await? {
-            let Some(no) = text_of(&row, 0).and_then(RefundNo::parse) else {
-                continue;
-            };
-            let key = (no.bucket(), no.clone());
-            let Some(refund): Option<Refund> = self.store.load(&key).await? else {
-                continue;
-            };
-            match refund.state {
-                RefundState::Held => {
-                    let Some(renderer) = self.renderer(refund.channel) else {
-                        continue;
-                    };
-                    self.submit(ApproveRefund {
-                        refund_no: no,
-                        renderer,
-                    })
-                    .await?;
-                }
-                RefundState::Sent | RefundState::Unknown => self.ask_refund(&refund).await?,
-                RefundState::Requested
-                | RefundState::Approved
-                | RefundState::Done
-                | RefundState::Manual
-                | RefundState::Cancelled => {}
+        let rows = self.due("refund", "refunds_to_act", self.now(), WORK_MAX);
+        let rows = rows.await?;
+        let items = rows.iter().filter_map(|row| {
+            let no = text_of(row, 0).and_then(RefundNo::parse)?;
+            Some((no.as_str().to_owned(), no))
+        });
+        let act = |no: RefundNo| async move { self.act_on_refund(no).await };
+        self.each("refund", items, act).await
+    }
+
+    async fn act_on_refund(&self, no: RefundNo) -> Result<bool, StoreError> {
+        let key = (no.bucket(), no.clone());
+        let Some(refund): Option<Refund> = self.store.load(&key).await? else {
+            return Ok(false);
+        };
+        match refund.state {
+            RefundState::Held => {
+                let Some(renderer) = self.renderer(refund.channel) else {
+                    return Ok(false);
+                };
+                self.submit(ApproveRefund {
+                    refund_no: no,
+                    renderer,
+                })
+                .await?;
             }
-            done += 1;
+            RefundState::Sent | RefundState::Unknown => self.ask_refund(&refund).await?,
+            RefundState::Requested
+            | RefundState::Approved
+            | RefundState::Done
+            | RefundState::Manual
+            | RefundState::Cancelled => {}
         }
-        Ok(done)
+        Ok(true)
     }
 
     /// Does what left-over messages ask for.
     async fn relay(&self) -> Result<u32, StoreError> {
-        let mut done = 0;
-        for row in self.store.query("outbox_due", &self.due_now()).await? {
-            let id = match row.get(1) {
-                Some(Value::Bytes(id)) => <[u8; 16]>::try_from(id.as_slice()).ok(),
-                _ => None,
-            };
-            let (Some(bucket), Some(id)) = (bucket_of(&row), id) else {
-                continue;
-            };
-            let (Some(topic), Some(subject)) = (text_of(&row, 2), text_of(&row, 3)) else {
-                continue;
-            };
-            let key: OutboxKey = (bucket, OutboxId(id));
-            let leased = self
-                .submit(LeaseOutbox {
-                    key,
-                    for_ms: LEASE_MS,
-                })
-                .await;
-            let Ok(Answer::Leased { token }) = leased else {
-                continue;
-            };
-            let finished = self.deliver(topic, subject, key).await?;
-            match self
-                .submit(FinishOutbox {
-                    key,
-                    token,
-                    done: finished,
-                })
-                .await
-            {
-                Ok(_) | Err(StoreError::Refused(_)) => {}
-                Err(error) => return Err(error),
-            }
-            done += 1;
+        let rows = self.due("relay", "outbox_due", self.now(), WORK_MAX);
+        let rows = rows.await?;
+        let items = rows.iter().filter_map(|row| {
+            let message = Message::read(row)?;
+            Some((format!("{:?}", message.key.1), message))
+        });
+        let send = |message: Message| async move { self.pass_on(&message).await };
+        self.each("relay", items, send).await
+    }
+
+    async fn pass_on(&self, message: &Message) -> Result<bool, StoreError> {
+        let key = message.key;
+        let for_ms = LEASE_MS;
+        let token = match self.submit(LeaseOutbox { key, for_ms }).await {
+            Ok(Answer::Leased { token }) => token,
+            // Somebody else has it, or has done it.
+            Ok(_) | Err(StoreError::Refused(Refusal::Leased)) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let (topic, subject) = (&message.topic, &message.subject);
+        let done = self.deliver(topic, subject, key).await?;
+        match self.submit(FinishOutbox { key, token, done }).await {
+            Ok(_) | Err(StoreError::Refused(Refusal::Leased)) => Ok(true),
+            Err(error) => Err(error),
         }
-        Ok(done)
     }
 
     /// Whether the message is done with.
@@ -292,19 +362,23 @@ impl Platform {
 
     /// Signs vouchers that nobody has read yet.
     async fn sign_due(&self) -> Result<u32, StoreError> {
-        let since = self.now().plus_ms(-jiaoyi_domain::time::DAY_MS);
-        let given = [Value::Int(since.0), Value::Int(20)];
-        let mut done = 0;
-        for row in self.store.query("vouchers_unsigned", &given).await? {
-            let Some(no) = text_of(&row, 1).and_then(VoucherNo::parse) else {
-                continue;
+        let since = self.now().plus_ms(-DAY_MS);
+        let rows = self.due("sign", "vouchers_unsigned", since, SIGN_MAX);
+        let rows = rows.await?;
+        let items = rows.iter().filter_map(|row| {
+            let no = text_of(row, 1).and_then(VoucherNo::parse)?;
+            Some((no.as_str().to_owned(), no))
+        });
+        let sign = |no: VoucherNo| async move {
+            let key = (no.bucket(), no);
+            let Some(voucher) = self.store.load::<Voucher>(&key).await? else {
+                return Ok(false);
             };
-            if let Some(voucher) = self.store.load::<Voucher>(&(no.bucket(), no)).await? {
-                self.signed(voucher).await?;
-                done += 1;
-            }
-        }
-        Ok(done)
+            let table = "voucher";
+            let signed = self.signed(voucher).await?;
+            signed.map(|_| true).ok_or(Damaged { table }.into())
+        };
+        self.each("sign", items, sign).await
     }
 
     /// Signs the list of all chains with number and hash.

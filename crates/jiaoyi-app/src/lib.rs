@@ -17,6 +17,7 @@ mod pay;
 pub mod platform;
 pub mod portal;
 mod pricing;
+mod put_off;
 pub mod verify;
 mod vouchers;
 

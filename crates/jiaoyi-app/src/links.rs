@@ -62,7 +62,8 @@ impl Platform {
         person: &Person,
     ) -> Result<LinkAnswer, StoreError> {
         let key = (due.bucket, due.due_id, due.generation);
-        let Some(priced) = self.priced(due, self.now(), None).await? else {
+        let view = self.store.view().await?;
+        let Some(priced) = self.priced(&view, due, self.now(), None).await? else {
             return Ok(LinkAnswer::Gone);
         };
         let reference = BillRef::new(
@@ -73,8 +74,8 @@ impl Platform {
             person.document_masked.clone(),
             priced.revision.region.clone(),
         );
-        let view = self.bill_view(visitor, &priced, &reference).await?;
-        Ok(LinkAnswer::Bill(Box::new(view)))
+        let bill = self.bill_view(&view, visitor, &priced, &reference).await?;
+        Ok(LinkAnswer::Bill(Box::new(bill)))
     }
 
     /// Opens a notice link; see [`crate::portal::Portal::open_link`].
@@ -122,7 +123,8 @@ impl Platform {
 
     /// Whether the last window of an unpaid due has closed: its link ends with it.
     async fn is_over(&self, due: &Due) -> Result<bool, StoreError> {
-        let priced = self.priced(due.clone(), self.now(), None).await?;
+        let view = self.store.view().await?;
+        let priced = self.priced(&view, due.clone(), self.now(), None).await?;
         Ok(match priced {
             Some(priced) => due.paid_at.is_none() && matches!(priced.phase, Phase::Closed { .. }),
             None => true,

@@ -12,7 +12,7 @@ use jiaoyi_domain::person::{Document, DocumentError, DocumentKind, NameError, Pe
 use jiaoyi_domain::record::{Column, Record, Value};
 use jiaoyi_domain::roster::Person;
 use jiaoyi_domain::{Bucket, Date};
-use jiaoyi_store::StoreError;
+use jiaoyi_store::{StoreError, View};
 use std::collections::BTreeMap;
 
 /// What was typed, in the form in which it is compared.
@@ -91,14 +91,15 @@ impl Platform {
     /// faster, because its rows would always lie in the processor's caches.
     async fn nearest(
         &self,
+        view: &View<'_>,
         bucket: Bucket,
         doc_hmac: [u8; 32],
     ) -> Result<(bool, (Bucket, PersonId)), StoreError> {
         let given = [bucket.to_value(), doc_hmac.to_value()];
-        let mut found = self.store.query("nearest_document", &given).await?;
+        let mut found = view.query("nearest_document", &given).await?;
         if found.is_empty() {
             let first = [Bucket::default().to_value(), [0; 32].to_value()];
-            found = self.store.query("nearest_document", &first).await?;
+            found = view.query("nearest_document", &first).await?;
         }
         let nobody = (false, (Bucket::default(), PersonId([0; 16])));
         let Some([at, hmac, person_bucket, person]) = found
@@ -144,10 +145,11 @@ impl Platform {
         let bucket = self.keyring.bucket_of(kind, &text);
         let doc_hmac = self.keyring.doc_hmac(kind, &text);
         let name_hmac = self.keyring.name_hmac(&typed.name.index_text());
-        let (known, person_key) = self.nearest(bucket, doc_hmac).await?;
-        let person: Option<Person> = self.store.load(&person_key).await?;
+        let view = self.store.view().await?;
+        let (known, person_key) = self.nearest(&view, bucket, doc_hmac).await?;
+        let person: Option<Person> = view.load(&person_key).await?;
         let named = person.is_some_and(|person| constant_eq(&person.name_hmac, &name_hmac));
-        let bills = self.bills_of(visitor, person_key, &typed).await?;
+        let bills = self.bills_of(&view, visitor, person_key, &typed).await?;
         let shown: Vec<_> = bills.into_iter().filter(|_| known & named).collect();
         self.limits.outcome(&visitor.device, shown.is_empty(), now);
         Ok(if shown.is_empty() {
@@ -159,13 +161,14 @@ impl Platform {
 
     async fn bills_of(
         &self,
+        view: &View<'_>,
         visitor: &Visitor,
         person: (Bucket, PersonId),
         typed: &Typed,
     ) -> Result<Vec<crate::portal::BillView>, StoreError> {
         let now = self.now();
         let given = [person.0.to_value(), person.1.to_value()];
-        let dues: Vec<Due> = self.store.range("by_person", &given).await?;
+        let dues: Vec<Due> = view.range("by_person", &given).await?;
         let mut newest: BTreeMap<i16, Due> = BTreeMap::new();
         for due in dues {
             let entry = newest
@@ -179,7 +182,7 @@ impl Platform {
         let mut bills = Vec::new();
         for due in newest.into_values() {
             let key = due.key();
-            let Some(priced) = self.priced(due, now, None).await? else {
+            let Some(priced) = self.priced(view, due, now, None).await? else {
                 continue;
             };
             let reference = BillRef::new(
@@ -190,10 +193,10 @@ impl Platform {
                 masked.as_str().to_owned(),
                 typed.region.clone(),
             );
-            let view = self.bill_view(visitor, &priced, &reference).await?;
+            let bill = self.bill_view(view, visitor, &priced, &reference).await?;
             // Compared last, so that a wrong region costs what a right one does.
             if self.region_fits(&typed.region, &priced.revision.region) {
-                bills.push(view);
+                bills.push(bill);
             }
         }
         Ok(bills)

@@ -110,7 +110,9 @@ impl Platform {
         let Some(due) = dues.into_iter().max_by_key(|due| due.benefit_year) else {
             return Ok(false);
         };
-        let priced = self.priced(due, self.now(), None).await?;
+        let view = self.store.view().await?;
+        let priced = self.priced(&view, due, self.now(), None).await?;
+        drop(view);
         let quote = priced.as_ref().and_then(Priced::quote);
         let wechat = ChannelCode::Wechat;
         let channel = self.renderer(wechat).zip(self.gateway(wechat));
@@ -142,9 +144,12 @@ impl Platform {
         let bucket = attempt_no.bucket();
         let text = format!("weixin://wxpay/bizpayurl?pr={txn_id}");
         let handover = format!("qr:{text}");
+        let view = self.store.view().await?;
+        let outbox = Platform::outbox_of(&view, bucket, &attempt, "create").await?;
+        drop(view);
         self.submit(RecordCreated {
             attempt_no: attempt_no.clone(),
-            outbox: self.outbox_of(bucket, &attempt, "create").await?,
+            outbox,
             outcome: CreateOutcome::Ready(Handover::Qr(text)),
             handover_sealed: Some(self.keyring.seal(
                 handover.as_bytes(),

@@ -13,7 +13,14 @@ use jiaoyi_domain::decide::{
 use jiaoyi_domain::due::OrderId;
 use jiaoyi_domain::record::{Column, Value};
 use jiaoyi_domain::{AttemptNo, Bucket};
-use jiaoyi_store::{CallKey, StoreError};
+use jiaoyi_store::{CallKey, StoreError, View};
+
+/// What a payer chose on a form.
+struct Pressed<'f> {
+    method: Method,
+    openid: Option<String>,
+    form_key: &'f str,
+}
 
 /// Most open payments of one device.
 const OPEN_LOCKS_MAX: i64 = 10;
@@ -27,11 +34,9 @@ impl Platform {
         }
     }
 
-    async fn holds_too_many(&self, visitor: &Visitor) -> Result<bool, StoreError> {
-        let found = self
-            .store
-            .query("open_locks_of_holder", &[visitor.device.to_value()])
-            .await?;
+    async fn holds_too_many(view: &View<'_>, visitor: &Visitor) -> Result<bool, StoreError> {
+        let given = [visitor.device.to_value()];
+        let found = view.query("open_locks_of_holder", &given).await?;
         let open = match found.first().and_then(|row| row.first()) {
             Some(Value::Int(count)) => *count,
             _ => 0,
@@ -44,10 +49,11 @@ impl Platform {
         visitor: &Visitor,
         reference: &BillRef,
     ) -> Result<StartAnswer, StoreError> {
-        match self.bill_priced(reference, None).await? {
+        let view = self.store.view().await?;
+        match self.bill_priced(&view, reference, None).await? {
             Some(priced) => {
-                let view = self.bill_view(visitor, &priced, reference).await?;
-                Ok(StartAnswer::NotPayable(Box::new(view)))
+                let bill = self.bill_view(&view, visitor, &priced, reference).await?;
+                Ok(StartAnswer::NotPayable(Box::new(bill)))
             }
             None => Ok(StartAnswer::Expired),
         }
@@ -66,11 +72,15 @@ impl Platform {
         let Some((renderer, gateway)) = self.renderer(channel).zip(self.gateway(channel)) else {
             return Ok(StartAnswer::ChannelDown { order: None });
         };
-        let priced = self.bill_priced(&reference, Some(channel.code())).await?;
+        let view = self.store.view().await?;
+        let priced = self.bill_priced(&view, &reference, Some(channel.code()));
+        let priced = priced.await?;
+        let too_many = Platform::holds_too_many(&view, visitor).await?;
+        drop(view);
         let Some(quote) = priced.as_ref().and_then(Priced::quote) else {
             return self.not_payable(visitor, &reference).await;
         };
-        if self.holds_too_many(visitor).await? {
+        if too_many {
             return Ok(StartAnswer::TooMany);
         }
         let due = quote.due;
@@ -93,26 +103,27 @@ impl Platform {
             displace: request.displace,
             renderer,
         };
+        let pressed = Pressed {
+            method: request.method,
+            openid: request.openid,
+            form_key: &request.form_key,
+        };
         match self.submit_keyed(command, key.clone()).await {
             Ok(Answer::Started {
                 bucket,
                 order,
                 attempt,
-            }) => self.after_start(bucket, &order, &attempt).await,
+            }) => {
+                self.after_start(visitor, bucket, &order, &attempt, pressed)
+                    .await
+            }
             Ok(_) => self.not_payable(visitor, &reference).await,
             // The payer came back to the form and chose another way of paying.
             Err(StoreError::Refused(Refusal::KeyReused)) => {
                 let Some(token) = self.started_by(&key, &due).await? else {
                     return self.not_payable(visitor, &reference).await;
                 };
-                let StartRequest {
-                    method,
-                    openid,
-                    form_key,
-                    ..
-                } = request;
-                self.switch_method(visitor, &token, method, openid, &form_key)
-                    .await
+                self.switch_pressed(visitor, &token, pressed).await
             }
             Err(error) => self.start_refused(visitor, &reference, error).await,
         }
@@ -154,25 +165,41 @@ impl Platform {
         }
     }
 
-    /// Sends the new attempt to its channel and the payer on the way.
+    /// Sends the new attempt to its channel and the payer on the way. When the payer has chosen
+    /// another way since this form was first sent, the order changes back to this one.
     async fn after_start(
         &self,
+        visitor: &Visitor,
         bucket: u16,
         order: &str,
         attempt: &str,
+        pressed: Pressed<'_>,
     ) -> Result<StartAnswer, StoreError> {
         let named = Bucket::try_new(bucket).zip(order_from_text(order));
         let (Some((bucket, order_id)), Some(no)) = (named, AttemptNo::parse(attempt)) else {
             return Ok(StartAnswer::Expired);
         };
-        let attempts = self.attempts(bucket, order_id).await?;
+        let view = self.store.view().await?;
+        let given = [bucket.to_value(), order_id.to_value()];
+        let attempts: Vec<Attempt> = view.range("by_order", &given).await?;
+        let outbox = Platform::outbox_of(&view, bucket, no.as_str(), "create").await?;
+        drop(view);
         self.close_now(&attempts).await?;
+        let token = self.order_token(bucket, order_id);
+        let newest = attempts.iter().max_by_key(|attempt| attempt.seq);
+        if let Some(newest) = newest.filter(|newest| newest.attempt_no != no) {
+            let form_key = format!("{}:{}", pressed.form_key, newest.attempt_no.as_str());
+            let pressed = Pressed {
+                form_key: &form_key,
+                ..pressed
+            };
+            return Box::pin(self.switch_pressed(visitor, &token, pressed)).await;
+        }
         let drafted = attempts.iter().find(|attempt| attempt.attempt_no == no);
         let placed = match drafted {
-            Some(attempt) => self.place_attempt(attempt).await?,
+            Some(attempt) => self.place_attempt(attempt, outbox).await?,
             None => None,
         };
-        let token = self.order_token(bucket, order_id);
         // Read again only where nothing was handed out just now: link methods, a form sent twice.
         let attempt: Option<Attempt> = match &placed {
             Some(_) => None,
@@ -224,7 +251,9 @@ impl Platform {
         let Some(reference) = self.open_bill(visitor, bill_ref) else {
             return Ok(StartAnswer::Expired);
         };
-        let priced = self.bill_priced(&reference, None).await?;
+        let view = self.store.view().await?;
+        let priced = self.bill_priced(&view, &reference, None).await?;
+        drop(view);
         let Some(quote) = priced.as_ref().and_then(Priced::quote) else {
             return self.not_payable(visitor, &reference).await;
         };
@@ -285,6 +314,21 @@ impl Platform {
         openid: Option<String>,
         form_key: &str,
     ) -> Result<StartAnswer, StoreError> {
+        let pressed = Pressed {
+            method,
+            openid,
+            form_key,
+        };
+        self.switch_pressed(visitor, token, pressed).await
+    }
+
+    async fn switch_pressed(
+        &self,
+        visitor: &Visitor,
+        token: &str,
+        pressed: Pressed<'_>,
+    ) -> Result<StartAnswer, StoreError> {
+        let method = pressed.method;
         let Some(order) = self.read_order_token(token) else {
             return Ok(StartAnswer::Expired);
         };
@@ -295,7 +339,7 @@ impl Platform {
             });
         };
         // A form of switching may be sent again with yet another method: each is a call of its own.
-        let form_key = format!("{form_key}:{}", method.code());
+        let form_key = format!("{}:{}", pressed.form_key, method.code());
         let key = self.call_key(order.0, visitor, &form_key, &[&order.1.0]);
         let command = SwitchMethod {
             order,
@@ -304,7 +348,7 @@ impl Platform {
             merchant: gateway.merchant().to_owned(),
             app: gateway.app().to_owned(),
             payer_ip: visitor.ip.clone(),
-            openid,
+            openid: pressed.openid.clone(),
             renderer,
         };
         match self.submit_keyed(command, key).await {
@@ -312,7 +356,10 @@ impl Platform {
                 bucket,
                 order,
                 attempt,
-            }) => self.after_start(bucket, &order, &attempt).await,
+            }) => {
+                self.after_start(visitor, bucket, &order, &attempt, pressed)
+                    .await
+            }
             Ok(_) => Ok(StartAnswer::Expired),
             Err(StoreError::Refused(Refusal::TooManyLocks)) => Ok(StartAnswer::TooMany),
             Err(StoreError::Busy { retry_after_s }) => Ok(StartAnswer::Busy { retry_after_s }),

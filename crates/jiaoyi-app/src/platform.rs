@@ -3,18 +3,19 @@
 use crate::health::Health;
 use crate::limits::Limits;
 use crate::portal::{Announcement, PortalError, PortalErrorKind};
+use crate::put_off::PutOff;
 use jiaoyi_channels::{Channels, Gateway};
 use jiaoyi_crypto::keyring::Keyring;
 use jiaoyi_documents::Fonts;
 use jiaoyi_domain::channel::{AttemptTerms, ChannelCode, RefundTerms};
-use jiaoyi_domain::decide::{Answer, Command, Renderer};
+use jiaoyi_domain::decide::{Answer, Command, NotePutAside, Refusal, Renderer};
 use jiaoyi_domain::due::{OrderId, RosterId};
 use jiaoyi_domain::policy::{InForce, PolicySet};
 use jiaoyi_domain::record::Value;
 use jiaoyi_domain::region::RegionTable;
 use jiaoyi_domain::roster::{PolicyPack, Roster, RosterState};
 use jiaoyi_domain::{Bucket, Date, Instant};
-use jiaoyi_store::{CallKey, Envelope, Store, StoreError};
+use jiaoyi_store::{CallKey, Envelope, Store, StoreError, View};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -63,6 +64,7 @@ pub struct Platform {
     pub(crate) health: Health,
     pub(crate) fonts: Fonts,
     pub(crate) refused: crate::notices::RefusedNotices,
+    pub(crate) put_off: PutOff,
     /// Hosts under which vouchers were signed before this start.
     pub(crate) former_hosts: Vec<String>,
     policies: RwLock<Policies>,
@@ -78,6 +80,21 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error("a stored policy pack is not valid any more: {0}")]
     Policy(String),
+    /// With other keys everybody known would become somebody new, and could pay once more.
+    #[error(
+        "these are not the keys that the database was filled with: what is sealed does not open"
+    )]
+    OtherKeys,
+}
+
+/// Whether keys are those that a database was filled with. `found` is what the query `any_sealed`
+/// finds there.
+#[must_use]
+pub fn keys_fit(keyring: &Keyring, found: &[Vec<Value>]) -> bool {
+    match found.first().and_then(|row| row.first()) {
+        Some(Value::Bytes(sealed)) => keyring.open(sealed, place::NUMBER).is_ok(),
+        _ => true,
+    }
 }
 
 impl Platform {
@@ -85,7 +102,8 @@ impl Platform {
     ///
     /// # Errors
     ///
-    /// [`StartError`] when the store cannot be read or a stored pack is contradictory.
+    /// [`StartError`] when the store cannot be read, the keys are not its own, or a stored pack is
+    /// contradictory.
     pub async fn open(
         store: Store,
         keyring: Keyring,
@@ -95,6 +113,9 @@ impl Platform {
         (clock, random): (Clock, Random),
         fonts: Fonts,
     ) -> Result<Platform, StartError> {
+        if !keys_fit(&keyring, &store.query("any_sealed", &[]).await?) {
+            return Err(StartError::OtherKeys);
+        }
         let hosts = store.query("voucher_hosts", &[]).await?;
         let former_hosts = hosts.into_iter().flatten().filter_map(|value| match value {
             Value::Text(host) => Some(host),
@@ -114,6 +135,7 @@ impl Platform {
             random,
             fonts,
             refused: crate::notices::RefusedNotices::default(),
+            put_off: PutOff::default(),
             policies: RwLock::default(),
             news: RwLock::default(),
             active: RwLock::default(),
@@ -190,7 +212,11 @@ impl Platform {
     }
 
     /// Whether the revisions of a roster count. For pages: a decision asserts it by itself.
-    pub(crate) async fn is_active(&self, roster: RosterId) -> Result<bool, StoreError> {
+    pub(crate) async fn is_active(
+        &self,
+        view: &View<'_>,
+        roster: RosterId,
+    ) -> Result<bool, StoreError> {
         let known = {
             let set = self.active.read().unwrap_or_else(PoisonError::into_inner);
             set.contains(&roster)
@@ -198,7 +224,7 @@ impl Platform {
         if known {
             return Ok(true);
         }
-        let found: Option<Roster> = self.store.load(&(roster.0,)).await?;
+        let found: Option<Roster> = view.load(&(roster.0,)).await?;
         let active = found.is_some_and(|row| row.state == RosterState::Active);
         if active {
             let mut set = self.active.write().unwrap_or_else(PoisonError::into_inner);
@@ -259,7 +285,20 @@ impl Platform {
     ///
     /// [`StoreError`].
     pub async fn submit(&self, command: impl Command + 'static) -> Result<Answer, StoreError> {
-        self.store.submit(self.envelope(command, None)).await
+        self.commit(self.envelope(command, None)).await
+    }
+
+    /// Commits a command; one that was put aside becomes a case for staff, one for each kind.
+    async fn commit(&self, envelope: Envelope) -> Result<Answer, StoreError> {
+        let command = envelope.command.kind();
+        let answer = self.store.submit(envelope).await;
+        if let Err(StoreError::Refused(Refusal::Poisoned { .. })) = &answer {
+            let case = self.envelope(NotePutAside { command }, None);
+            if let Err(error) = self.store.submit(case).await {
+                tracing::error!(command, %error, "no case was opened for what was put aside");
+            }
+        }
+        answer
     }
 
     /// Decides and commits a command under the key of a mutating call.
@@ -272,7 +311,7 @@ impl Platform {
         command: impl Command + 'static,
         key: CallKey,
     ) -> Result<Answer, StoreError> {
-        self.store.submit(self.envelope(command, Some(key))).await
+        self.commit(self.envelope(command, Some(key))).await
     }
 
     pub(crate) fn envelope(

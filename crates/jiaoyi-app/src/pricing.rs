@@ -6,7 +6,7 @@ use jiaoyi_domain::due::{Due, Revision, RevisionKind, join_amounts};
 use jiaoyi_domain::policy::{InForce, Item, Payer, Phase, PhaseKind, Price};
 use jiaoyi_domain::record::{Column, Record};
 use jiaoyi_domain::{Date, Instant};
-use jiaoyi_store::StoreError;
+use jiaoyi_store::{StoreError, View};
 
 /// A due with everything that says what it costs now.
 pub(crate) struct Priced {
@@ -97,16 +97,17 @@ impl Platform {
     /// Prices a due at `at`; `None` when no active roster prices it or no pack holds.
     pub(crate) async fn priced(
         &self,
+        view: &View<'_>,
         due: Due,
         at: Instant,
         channel: Option<&str>,
     ) -> Result<Option<Priced>, StoreError> {
         let (bucket, due_id, generation) = due.key();
         let given = [bucket.to_value(), due_id.to_value(), generation.to_value()];
-        let mut revisions: Vec<Revision> = self.store.range("by_due", &given).await?;
+        let mut revisions: Vec<Revision> = view.range("by_due", &given).await?;
         revisions.sort_by_key(|revision| std::cmp::Reverse(revision.revision_no));
         for revision in revisions {
-            if self.is_active(revision.roster_id).await? {
+            if self.is_active(view, revision.roster_id).await? {
                 return Ok(self.price_revision(due, revision, at, channel));
             }
         }

@@ -193,6 +193,11 @@ printed_number! {
     RefundNo, "R"
 }
 
+impl AttemptNo {
+    /// Stands before every number: where a search begins.
+    pub(crate) const LOWEST: AttemptNo = AttemptNo(String::new());
+}
+
 /// The number of a voucher (凭证号): three characters of bucket, 12 random, one check.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VoucherNo(String);

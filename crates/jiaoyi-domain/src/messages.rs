@@ -118,6 +118,8 @@ codes! {
         AfterClose = 7 "after_close",
         /// Money came for a due that had been withdrawn.
         Void = 8 "void",
+        /// A command failed by itself, again and again, and was put aside.
+        PutAside = 9 "put_aside",
     }
 }
 

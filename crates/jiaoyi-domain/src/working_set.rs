@@ -51,6 +51,14 @@ impl Need {
         }
     }
 
+    /// The range, and what it is given; a key is the range without a name.
+    const fn asked(&self) -> (&'static str, &Vec<Value>) {
+        match self {
+            Need::Key { key, .. } => ("", key),
+            Need::Range { range, given, .. } => (*range, given),
+        }
+    }
+
     /// The table whose rows are needed.
     #[must_use]
     pub const fn table(&self) -> u8 {
@@ -86,7 +94,8 @@ struct Entry<R> {
 #[derive(Debug)]
 pub struct Rows<R: Record> {
     rows: BTreeMap<R::Key, Entry<R>>,
-    ranges: BTreeSet<(&'static str, Vec<Value>)>,
+    /// What was asked of the store, by range; keys under the empty name.
+    asked: BTreeMap<&'static str, BTreeSet<Vec<Value>>>,
     /// What the running command changed: key and the entry before.
     journal: BTreeMap<R::Key, Option<Entry<R>>>,
 }
@@ -95,7 +104,7 @@ impl<R: Record> Default for Rows<R> {
     fn default() -> Self {
         Rows {
             rows: BTreeMap::new(),
-            ranges: BTreeSet::new(),
+            asked: BTreeMap::new(),
             journal: BTreeMap::new(),
         }
     }
@@ -111,6 +120,12 @@ impl<R: Record> Rows<R> {
     /// Every row that is loaded or was added, in key order.
     pub fn iter(&self) -> impl Iterator<Item = &R> {
         self.rows.values().filter_map(|entry| entry.now.as_ref())
+    }
+
+    /// The rows with `first <= key`, in key order.
+    pub fn from<'a>(&'a self, first: &R::Key) -> impl Iterator<Item = &'a R> + use<'a, R> {
+        let rows = self.rows.range(first..);
+        rows.filter_map(|(_, entry)| entry.now.as_ref())
     }
 
     /// The rows with `first <= key <= last`, in key order.
@@ -160,17 +175,13 @@ impl<R: Record> Rows<R> {
     }
 
     fn is_loaded(&self, need: &Need) -> bool {
-        match need {
-            Need::Key { key, .. } => self.ranges.contains(&("", key.clone())),
-            Need::Range { range, given, .. } => self.ranges.contains(&(range, given.clone())),
-        }
+        let (range, given) = need.asked();
+        self.asked.get(range).is_some_and(|all| all.contains(given))
     }
 
     fn note_loaded(&mut self, need: &Need) {
-        match need {
-            Need::Key { key, .. } => self.ranges.insert(("", key.clone())),
-            Need::Range { range, given, .. } => self.ranges.insert((range, given.clone())),
-        };
+        let (range, given) = need.asked();
+        self.asked.entry(range).or_default().insert(given.clone());
     }
 
     fn absorb(&mut self, rows: Vec<Vec<Value>>) -> Result<(), Damaged> {

@@ -45,6 +45,12 @@ SELECT count(*)
 FROM pay_order
 WHERE holder = ?1 AND state = 'placed'
 
+-- name: any_sealed
+SELECT number_sealed
+FROM document
+ORDER BY bucket, doc_hmac
+LIMIT 1
+
 -- name: nearest_document
 SELECT bucket, doc_hmac, person_bucket, person_id
 FROM document
@@ -102,6 +108,10 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 SELECT coalesce(max(run_no) + 1, 0)
 FROM staged_page
 WHERE roster_id = ?1
+
+-- name: staged_rosters
+SELECT DISTINCT roster_id
+FROM staged_page
 
 -- name: staged_keys
 SELECT row_keys

@@ -10,3 +10,16 @@ PRAGMA integrity_check(100)
 
 -- name: pages
 PRAGMA quick_check(100)
+
+-- name: statistics
+INSERT INTO sqlite_stat1 (tbl, idx, stat)
+SELECT
+    t.name,
+    iif(t.wr AND i.origin = 'pk', t.name, i.name),
+    '4096000' || (
+        SELECT group_concat(iif(c.seqno > 0, ' 1', iif(c.name = 'bucket', ' 1000', ' 2')), '')
+        FROM pragma_index_info(i.name) AS c
+    )
+FROM pragma_table_list AS t
+JOIN pragma_index_list(t.name) AS i
+WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite_%'

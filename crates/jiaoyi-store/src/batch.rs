@@ -189,7 +189,6 @@ pub struct Batch {
     group: Group,
     chain: Chain,
     ws: WorkingSet,
-    asked: Vec<Need>,
     gathered: bool,
     decided: usize,
     changing: usize,
@@ -217,7 +216,6 @@ impl Batch {
             group,
             chain,
             ws: WorkingSet::default(),
-            asked: Vec::new(),
             gathered: false,
             decided: 0,
             changing: 0,
@@ -263,9 +261,6 @@ impl Batch {
     ///
     /// [`Failure::Batch`] when a stored row is damaged.
     pub fn loaded(&mut self, found: Vec<Found>) -> Result<(), Failure> {
-        for need in std::mem::take(&mut self.asked) {
-            self.ws.note_loaded(&need);
-        }
         for Found { table, rows } in found {
             self.ws
                 .absorb_rows(table, rows)
@@ -275,9 +270,12 @@ impl Batch {
     }
 
     fn ask(&mut self, mut needs: Vec<Need>) -> Step {
-        needs.sort();
+        needs.sort_unstable();
         needs.dedup();
-        self.asked.clone_from(&needs);
+        // What is not among the rows that come is absent; when none come, the batch is given up.
+        for need in &needs {
+            self.ws.note_loaded(need);
+        }
         Step::Load(needs)
     }
 

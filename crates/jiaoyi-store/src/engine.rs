@@ -13,7 +13,9 @@ use jiaoyi_domain::working_set::Need;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Most commands of one batch.
 const BATCH_MAX: usize = 128;
@@ -104,19 +106,31 @@ pub trait Engine {
     /// Gives up what is open; nothing follows for a while.
     fn rest(&mut self);
 
-    /// Brings the engine back, says whether `link` is durable, and writes a barrier after that.
+    /// Brings the engine back and gives the link that stands under the number of `link`, whoever's
+    /// try it was. It is durable: a barrier written after it was seen has proved it.
     ///
     /// # Errors
     ///
     /// [`Trouble`].
-    fn recover(&mut self, link: Option<&Link>) -> Result<bool, Trouble>;
+    fn recover(&mut self, link: Option<&Link>) -> Result<Option<Link>, Trouble>;
 
     /// Does work that is no command.
     ///
     /// # Errors
     ///
-    /// The engine's trouble; then nothing of it was done, as far as is known.
-    fn aside(&mut self, work: &Aside) -> Result<(), StoreError>;
+    /// A [`Failure`]; then nothing of it was done, as far as is known.
+    fn aside(&mut self, work: &Aside) -> Result<(), Failure>;
+}
+
+/// Reads that see one moment.
+pub trait Reads: Send + Sync {
+    /// Runs the reading statement `name` of `sql/{file}.sql`.
+    fn read<'a>(
+        &'a self,
+        file: &'static str,
+        name: &'static str,
+        given: &'a [Value],
+    ) -> Boxed<'a, Result<RawRows, StoreError>>;
 }
 
 /// A database as the program uses it.
@@ -143,6 +157,15 @@ pub trait Backend: Send + Sync {
         given: &'a [Value],
     ) -> Boxed<'a, Result<RawRows, StoreError>>;
 
+    /// Opens a view for reads that belong together, where that is cheaper than reading one by one.
+    ///
+    /// # Errors
+    ///
+    /// The engine's trouble.
+    fn view(&self) -> Boxed<'_, Result<Option<Box<dyn Reads + '_>>, StoreError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// One consistent view of everything.
     ///
     /// # Errors
@@ -153,8 +176,71 @@ pub trait Backend: Send + Sync {
     /// The database as `--database` names it, without a password.
     fn url(&self) -> &str;
 
+    /// Returns when a lane has ended although nobody closed it: nothing may be acknowledged any
+    /// more, and the process must end. A backend that cannot lose its database never returns.
+    fn stopped(&self) -> Boxed<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    /// Whether every lane has its database, as far as it has noticed.
+    fn can_write(&self) -> bool {
+        true
+    }
+
     /// Finishes what waits and stops every lane. Blocks.
     fn close(&self);
+}
+
+/// How the lanes of a backend fare.
+#[derive(Clone, Default)]
+pub(crate) struct Health {
+    /// Whether a lane has ended although nobody closed it.
+    stopped: watch::Sender<bool>,
+    /// How many lanes wait for their database.
+    away: Arc<AtomicUsize>,
+}
+
+impl Health {
+    /// Returns when a lane has ended although nobody closed it.
+    pub(crate) async fn stopped(&self) {
+        // This value holds a sender, so the channel is never closed.
+        let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
+    }
+
+    pub(crate) fn can_write(&self) -> bool {
+        self.away.load(Ordering::SeqCst) == 0 && !*self.stopped.borrow()
+    }
+}
+
+/// Held by the thread of a lane: however that ends, even by a panic, nobody waits for it any more.
+pub(crate) struct LaneThread {
+    queue: Arc<Queue<Job>>,
+    health: Health,
+}
+
+impl LaneThread {
+    pub(crate) fn new(queue: &Arc<Queue<Job>>, health: &Health) -> LaneThread {
+        LaneThread {
+            queue: Arc::clone(queue),
+            health: health.clone(),
+        }
+    }
+
+    /// Works until the queue is closed and empty, or nothing can be trusted any more. Commands of
+    /// another lane go to `wide`.
+    pub(crate) fn work(&self, lane: &mut Lane, engine: &mut dyn Engine, wide: Option<&Queue<Job>>) {
+        work(lane, engine, &self.queue, wide, &self.health.away);
+    }
+}
+
+impl Drop for LaneThread {
+    fn drop(&mut self) {
+        if !self.queue.is_closed() {
+            self.queue.close();
+            self.health.stopped.send_replace(true);
+        }
+        self.queue.take_waiting().into_iter().for_each(refuse);
+    }
 }
 
 /// Makes an item of an envelope and gives it to the backend.
@@ -215,13 +301,12 @@ pub fn drive(lane: &mut Lane, engine: &mut dyn Engine) -> Result<(), Away> {
     }
 }
 
-/// Works until the queue is closed and empty, or nothing can be trusted any more. Commands of
-/// another lane go to `wide`.
-pub(crate) fn work(
+fn work(
     lane: &mut Lane,
     engine: &mut dyn Engine,
     queue: &Queue<Job>,
     wide: Option<&Queue<Job>>,
+    away: &AtomicUsize,
 ) {
     let mut busy = false;
     loop {
@@ -234,7 +319,11 @@ pub(crate) fn work(
             match job {
                 Job::Command(item) => items.push(item),
                 Job::Aside(work, reply) => {
-                    let _ = reply.send(engine.aside(&work));
+                    let done = engine.aside(&work);
+                    if let Err(failure) = &done {
+                        lane.met(failure);
+                    }
+                    let _ = reply.send(done.map_err(StoreError::from));
                 }
             }
         }
@@ -243,19 +332,21 @@ pub(crate) fn work(
         for item in lane.take_elsewhere() {
             send_on(wide, urgency, item);
         }
-        while driven.is_err() && !lane.has_stopped() {
-            for job in queue.take_waiting() {
-                refuse(job);
+        if driven.is_err() {
+            away.fetch_add(1, Ordering::SeqCst);
+            while driven.is_err() && !lane.has_stopped() {
+                for job in queue.take_waiting() {
+                    refuse(job);
+                }
+                queue.pause(LOST_PAUSE);
+                if queue.is_closed() {
+                    break;
+                }
+                driven = drive(lane, engine);
             }
-            queue.pause(LOST_PAUSE);
-            if queue.is_closed() {
-                break;
-            }
-            driven = drive(lane, engine);
+            away.fetch_sub(1, Ordering::SeqCst);
         }
         if lane.has_stopped() {
-            queue.close();
-            queue.take_waiting().into_iter().for_each(refuse);
             return;
         }
         if urgency == Urgency::Background {

@@ -20,10 +20,45 @@ pub enum Failure {
     /// The connection was lost or the commit was not confirmed: it may be durable or not.
     #[error("{0}")]
     Unknown(String),
-    /// The engine failed; it has to be brought back before anything is acknowledged again.
+    /// The engine cannot write now, for want of room or of handles; nothing was written.
     #[error("{0}")]
     Down(String),
+    /// Reading, writing or syncing failed: what was written since the last sync may be lost, even
+    /// if a later sync succeeds.
+    #[error("{0}")]
+    Broken(String),
 }
+
+impl Failure {
+    /// Whether the engine has to be brought back before anything is acknowledged again.
+    #[must_use]
+    pub const fn is_loss(&self) -> bool {
+        match self {
+            Failure::Unknown(_) | Failure::Down(_) | Failure::Broken(_) => true,
+            Failure::Batch(_) | Failure::Conflict(_) | Failure::Blocked(_) | Failure::Busy(_) => {
+                false
+            }
+        }
+    }
+}
+
+/// What is said to whoever waits for work that was not done.
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> StoreError {
+        match failure {
+            Failure::Busy(_) | Failure::Blocked(_) | Failure::Conflict(_) => StoreError::Busy {
+                retry_after_s: RETRY_AFTER_S,
+            },
+            Failure::Batch(why)
+            | Failure::Unknown(why)
+            | Failure::Down(why)
+            | Failure::Broken(why) => StoreError::Unavailable { why },
+        }
+    }
+}
+
+/// What somebody who meets others is told to wait, in seconds.
+pub(crate) const RETRY_AFTER_S: u32 = 2;
 
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +93,9 @@ impl StoreError {
         if closed {
             StoreError::Stopped
         } else {
-            StoreError::Busy { retry_after_s: 2 }
+            StoreError::Busy {
+                retry_after_s: RETRY_AFTER_S,
+            }
         }
     }
 
@@ -75,6 +112,18 @@ impl StoreError {
             | StoreError::Stopped
             | StoreError::Damaged(_)
             | StoreError::Open { .. } => false,
+        }
+    }
+
+    /// Whether the store takes nothing in now, whatever it is given.
+    #[must_use]
+    pub const fn is_away(&self) -> bool {
+        match self {
+            StoreError::Busy { .. }
+            | StoreError::Unavailable { .. }
+            | StoreError::Stopped
+            | StoreError::Open { .. } => true,
+            StoreError::Refused(_) | StoreError::Damaged(_) | StoreError::Engine(_) => false,
         }
     }
 

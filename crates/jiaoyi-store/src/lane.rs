@@ -6,15 +6,16 @@
 //!                                     │ batch or conflict: once more, then halved until alone
 //!                                     │ blocked: halved at once; alone it waits its turn
 //!                                     │ unknown: Recover, find the link, then answer or again
-//!                                     └ down: everything is answered "unavailable", Recover
+//!                                     └ down or broken: all are answered "unavailable", Recover
 //! ```
 
 use crate::batch::{Batch, Chain, Envelope, Found, Group, Plan, Step, Verdict};
-use crate::error::{Failure, StoreError};
+use crate::error::{Failure, RETRY_AFTER_S, StoreError};
 use jiaoyi_domain::audit::Link;
 use jiaoyi_domain::decide::{Answer, Refusal};
 use jiaoyi_domain::working_set::Need;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -42,8 +43,8 @@ pub enum Action<'a> {
     /// Nothing is written, but answers rest on what was read: prove it by a commit, if the engine
     /// needs one for that, and call [`Lane::written`].
     Prove,
-    /// Bring the engine back, find out whether this link is durable, write a barrier, and call
-    /// [`Lane::recovered`].
+    /// Bring the engine back, find out which link stands under this one's number, prove that by a
+    /// barrier, and call [`Lane::recovered`].
     Recover(Option<Link>),
     /// Everything that was begun is answered; what the engine left open is given up.
     Rest,
@@ -63,12 +64,24 @@ struct Part {
     attempt: u32,
     /// How often it failed by itself while it stood alone.
     failures: u32,
-    /// The plan of an earlier try that may still become durable. Such a part is never halved: if
-    /// the plan turns out to be durable, its verdicts are the answers.
-    in_doubt: Option<Box<Plan>>,
+    /// Whether the link in doubt was looked for after a failure that it may have caused.
+    looked: bool,
+    /// The plans of earlier tries that may still become durable, one at most. Such a part is never
+    /// halved: if a plan turns out to be durable, its verdicts are the answers.
+    in_doubt: Vec<Plan>,
 }
 
 impl Part {
+    fn new(items: Vec<Item>, attempt: u32) -> Part {
+        Part {
+            items,
+            attempt,
+            failures: 0,
+            looked: false,
+            in_doubt: Vec::new(),
+        }
+    }
+
     fn refuse(self, error: impl Fn() -> StoreError) {
         for item in self.items {
             let _ = item.reply.send(Err(error()));
@@ -119,12 +132,7 @@ impl Lane {
     /// Takes in commands, when the lane rests.
     pub fn begin(&mut self, items: Vec<Item>) {
         if !items.is_empty() {
-            self.waiting.push_back(Part {
-                items,
-                attempt: 0,
-                failures: 0,
-                in_doubt: None,
-            });
+            self.waiting.push_back(Part::new(items, 0));
         }
         self.waiting.append(&mut self.deferred);
     }
@@ -147,6 +155,14 @@ impl Lane {
         matches!(self.state, State::Stopped)
     }
 
+    /// Work beside the commands met a failure, while the lane rested.
+    pub fn met(&mut self, failure: &Failure) {
+        if failure.is_loss() && matches!(self.state, State::Idle) {
+            tracing::error!(why = %failure, "the database failed beside the commands");
+            self.state = State::Finding(None);
+        }
+    }
+
     /// Commands that belong to another lane.
     pub fn take_elsewhere(&mut self) -> Vec<Item> {
         std::mem::take(&mut self.elsewhere)
@@ -167,7 +183,7 @@ impl Lane {
                     self.state = State::Deciding(part, Box::new(batch));
                     return Action::Begin;
                 }
-                State::Deciding(part, mut batch) => match batch.step() {
+                State::Deciding(part, mut batch) => match unharmed(|| batch.step()) {
                     Ok(Step::Load(needs)) => {
                         self.state = State::Deciding(part, batch);
                         return Action::Load(needs);
@@ -204,7 +220,7 @@ impl Lane {
         else {
             return;
         };
-        match found.and_then(|found| batch.loaded(found)) {
+        match found.and_then(|found| unharmed(|| batch.loaded(found))) {
             Ok(()) => self.state = State::Deciding(part, batch),
             Err(failure) => self.failed(part, failure),
         }
@@ -229,11 +245,11 @@ impl Lane {
                 if !plan.is_empty() {
                     self.doubtful = Some(plan.link.clone());
                 }
-                part.in_doubt = Some(plan);
+                part.in_doubt.push(*plan);
                 self.state = State::Finding(Some(part));
             }
             Err(failure) => {
-                if matches!(failure, Failure::Down(_)) && !plan.is_empty() {
+                if failure.is_loss() && !plan.is_empty() {
                     self.doubtful = Some(plan.link.clone());
                 }
                 self.failed(part, failure);
@@ -241,18 +257,19 @@ impl Lane {
         }
     }
 
-    /// The engine is back, and the doubtful link is durable or is not; or it is not back.
-    pub fn recovered(&mut self, outcome: Result<bool, Trouble>) {
+    /// The engine is back, with the durable link under the number in doubt; or it is not back.
+    pub fn recovered(&mut self, outcome: Result<Option<Link>, Trouble>) {
         let State::Finding(held) = std::mem::replace(&mut self.state, State::Idle) else {
             return;
         };
         let (why, state) = match outcome {
             Ok(durable) => {
-                if durable && let Some(link) = self.doubtful.take() {
-                    self.chain.advance(&link);
+                if let Some(link) = &durable {
+                    self.doubtful = None;
+                    self.chain.advance(link);
                 }
                 if let Some(part) = held {
-                    self.found_out(part, durable);
+                    self.found_out(part, durable.as_ref());
                 }
                 return;
             }
@@ -265,17 +282,24 @@ impl Lane {
         self.state = state;
     }
 
-    /// A part whose earlier try was in doubt, now that its link is there or is not.
-    fn found_out(&mut self, mut part: Part, durable: bool) {
-        match part.in_doubt.take() {
-            // A plan without events has nothing to lose: the barrier proved what it read.
-            Some(plan) if durable || plan.is_empty() => self.answer(part, plan.verdicts),
-            in_doubt => {
-                part.in_doubt = in_doubt;
-                part.attempt = part.attempt.saturating_add(1);
-                self.waiting.push_front(part);
-            }
+    /// A part whose earlier tries were in doubt, now that one of them is durable or none is.
+    fn found_out(&mut self, mut part: Part, durable: Option<&Link>) {
+        // A plan without events has nothing to lose: the barrier proved what it read.
+        let stands = |plan: &Plan| match durable {
+            Some(link) => plan.link.hash == link.hash,
+            None => plan.is_empty(),
+        };
+        if let Some(place) = part.in_doubt.iter().position(stands) {
+            let plan = part.in_doubt.swap_remove(place);
+            self.answer(part, plan.verdicts);
+            return;
         }
+        if durable.is_some() {
+            // Somebody else's link stands there, so none of these can any more.
+            part.in_doubt.clear();
+        }
+        part.attempt = part.attempt.saturating_add(1);
+        self.waiting.push_front(part);
     }
 
     fn refuse_all(&mut self, error: impl Fn() -> StoreError) {
@@ -302,25 +326,32 @@ impl Lane {
         match failure {
             Failure::Busy(why) => {
                 tracing::warn!(why, "somebody else holds the database");
-                part.refuse(|| StoreError::Busy { retry_after_s: 2 });
+                part.refuse(busy);
             }
-            Failure::Down(why) => {
+            Failure::Down(why) | Failure::Broken(why) => {
                 tracing::error!(why, "the database refused a commit");
                 part.refuse(|| StoreError::Unavailable { why: why.clone() });
                 self.refuse_all(|| StoreError::Unavailable { why: why.clone() });
                 self.state = State::Finding(None);
             }
             // What stands in the way may be an earlier try of its own: find out first.
-            _ if part.in_doubt.is_some() && tries <= LONELY_TRIES_MAX => {
+            _ if !part.in_doubt.is_empty() && tries <= LONELY_TRIES_MAX => {
                 self.state = State::Finding(Some(part));
             }
             Failure::Unknown(_) if tries <= LONELY_TRIES_MAX => {
                 self.state = State::Finding(Some(part));
             }
-            failure if part.in_doubt.is_some() || matches!(failure, Failure::Unknown(_)) => {
+            failure if !part.in_doubt.is_empty() || matches!(failure, Failure::Unknown(_)) => {
                 let why = failure.to_string();
                 part.refuse(|| StoreError::Unavailable { why: why.clone() });
                 self.state = State::Finding(None);
+            }
+            // An earlier try whose commands were answered "unavailable" became durable after all:
+            // nobody else may suffer for the number that it took.
+            Failure::Batch(why) if self.doubtful.is_some() && !part.looked => {
+                tracing::warn!(why, "a batch failed beside a link in doubt");
+                part.looked = true;
+                self.state = State::Finding(Some(part));
             }
             Failure::Batch(why) if alone && part.failures > 0 => {
                 for item in part.items {
@@ -332,7 +363,7 @@ impl Lane {
             }
             Failure::Conflict(why) | Failure::Blocked(why) if alone && tries > LONELY_TRIES_MAX => {
                 tracing::error!(why, "a command met others at every try");
-                part.refuse(|| StoreError::Busy { retry_after_s: 2 });
+                part.refuse(busy);
             }
             Failure::Blocked(why) if alone => {
                 tracing::warn!(why, "a command is blocked and waits");
@@ -360,14 +391,21 @@ impl Lane {
                 tracing::warn!(why, size = part.items.len(), "a batch failed and is halved");
                 let second = part.items.split_off(part.items.len() / 2);
                 for items in [second, part.items] {
-                    self.waiting.push_front(Part {
-                        items,
-                        attempt: tries,
-                        failures: 0,
-                        in_doubt: None,
-                    });
+                    self.waiting.push_front(Part::new(items, tries));
                 }
             }
         }
+    }
+}
+
+/// A panic in what a batch is made of ends the batch, never the lane.
+fn unharmed<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Failure::Batch("deciding panicked".to_owned())))
+}
+
+const fn busy() -> StoreError {
+    StoreError::Busy {
+        retry_after_s: RETRY_AFTER_S,
     }
 }

@@ -20,6 +20,7 @@ mod snapshot;
 mod sqlite;
 mod sqlite_checkpoint;
 mod sqlite_lane;
+mod sqlite_readers;
 mod statements;
 
 pub use batch::{CallKey, Envelope};
@@ -28,7 +29,7 @@ pub use error::{Failure, StoreError};
 pub use queue::Urgency;
 pub use snapshot::Snapshot;
 
-use engine::{Aside, Backend, RawRows};
+use engine::{Aside, Backend, RawRows, Reads};
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::decide::Answer;
 use jiaoyi_domain::messages::CommandKey;
@@ -83,6 +84,12 @@ impl Store {
         Store { backend }
     }
 
+    /// What is under the store, for a backend that is put between.
+    #[must_use]
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
+    }
+
     /// The database as `--database` names it, without a password.
     #[must_use]
     pub fn url(&self) -> &str {
@@ -96,6 +103,19 @@ impl Store {
     /// The store's trouble.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         self.backend.snapshot()
+    }
+
+    /// Returns when the store has stopped by itself: after a failed sync that nothing could make
+    /// good, or because a lane died. Nothing is acknowledged any more; the process must end, so that
+    /// the next one starts from what is on disk.
+    pub async fn stopped(&self) {
+        self.backend.stopped().await;
+    }
+
+    /// Whether commands can be committed now, as far as has been noticed.
+    #[must_use]
+    pub fn can_write(&self) -> bool {
+        self.backend.can_write()
     }
 
     /// Finishes what waits and stops the lanes. Blocks; for the end of the process and for tests.
@@ -206,13 +226,24 @@ impl Store {
         self.aside(Aside::Append { table, values }).await
     }
 
-    async fn read(
-        &self,
-        file: &'static str,
-        name: &'static str,
-        given: &[Value],
-    ) -> Result<RawRows, StoreError> {
-        self.backend.read(file, name, given).await
+    /// Opens a view for the reads of one page. Let it go before anything is submitted: it does not
+    /// see what is committed after its first read.
+    ///
+    /// # Errors
+    ///
+    /// The store's trouble.
+    pub async fn view(&self) -> Result<View<'_>, StoreError> {
+        Ok(View {
+            backend: &*self.backend,
+            reads: self.backend.view().await?,
+        })
+    }
+
+    fn apart(&self) -> View<'_> {
+        View {
+            backend: &*self.backend,
+            reads: None,
+        }
     }
 
     /// One row by its key. For pages: no decision about money rests on it.
@@ -221,8 +252,7 @@ impl Store {
     ///
     /// The store's trouble, or [`StoreError::Damaged`].
     pub async fn load<R: Record>(&self, key: &R::Key) -> Result<Option<R>, StoreError> {
-        let found = self.read(R::SPEC.name, "load", &R::key_values(key)).await?;
-        typed(found).map(|rows| rows.into_iter().next())
+        self.apart().load(key).await
     }
 
     /// The rows of a declared range. For pages: no decision about money rests on it.
@@ -235,7 +265,7 @@ impl Store {
         range: &'static str,
         given: &[Value],
     ) -> Result<Vec<R>, StoreError> {
-        typed(self.read(R::SPEC.name, range, given).await?)
+        self.apart().range(range, given).await
     }
 
     /// All rows of a small reference table.
@@ -244,7 +274,7 @@ impl Store {
     ///
     /// The store's trouble, or [`StoreError::Damaged`].
     pub async fn all<R: Record>(&self) -> Result<Vec<R>, StoreError> {
-        typed(self.read(R::SPEC.name, "scan", &[]).await?)
+        self.apart().range("scan", &[]).await
     }
 
     /// A named query of `sql/queries.sql`.
@@ -252,6 +282,58 @@ impl Store {
     /// # Errors
     ///
     /// The store's trouble.
+    pub async fn query(&self, name: &'static str, given: &[Value]) -> Result<RawRows, StoreError> {
+        self.apart().query(name, given).await
+    }
+}
+
+/// Reads that belong together: of one moment in the embedded file, one by one elsewhere.
+pub struct View<'s> {
+    backend: &'s dyn Backend,
+    reads: Option<Box<dyn Reads + 's>>,
+}
+
+impl View<'_> {
+    async fn read(
+        &self,
+        file: &'static str,
+        name: &'static str,
+        given: &[Value],
+    ) -> Result<RawRows, StoreError> {
+        match &self.reads {
+            Some(reads) => reads.read(file, name, given).await,
+            None => self.backend.read(file, name, given).await,
+        }
+    }
+
+    /// As [`Store::load`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::load`].
+    pub async fn load<R: Record>(&self, key: &R::Key) -> Result<Option<R>, StoreError> {
+        let found = self.read(R::SPEC.name, "load", &R::key_values(key)).await?;
+        typed(found).map(|rows| rows.into_iter().next())
+    }
+
+    /// As [`Store::range`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::range`].
+    pub async fn range<R: Record>(
+        &self,
+        range: &'static str,
+        given: &[Value],
+    ) -> Result<Vec<R>, StoreError> {
+        typed(self.read(R::SPEC.name, range, given).await?)
+    }
+
+    /// As [`Store::query`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::query`].
     pub async fn query(&self, name: &'static str, given: &[Value]) -> Result<RawRows, StoreError> {
         self.read("queries", name, given).await
     }

@@ -7,7 +7,7 @@
 
 use crate::error::StoreError;
 use crate::sqlite;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -30,6 +30,7 @@ pub(crate) struct Written {
     state: Mutex<State>,
     wake: Condvar,
     too_long: AtomicBool,
+    broken: AtomicBool,
 }
 
 impl Written {
@@ -49,6 +50,12 @@ impl Written {
     /// Whether the writer has to make a checkpoint; true once each time.
     pub(crate) fn take_too_long(&self) -> bool {
         self.too_long.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether a checkpoint has failed to read, write or sync; true once each time. What the writer
+    /// wrote meanwhile may be lost although its own sync succeeded.
+    pub(crate) fn take_broken(&self) -> bool {
+        self.broken.swap(false, Ordering::SeqCst)
     }
 
     /// Waits until there is enough to copy; `false` at the end.
@@ -90,8 +97,14 @@ impl Checkpointer {
                             of_thread.too_long.store(true, Ordering::Relaxed);
                         }
                         Ok(_) => {}
-                        // The log still holds everything, and is copied again next time.
-                        Err(error) => tracing::warn!(%error, "a checkpoint failed"),
+                        // Another one is under way, or there is no room: copied the next time.
+                        Err(error) => {
+                            let broken = Some(ErrorCode::SystemIoFailure);
+                            if error.sqlite_error_code() == broken {
+                                of_thread.broken.store(true, Ordering::SeqCst);
+                            }
+                            tracing::warn!(%error, "a checkpoint failed");
+                        }
                     }
                 }
             })

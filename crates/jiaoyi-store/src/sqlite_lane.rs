@@ -1,17 +1,20 @@
 //! The embedded file as an engine and a backend: one writer on a thread of its own, and a few
 //! connections for reading.
 //!
-//! After a failed sync nothing is acknowledged from that log again: either a full checkpoint
-//! succeeds first, or the store stops.
+//! A system that failed to sync may forget what it was to sync and still call the next sync a
+//! success. So after a failed read, write or sync nothing is acknowledged from that log again: either
+//! everything in it is written to the file and the log is begun anew, or the store stops. Want of
+//! room is another matter: nothing was written, and nothing is until there is room.
 
 use crate::batch::{ALL_BUCKETS, Chain, Found, Plan};
-use crate::engine::{Aside, Backend, Boxed, Engine, Job, RawRows, work};
+use crate::engine::{Aside, Backend, Boxed, Engine, Health, Job, LaneThread, RawRows, Reads};
 use crate::error::{Failure, StoreError};
 use crate::lane::{Item, Lane, Reply, Trouble};
 use crate::queue::{Queue, Urgency};
 use crate::snapshot::Snapshot;
 use crate::sqlite::{self, Bound, execute, query};
 use crate::sqlite_checkpoint::{Checkpointer, Written, checkpoint};
+use crate::sqlite_readers::Readers;
 use crate::statements::sql;
 use jiaoyi_domain::audit::{ChainId, Event, Link};
 use jiaoyi_domain::record::{Record, TableSpec, Value};
@@ -20,23 +23,30 @@ use jiaoyi_domain::{Bucket, Instant};
 use rusqlite::{Connection, ErrorCode, params_from_iter};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Semaphore;
 
 /// How many commands may wait; beyond that the answer is "busy" at once.
 const PAYMENTS_MAX: usize = 4096;
 /// How many background jobs may wait.
 const BACKGROUND_MAX: usize = 64;
-/// Connections for reading.
-const READERS: usize = 4;
+
+/// How often a log that has to be written back may be kept busy by readers of other processes,
+/// before the store stops: half a minute.
+const WRITE_BACK_TRIES_MAX: u32 = 75;
 
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Failure {
         let why = format!("database: {error}");
         match error.sqlite_error_code() {
-            Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) | None => {
-                Failure::Batch(why)
-            }
+            // The last two: a statement or a value that the engine does not take.
+            Some(
+                ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch
+                | ErrorCode::TooBig
+                | ErrorCode::Unknown,
+            )
+            | None => Failure::Batch(why),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Failure::Busy(why),
+            Some(ErrorCode::SystemIoFailure) => Failure::Broken(why),
             Some(_) => Failure::Down(why),
         }
     }
@@ -51,13 +61,158 @@ impl From<StoreError> for Failure {
     }
 }
 
+/// How a checkpoint ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Checkpoint {
+    /// Everything is in the file, and the log is empty.
+    Whole,
+    /// Another connection was in the way.
+    Blocked,
+}
+
 /// The one writer connection of a file.
 pub(crate) struct SqliteEngine {
     connection: Connection,
     written: Arc<Written>,
+    /// Reading, writing or syncing has failed, and the log was not written back since.
+    broken: bool,
+    /// How often the log could not be written back since then.
+    blocked: u32,
 }
 
 impl SqliteEngine {
+    fn new(connection: Connection, written: Arc<Written>) -> SqliteEngine {
+        SqliteEngine {
+            connection,
+            written,
+            broken: false,
+            blocked: 0,
+        }
+    }
+
+    /// Remembers a failure after which the log cannot be trusted.
+    fn noted<T>(&mut self, outcome: Result<T, Failure>) -> Result<T, Failure> {
+        self.broken |= matches!(outcome, Err(Failure::Broken(_)));
+        outcome
+    }
+
+    /// Writes the whole log to the file, syncs it and begins the log anew.
+    fn write_back(&self) -> Result<Checkpoint, Failure> {
+        let ask = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let busy = self.connection.query_row(ask, [], |row| row.get(0));
+        match busy.map_err(Failure::from) {
+            Ok(0_i64) => Ok(Checkpoint::Whole),
+            Ok(_) | Err(Failure::Busy(_)) => Ok(Checkpoint::Blocked),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Makes sure that nothing rests on a log that cannot be trusted.
+    fn mend_log(&mut self) -> Result<(), Trouble> {
+        if !self.broken {
+            // Room inside the log is made where it can be; whether there is any, the barrier tells.
+            let made = checkpoint(&self.connection).map_err(Failure::from);
+            return match self.noted(made) {
+                Err(Failure::Broken(why)) => Err(Trouble::Later(why)),
+                Ok(_) | Err(_) => Ok(()),
+            };
+        }
+        sqlite::wait_briefly(&mut self.connection)
+            .map_err(|error| Trouble::Later(error.to_string()))?;
+        let written_back = self.write_back();
+        sqlite::wait_patiently(&mut self.connection)
+            .map_err(|error| Trouble::Later(error.to_string()))?;
+        match written_back {
+            Ok(Checkpoint::Whole) => {
+                (self.broken, self.blocked) = (false, 0);
+                Ok(())
+            }
+            Ok(Checkpoint::Blocked) => {
+                self.blocked += 1;
+                let why = "a read of another process keeps a broken log from being written back";
+                if self.blocked > WRITE_BACK_TRIES_MAX {
+                    return Err(Trouble::Never(why.to_owned()));
+                }
+                Err(Trouble::Later(why.to_owned()))
+            }
+            Err(Failure::Down(why)) => Err(Trouble::Later(why)),
+            Err(failure) => Err(Trouble::Never(failure.to_string())),
+        }
+    }
+
+    /// Whether a checkpoint beside the writer has failed to read, write or sync.
+    fn assert_whole(&mut self) -> Result<(), Failure> {
+        self.broken |= self.written.take_broken();
+        if self.broken {
+            return Err(Failure::Broken("a checkpoint failed".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn begin_batch(&self) -> Result<(), Failure> {
+        self.give_up()?;
+        Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
+    }
+
+    fn load_rows(&self, needs: &[Need]) -> Result<Vec<Found>, Failure> {
+        let mut found = Vec::with_capacity(needs.len());
+        for need in needs {
+            let table = need.table();
+            let Some(spec) = TABLES.iter().find(|spec| spec.number == table) else {
+                continue;
+            };
+            let rows = match need {
+                Need::Key { key, .. } => query(&self.connection, sql(spec.name, "load"), key)?,
+                Need::Range { range, given, .. } => {
+                    query(&self.connection, sql(spec.name, range), given)?
+                }
+            };
+            if !rows.is_empty() {
+                found.push(Found { table, rows });
+            }
+        }
+        Ok(found)
+    }
+
+    fn commit_plan(&self, plan: &Plan) -> Result<(), Failure> {
+        for (spec, changes) in &plan.changes {
+            write(&self.connection, spec, changes)?;
+        }
+        for event in &plan.events {
+            let text = sql(Event::SPEC.name, "insert");
+            execute(&self.connection, text, &event.values())?;
+        }
+        let text = sql(Link::SPEC.name, "insert");
+        execute(&self.connection, text, &plan.link.values())?;
+        self.connection.execute_batch("COMMIT")?;
+        let changes = plan.changes.iter().map(|(_, changes)| changes.len());
+        let rows = changes.sum::<usize>() + plan.events.len() + 1;
+        self.written.note(rows);
+        Ok(())
+    }
+
+    fn commit_aside(&self, work: &Aside) -> Result<(), Failure> {
+        self.begin_batch()?;
+        if let Err(error) = self.do_aside(work) {
+            // What cannot be given up now, the next transaction gives up first.
+            let _ = self.give_up();
+            return Err(error.into());
+        }
+        self.connection.execute_batch("COMMIT")?;
+        self.written.note(work.rows());
+        Ok(())
+    }
+
+    fn link_under(&self, link: &Link) -> Result<Option<Link>, Failure> {
+        let key = Link::key_values(&link.key());
+        let found = query(&self.connection, sql(Link::SPEC.name, "load"), &key)?;
+        let damaged = || Failure::Batch("a stored link is damaged".to_owned());
+        let mut links = found
+            .into_iter()
+            .map(|row| Link::from_values(row).ok_or_else(damaged));
+        links.next().transpose()
+    }
+
     fn give_up(&self) -> Result<(), rusqlite::Error> {
         if self.connection.is_autocommit() {
             return Ok(());
@@ -100,107 +255,64 @@ impl SqliteEngine {
 
 impl Engine for SqliteEngine {
     fn begin(&mut self) -> Result<(), Failure> {
-        self.give_up()?;
-        Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
+        self.assert_whole()?;
+        let begun = self.begin_batch();
+        self.noted(begun)
     }
 
     fn load(&mut self, needs: &[Need]) -> Result<Vec<Found>, Failure> {
-        let mut found = Vec::with_capacity(needs.len());
-        for need in needs {
-            let table = need.table();
-            let Some(spec) = TABLES.iter().find(|spec| spec.number == table) else {
-                continue;
-            };
-            let rows = match need {
-                Need::Key { key, .. } => query(&self.connection, sql(spec.name, "load"), key)?,
-                Need::Range { range, given, .. } => {
-                    query(&self.connection, sql(spec.name, range), given)?
-                }
-            };
-            if !rows.is_empty() {
-                found.push(Found { table, rows });
-            }
-        }
-        Ok(found)
+        let found = self.load_rows(needs);
+        self.noted(found)
     }
 
     fn write(&mut self, plan: &Plan) -> Result<(), Failure> {
-        for (spec, changes) in &plan.changes {
-            write(&self.connection, spec, changes)?;
-        }
-        for event in &plan.events {
-            let text = sql(Event::SPEC.name, "insert");
-            execute(&self.connection, text, &event.values())?;
-        }
-        let text = sql(Link::SPEC.name, "insert");
-        execute(&self.connection, text, &plan.link.values())?;
-        self.connection.execute_batch("COMMIT")?;
-        let changes = plan.changes.iter().map(|(_, changes)| changes.len());
-        let rows = changes.sum::<usize>() + plan.events.len() + 1;
-        self.written.note(rows);
-        Ok(())
+        let written = self.commit_plan(plan);
+        self.noted(written)?;
+        self.assert_whole()
     }
 
     /// One writer on one file: what a read shows here, an own commit or the barrier has proved.
     fn prove(&mut self) -> Result<(), Failure> {
-        Ok(self.give_up()?)
+        let given_up = self.give_up().map_err(Failure::from);
+        self.noted(given_up)
     }
 
     fn rest(&mut self) {
         if let Err(error) = self.give_up() {
             tracing::error!(%error, "a transaction could not be given up");
         }
-        if self.written.take_too_long()
-            && let Err(error) = checkpoint(&self.connection)
-        {
-            tracing::warn!(%error, "a checkpoint failed");
+        if self.written.take_too_long() {
+            let made = checkpoint(&self.connection).map_err(Failure::from);
+            if let Err(failure) = self.noted(made) {
+                tracing::warn!(why = %failure, "a checkpoint failed");
+            }
         }
     }
 
-    fn recover(&mut self, link: Option<&Link>) -> Result<bool, Trouble> {
-        let never = |error: &dyn std::fmt::Display| Trouble::Never(error.to_string());
-        let _ = self.give_up();
-        let checkpoint: Result<i64, rusqlite::Error> =
-            self.connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
-        match checkpoint {
-            Ok(0) => {}
-            // A full disk is not a failed sync: the log was not written at all, so go on refusing
-            // until there is room again.
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
-                return Err(Trouble::Later(error.to_string()));
-            }
-            Ok(_) => return Err(never(&"no checkpoint succeeded after a failed sync")),
-            Err(error) => return Err(never(&error)),
+    fn recover(&mut self, link: Option<&Link>) -> Result<Option<Link>, Trouble> {
+        if let Err(error) = self.give_up() {
+            return Err(Trouble::Never(error.to_string()));
         }
-        let durable = match link {
-            None => false,
-            Some(link) => {
-                let key = Link::key_values(&link.key());
-                let found = query(&self.connection, sql(Link::SPEC.name, "load"), &key);
-                !found.map_err(|error| never(&error))?.is_empty()
-            }
-        };
-        match self.barrier(Instant(0)).map_err(Failure::from) {
-            Ok(()) => Ok(durable),
-            Err(failure) if failure.to_string().contains("full") => {
-                Err(Trouble::Later(failure.to_string()))
-            }
-            Err(failure) => Err(never(&failure)),
+        self.broken |= self.written.take_broken();
+        self.mend_log()?;
+        let proved = self.barrier(Instant(0)).map_err(Failure::from);
+        match self.noted(proved) {
+            Ok(()) => {}
+            // A second failure right after the log was begun anew: the disk is ill.
+            Err(Failure::Broken(why)) => return Err(Trouble::Never(why)),
+            Err(failure) => return Err(Trouble::Later(failure.to_string())),
         }
+        // Looked up behind the barrier: nobody else writes this chain, and what is seen is durable.
+        let found = link.map_or(Ok(None), |link| self.link_under(link));
+        self.noted(found)
+            .map_err(|failure| Trouble::Later(failure.to_string()))
     }
 
-    fn aside(&mut self, work: &Aside) -> Result<(), StoreError> {
-        self.give_up()?;
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        let done = self.do_aside(work);
-        if done.is_err() {
-            self.give_up()?;
-            return done;
-        }
-        self.connection.execute_batch("COMMIT")?;
-        self.written.note(work.rows());
-        done
+    fn aside(&mut self, work: &Aside) -> Result<(), Failure> {
+        self.assert_whole()?;
+        let done = self.commit_aside(work);
+        self.noted(done)?;
+        self.assert_whole()
     }
 }
 
@@ -237,11 +349,6 @@ fn write(connection: &Connection, spec: &TableSpec, changes: &[Change]) -> Resul
     Ok(())
 }
 
-struct Readers {
-    free: Mutex<Vec<Connection>>,
-    permits: Semaphore,
-}
-
 /// The embedded file.
 pub(crate) struct SqliteBackend {
     path: PathBuf,
@@ -249,6 +356,7 @@ pub(crate) struct SqliteBackend {
     queue: Arc<Queue<Job>>,
     readers: Readers,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    health: Health,
 }
 
 impl SqliteBackend {
@@ -276,17 +384,21 @@ impl SqliteBackend {
         // Pages go from the log into the file beside the writer, never within a commit.
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         let checkpointer = Checkpointer::start(path)?;
-        let mut engine = SqliteEngine {
-            connection,
-            written: checkpointer.written(),
-        };
+        let mut engine = SqliteEngine::new(connection, checkpointer.written());
+        // The process before may have ended after a failed sync: what its log shows may not be on
+        // disk. Another process that holds the log now has had it longer than that.
+        let written_back = engine.write_back().map_err(StoreError::from)?;
+        if written_back == Checkpoint::Blocked {
+            tracing::warn!("another process holds the database: its log was not begun anew");
+        }
         engine.barrier(now)?;
         let queue = Arc::new(Queue::new(PAYMENTS_MAX, BACKGROUND_MAX));
-        let of_thread = Arc::clone(&queue);
+        let health = Health::default();
+        let lane_thread = LaneThread::new(&queue, &health);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                work(&mut lane, &mut engine, &of_thread, None);
+                lane_thread.work(&mut lane, &mut engine, None);
                 drop(checkpointer);
                 if !lane.has_stopped() {
                     let _ = engine
@@ -297,39 +409,14 @@ impl SqliteBackend {
             .map_err(|error| StoreError::Unavailable {
                 why: error.to_string(),
             })?;
-        let mut free = Vec::with_capacity(READERS);
-        for _ in 0..READERS {
-            free.push(sqlite::open(path, false)?);
-        }
         Ok(SqliteBackend {
             path: path.to_owned(),
             url: format!("sqlite:{}", path.display()),
             queue,
-            readers: Readers {
-                free: Mutex::new(free),
-                permits: Semaphore::new(READERS),
-            },
+            readers: Readers::open(path)?,
             thread: Mutex::new(Some(thread)),
+            health,
         })
-    }
-
-    async fn read(&self, text: &'static str, given: &[Value]) -> Result<RawRows, StoreError> {
-        // A point read takes microseconds: shorter than handing it to another thread.
-        let permit = self.readers.permits.acquire().await;
-        let permit = permit.map_err(|_| StoreError::Stopped)?;
-        let lock = || {
-            let free = self.readers.free.lock();
-            free.unwrap_or_else(PoisonError::into_inner)
-        };
-        let free = lock().pop();
-        let connection = match free {
-            Some(connection) => connection,
-            None => sqlite::open(&self.path, false)?,
-        };
-        let found = query(&connection, text, given);
-        lock().push(connection);
-        drop(permit);
-        found
     }
 
     fn push(&self, urgency: Urgency, job: Job) -> Result<(), StoreError> {
@@ -354,7 +441,14 @@ impl Backend for SqliteBackend {
         name: &'static str,
         given: &'a [Value],
     ) -> Boxed<'a, Result<RawRows, StoreError>> {
-        Box::pin(self.read(sql(file, name), given))
+        Box::pin(self.readers.read(sql(file, name), given))
+    }
+
+    fn view(&self) -> Boxed<'_, Result<Option<Box<dyn Reads + '_>>, StoreError>> {
+        Box::pin(async {
+            let view: Box<dyn Reads + '_> = Box::new(self.readers.view().await?);
+            Ok(Some(view))
+        })
     }
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
@@ -363,6 +457,14 @@ impl Backend for SqliteBackend {
 
     fn url(&self) -> &str {
         &self.url
+    }
+
+    fn stopped(&self) -> Boxed<'_, ()> {
+        Box::pin(self.health.stopped())
+    }
+
+    fn can_write(&self) -> bool {
+        self.health.can_write()
     }
 
     fn close(&self) {
@@ -374,3 +476,6 @@ impl Backend for SqliteBackend {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

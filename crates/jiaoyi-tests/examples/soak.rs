@@ -4,15 +4,27 @@
     reason = "a command-line tool speaks on its standard output"
 )]
 
+#[path = "../../jiaoyi-store/tests/it/cluster.rs"]
+mod cluster;
+#[path = "../tests/it/harness/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "scenarios need more than a race")]
+mod harness;
+#[path = "../tests/it/races.rs"]
+mod races;
 #[path = "../tests/it/robust/mod.rs"]
 mod robust;
 
 use anyhow::{Context, Result, bail, ensure};
+use robust::payers::Acts;
 use robust::people::Form;
-use robust::{canary, kill, load, timing};
+use robust::{canary, kill, load, power, starved, timing};
 use std::time::Duration;
 
 const USAGE: &str = "soak kill [--kills N] [--rate N] [--seed N]\n\
+                     soak power [--cuts N] [--rate N] [--seed N]\n\
+                     soak illness [--cuts N] [--rate N] [--seed N]\n\
+                     soak disk [--times N] [--rate N] [--seed N]\n\
+                     soak race [--dues N]\n\
                      soak timing [--rounds N] [--seed N]\n\
                      soak canary\n\
                      soak import [--rows N] [--form utf8|gbk|xlsx]\n\
@@ -45,6 +57,39 @@ async fn main() -> Result<()> {
             println!("{outcome}");
             let most = outcome.restarts_ms.last().copied().unwrap_or(0);
             ensure!(most <= 3_000, "a restart took {most} ms, more than 3 s");
+        }
+        Some(what @ ("power" | "illness")) => {
+            println!(
+                "a disk that lies: found out after {} cuts",
+                power::control(20, seed).await?
+            );
+            let outcome = power::power_loop(power::Plan {
+                cuts: option(&words, "--cuts", 500)?,
+                payers_per_second: option(&words, "--rate", 50)?,
+                cut_after_ms_max: 2_000,
+                fail_every_max: if what == "illness" { 40 } else { 0 },
+                acts: Acts::Any,
+                seed,
+                settle: Duration::from_secs(900),
+            })
+            .await?;
+            println!("{outcome}");
+        }
+        Some("disk") => {
+            let plan = starved::Plan {
+                times: option(&words, "--times", 20)?,
+                each: Duration::from_secs(5),
+                payers_per_second: option(&words, "--rate", 50)?,
+                seed,
+                settle: Duration::from_secs(900),
+            };
+            println!("{}", starved::full(plan).await?);
+            println!("{}", starved::handles(plan).await?);
+        }
+        Some("race") => {
+            let dues = option(&words, "--dues", 2_000)?;
+            let paid = races::race(dues).await;
+            println!("{dues} dues, {paid} payments: one of each due counts, all others went back");
         }
         Some("timing") => {
             let rounds = option(&words, "--rounds", 5_000)?;

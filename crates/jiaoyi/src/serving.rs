@@ -3,10 +3,13 @@
 use crate::announcements::Followed;
 use crate::exit::Exit;
 use axum::Router;
+use futures_util::FutureExt;
 use jiaoyi_app::platform::Platform;
+use jiaoyi_store::Store;
 use jiaoyi_web::{WebSettings, WebState, router};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -17,6 +20,8 @@ const WORK_EVERY: Duration = Duration::from_millis(500);
 const FOLLOW_EVERY: Duration = Duration::from_secs(5);
 /// How often the list of chains is signed.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// How long requests under way have to be answered after the store has stopped.
+const LAST_ANSWERS: Duration = Duration::from_millis(200);
 
 /// Runs the platform's jobs until the task is dropped.
 pub async fn run_jobs(platform: Arc<Platform>) {
@@ -27,14 +32,20 @@ pub async fn run_jobs(platform: Arc<Platform>) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        if let Err(error) = platform.work().await {
-            tracing::error!(code = error.code(), %error, "due work was not done");
-        }
+        survived("due work", async {
+            if let Err(error) = platform.work().await {
+                tracing::error!(code = error.code(), %error, "due work was not done");
+            }
+        })
+        .await;
         if tokio::time::Instant::now() >= next_checkpoint {
             next_checkpoint = tokio::time::Instant::now() + CHECKPOINT_EVERY;
-            if let Err(error) = platform.checkpoint().await {
-                tracing::error!(code = error.code(), %error, "no checkpoint was signed");
-            }
+            survived("a checkpoint", async {
+                if let Err(error) = platform.checkpoint().await {
+                    tracing::error!(code = error.code(), %error, "no checkpoint was signed");
+                }
+            })
+            .await;
             if !resumed {
                 resumed = resume_imports(&platform).await;
             }
@@ -56,6 +67,13 @@ pub async fn follow(platform: Arc<Platform>, mut news: Option<Followed>) {
         if let Some(news) = &mut news {
             news.refresh(&platform);
         }
+    }
+}
+
+/// A panic in one pass must not end all later ones: nothing would notice that they are missing.
+async fn survived(what: &str, pass: impl Future<Output = ()>) {
+    if AssertUnwindSafe(pass).catch_unwind().await.is_err() {
+        tracing::error!(what, "a job panicked");
     }
 }
 
@@ -97,14 +115,29 @@ pub async fn listen(address: &str, setting: &str) -> Result<TcpListener, Exit> {
 }
 
 /// Serves until ctrl-c or a termination signal; waits for requests under way.
-pub async fn serve(listener: TcpListener, app: Router) -> Result<(), Exit> {
-    axum::serve(
+///
+/// # Errors
+///
+/// Exit 7 when the store has stopped: a process that can acknowledge nothing makes room for one
+/// that starts anew from what is on disk.
+pub async fn serve(listener: TcpListener, app: Router, store: &Store) -> Result<(), Exit> {
+    let server = axum::serve(
         listener,
         app.into_make_service_with_connect_info::<SocketAddr>(),
     )
     .with_graceful_shutdown(stopped())
-    .await
-    .map_err(Exit::unexpected)
+    .into_future();
+    tokio::select! {
+        served = server => served.map_err(Exit::unexpected),
+        () = store.stopped() => {
+            // Whoever waits is being answered "unavailable" now.
+            tokio::time::sleep(LAST_ANSWERS).await;
+            Err(Exit::unavailable(
+                "the database can no longer be trusted to keep what is written; start again, \
+                 and if it comes back look at the disk",
+            ))
+        }
+    }
 }
 
 /// Returns when the process is asked to stop.

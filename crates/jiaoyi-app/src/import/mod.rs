@@ -7,6 +7,7 @@
 mod merge;
 mod page;
 mod publish;
+mod resume;
 mod staging;
 
 pub(crate) use page::slice_row;
@@ -75,6 +76,25 @@ pub struct ImportReport {
     pub warnings: Vec<CellError>,
 }
 
+impl ImportReport {
+    fn new(roster_id: RosterId) -> ImportReport {
+        ImportReport {
+            roster_id,
+            columns: None,
+            rows_read: 0,
+            rows_good: 0,
+            rows_bad: 0,
+            appended: 0,
+            same: 0,
+            paid: 0,
+            active: false,
+            known: false,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// Why a roster was not taken in.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -120,20 +140,8 @@ impl Platform {
         let file_hash = file_hash(&request.path)?;
         let known = self.known_file(request, file_hash).await?;
         let roster_id = RosterId(self.random());
-        let mut report = ImportReport {
-            roster_id,
-            columns: Some(reader.columns().clone()),
-            rows_read: 0,
-            rows_good: 0,
-            rows_bad: 0,
-            appended: 0,
-            same: 0,
-            paid: 0,
-            active: false,
-            known: false,
-            problems: Vec::new(),
-            warnings: Vec::new(),
-        };
+        let mut report = ImportReport::new(roster_id);
+        report.columns = Some(reader.columns().clone());
         if let Some(known) = known {
             if known.rows_bad > 0 {
                 let again = ImportRequest {
@@ -267,66 +275,6 @@ impl Platform {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Takes up imports that a stop interrupted: published ones are finished, others are given up.
-    /// `false` while a living process imports: its roster cannot be told from one left behind, so
-    /// nothing is touched.
-    ///
-    /// # Errors
-    ///
-    /// The store's trouble.
-    pub async fn resume_imports(&self) -> Result<bool, StoreError> {
-        if !self.store.nobody_imports()? {
-            return Ok(false);
-        }
-        let _under_way = self.store.import_under_way()?;
-        for state in [RosterState::Publishing, RosterState::Staging] {
-            let given = [Value::Text(state.code().to_owned())];
-            for row in self.store.query("rosters_in_state", &given).await? {
-                let Some(Value::Bytes(id)) = row.first() else {
-                    continue;
-                };
-                let Ok(id) = <[u8; 16]>::try_from(id.as_slice()) else {
-                    continue;
-                };
-                let roster_id = RosterId(id);
-                tracing::warn!(roster = ?roster_id, state = state.code(), "an import was interrupted");
-                if state == RosterState::Staging {
-                    self.reject_roster(roster_id).await?;
-                    continue;
-                }
-                let Some(roster): Option<Roster> = self.store.load(&(id,)).await? else {
-                    continue;
-                };
-                let mut report = ImportReport {
-                    roster_id,
-                    columns: None,
-                    rows_read: roster.rows_read,
-                    rows_good: roster.rows_good,
-                    rows_bad: roster.rows_bad,
-                    appended: 0,
-                    same: 0,
-                    paid: 0,
-                    active: false,
-                    known: false,
-                    problems: Vec::new(),
-                    warnings: Vec::new(),
-                };
-                // Nobody remembers a confirmation: an older roster is given up.
-                match self
-                    .publish(roster_id, false, &mut report, &mut |_, _, _| {})
-                    .await
-                {
-                    Ok(()) => {}
-                    Err(ImportError::Store(error)) => return Err(error),
-                    Err(error) => {
-                        tracing::warn!(roster = ?roster_id, %error, "an import was given up");
-                    }
-                }
-            }
-        }
-        Ok(true)
     }
 }
 

@@ -3,10 +3,10 @@
 
 use super::merge::{Merge, Part};
 use super::page::{RowKey, slice_row};
-use super::{ImportError, ImportReport, Progress, Stage, note};
+use super::{ImportError, ImportReport, PROBLEMS_MAX, Progress, Stage, note};
 use crate::platform::Platform;
 use jiaoyi_documents::roster::CellError;
-use jiaoyi_domain::decide::{ActivateRoster, Answer, PublishSlice, Refusal, SliceRow};
+use jiaoyi_domain::decide::{ActivateRoster, Answer, PublishSlice, Refusal, SliceRow, TakePersons};
 use jiaoyi_domain::due::RosterId;
 use jiaoyi_domain::working_set::Damaged;
 use jiaoyi_store::StoreError;
@@ -18,11 +18,22 @@ const SLICE_ROWS: usize = 100;
 struct Unique {
     merge: Merge,
     last: Option<RowKey>,
+    /// Rows of the file, of the rows in the last slice.
+    row_nos: Vec<u64>,
 }
 
 impl Unique {
+    async fn open(platform: &Platform, roster_id: RosterId) -> Result<Unique, StoreError> {
+        Ok(Unique {
+            merge: Merge::open(platform, roster_id, Part::Rows).await?,
+            last: None,
+            row_nos: Vec::new(),
+        })
+    }
+
     async fn slice(&mut self, platform: &Platform) -> Result<Vec<SliceRow>, StoreError> {
         let mut rows = Vec::with_capacity(SLICE_ROWS);
+        self.row_nos.clear();
         while rows.len() < SLICE_ROWS {
             let Some(row) = self.merge.next(platform).await? else {
                 break;
@@ -35,6 +46,7 @@ impl Unique {
                 table: "staged_page",
             };
             rows.push(slice_row(&row).ok_or(damaged)?);
+            self.row_nos.push(row.key.row_no);
         }
         Ok(rows)
     }
@@ -79,10 +91,8 @@ impl Platform {
         progress: Progress<'_>,
     ) -> Result<(), ImportError> {
         let total = u64::try_from(report.rows_good).unwrap_or(0);
-        let mut rows = Unique {
-            merge: Merge::open(self, roster_id, Part::Rows).await?,
-            last: None,
-        };
+        let mut rows = Unique::open(self, roster_id).await?;
+        let mut outdated = 0;
         let mut slice = rows.slice(self).await?;
         while !slice.is_empty() {
             let command = PublishSlice {
@@ -101,8 +111,10 @@ impl Platform {
                 appended,
                 same,
                 paid,
+                outdated: of_slice,
             } = answer?
             {
+                outdated += of_slice;
                 report.appended += i64::from(appended);
                 report.same += i64::from(same);
                 report.paid += i64::from(paid);
@@ -124,7 +136,44 @@ impl Platform {
             return Err(ImportError::OlderSerial { known });
         }
         report.active = true;
+        if outdated > 0 {
+            self.take_persons(roster_id, report).await?;
+        }
         self.store.unstage(roster_id.0).await?;
+        Ok(())
+    }
+
+    /// Takes the names and first phones of an active roster that is still staged.
+    pub(super) async fn take_persons(
+        &self,
+        roster_id: RosterId,
+        report: &mut ImportReport,
+    ) -> Result<(), StoreError> {
+        let mut rows = Unique::open(self, roster_id).await?;
+        loop {
+            let slice = rows.slice(self).await?;
+            if slice.is_empty() {
+                break;
+            }
+            let command = TakePersons {
+                roster_id,
+                contacts: slice.iter().map(SliceRow::contact).collect(),
+            };
+            let envelope = self.envelope(command, None);
+            let answer = self.store.submit_background(envelope).await?;
+            let Answer::Renamed { places } = answer else {
+                continue;
+            };
+            let places = places
+                .iter()
+                .filter_map(|place| usize::try_from(*place).ok());
+            for row_no in places.filter_map(|place| rows.row_nos.get(place)) {
+                if report.warnings.len() < PROBLEMS_MAX {
+                    report.warnings.push(CellError::renamed(*row_no));
+                }
+            }
+        }
+        report.warnings.sort_by_key(|warning| warning.row);
         Ok(())
     }
 }

@@ -109,6 +109,7 @@ fn check_answer(view: &View<'_>, row: &CommandKey, report: &mut Report) {
             | Answer::Act
             | Answer::Link { .. }
             | Answer::Published { .. }
+            | Answer::Renamed { .. }
             | Answer::Leased { .. },
         ) => true,
     };

@@ -210,6 +210,22 @@ impl CellError {
         }
     }
 
+    /// The person was known under another name; the roster's counts now. A warning for staff: one
+    /// mistyped row would lock a person out.
+    #[must_use]
+    pub fn renamed(row: u64) -> CellError {
+        CellError {
+            row,
+            column: Some(Column::Name),
+            cell: String::new(),
+            code: "person.renamed",
+            message_zh: "提醒：姓名与原来的不同，已按这份名单改，请核对".to_owned(),
+            message_en: "Note: the name differs from the one known before; this roster's counts \
+                         now. Please check."
+                .to_owned(),
+        }
+    }
+
     /// `第 18 行 身份证号少 1 位`.
     #[must_use]
     pub fn line_zh(&self) -> String {

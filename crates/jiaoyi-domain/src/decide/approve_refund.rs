@@ -2,8 +2,8 @@
 
 use super::allocate::fill;
 use super::{
-    Answer, Command, Context, OWN_CALL_MS, OrderKey, Refusal, Renderer, line_due, lines_of,
-    order_needs, post,
+    Answer, Command, Context, OWN_CALL_MS, OrderKey, Refusal, Renderer, fill_needs, line_due,
+    lines_of, post,
 };
 use crate::attempt::Attempt;
 use crate::books::{Account, Transfer, TransferId, TransferKind};
@@ -194,7 +194,7 @@ impl Command for ApproveRefund {
             needs.push(Need::key::<Fact>(&success_key(refund)));
             let attempt = (refund.bucket, refund.attempt_no.clone());
             needs.push(Need::key::<Attempt>(&attempt));
-            order_needs(ws, &(refund.bucket, refund.order_id), &mut needs);
+            fill_needs(ws, &(refund.bucket, refund.order_id), &mut needs);
         }
         needs
     }

@@ -3,6 +3,7 @@
 use super::allocate::fill;
 use super::{
     Answer, Command, Context, Quote, Refusal, current_revision, draw_order, due_needs, order_text,
+    person_needs,
 };
 use crate::due::{RevisionKind, Slot};
 use crate::id::Bucket;
@@ -30,6 +31,7 @@ impl Command for ConfirmZero {
     fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
         let mut needs = Vec::new();
         due_needs(ws, &self.quote.due, &mut needs);
+        person_needs(ws, &self.quote.due, &mut needs);
         needs
     }
 

@@ -17,6 +17,7 @@ mod roster;
 mod small;
 mod start_payment;
 mod switch_method;
+mod take_persons;
 
 pub use approve_refund::ApproveRefund;
 pub use confirm_zero::ConfirmZero;
@@ -28,13 +29,15 @@ pub use record_refund::RecordRefund;
 pub use record_unpaid::{RecordUnpaid, Unpaid};
 pub use roster::{
     ActivateRoster, OpenRoster, PublishSlice, RejectRoster, SliceRow, StagedToPublishing,
+    newer_serial,
 };
 pub use small::{
-    AddDeviceOrder, AnswerLink, FinishOutbox, ImportPolicy, LeaseOutbox, PostponeAsk, StoreInbox,
+    AddDeviceOrder, AnswerLink, FinishOutbox, ImportPolicy, LeaseOutbox, NotePutAside, StoreInbox,
     StoreSignature,
 };
 pub use start_payment::StartPayment;
 pub use switch_method::SwitchMethod;
+pub use take_persons::{Contact, TakePersons};
 
 use crate::attempt::{Attempt, AttemptEvent};
 use crate::channel::{AttemptTerms, RefundTerms};
@@ -128,7 +131,15 @@ pub enum Answer {
     /// How many tries are left on a notice link.
     Link { open: bool, tries_left: u8 },
     /// How many rows of a slice became revisions, how many changed nothing, how many were paid.
-    Published { appended: u32, same: u32, paid: u32 },
+    /// And how many name a person otherwise than known, or bring a first phone.
+    Published {
+        appended: u32,
+        same: u32,
+        paid: u32,
+        outdated: u32,
+    },
+    /// The places of rows whose person was known under another name.
+    Renamed { places: Vec<u32> },
     /// The lease of an outbox row.
     Leased { token: u32 },
 }
@@ -217,28 +228,42 @@ fn due_given(key: &DueKey) -> Vec<Value> {
 
 /// Everything about a due that a decision on its price and its slot reads.
 fn due_needs(ws: &WorkingSet, key: &DueKey, needs: &mut Vec<Need>) {
-    let bucket = key.0;
-    let given = due_given(key);
     needs.push(Need::key::<Due>(key));
     needs.push(Need::key::<crate::due::Slot>(key));
-    needs.push(Need::range::<Revision>("by_due", given));
+    needs.push(Need::range::<Revision>("by_due", due_given(key)));
     for revision in revisions(ws, key) {
         needs.push(Need::key::<crate::roster::Roster>(&(revision.roster_id.0,)));
     }
+}
+
+/// The person of a due: whom its voucher names and who is told.
+fn person_needs(ws: &WorkingSet, key: &DueKey, needs: &mut Vec<Need>) {
     if let Some(due) = ws.due.get(key) {
-        needs.push(Need::key::<crate::roster::Person>(&(bucket, due.person_id)));
+        needs.push(Need::key::<crate::roster::Person>(&(key.0, due.person_id)));
     }
 }
 
 /// An order with its lines and attempts, and everything about the lines' dues.
 fn order_needs(ws: &WorkingSet, key: &OrderKey, needs: &mut Vec<Need>) {
-    let given = vec![key.0.to_value(), key.1.to_value()];
+    let given = || vec![key.0.to_value(), key.1.to_value()];
     needs.push(Need::key::<PayOrder>(key));
-    needs.push(Need::range::<crate::order::Line>("by_order", given.clone()));
-    needs.push(Need::range::<Attempt>("by_order", given.clone()));
-    needs.push(Need::range::<crate::refund::Refund>("by_order", given));
-    for line in lines_of(ws, key) {
-        due_needs(ws, &line_due(&line), needs);
+    needs.push(Need::range::<crate::order::Line>("by_order", given()));
+    // The only attempt of most orders is the one that led here.
+    let known = attempts(ws, key).count();
+    let counted = ws.pay_order.get(key).map_or(0, |order| order.attempt_count);
+    if u32::try_from(known).is_ok_and(|known| known < counted) {
+        needs.push(Need::range::<Attempt>("by_order", given()));
+    }
+    for line in lines(ws, key) {
+        due_needs(ws, &line_due(line), needs);
+    }
+}
+
+/// As [`order_needs`], for decisions that may fill a line.
+fn fill_needs(ws: &WorkingSet, key: &OrderKey, needs: &mut Vec<Need>) {
+    order_needs(ws, key, needs);
+    for line in lines(ws, key) {
+        person_needs(ws, &line_due(line), needs);
     }
 }
 
@@ -259,18 +284,24 @@ fn current_revision(ws: &WorkingSet, key: &DueKey) -> Option<Revision> {
         .cloned()
 }
 
-fn lines_of(ws: &WorkingSet, key: &OrderKey) -> Vec<crate::order::Line> {
+fn lines<'a>(ws: &'a WorkingSet, key: &OrderKey) -> impl Iterator<Item = &'a crate::order::Line> {
     let of = |line_no| (key.0, key.1, line_no);
-    let lines = ws.line.between(&of(0), &of(u32::MAX));
-    lines.cloned().collect()
+    ws.line.between(&of(0), &of(u32::MAX))
+}
+
+fn lines_of(ws: &WorkingSet, key: &OrderKey) -> Vec<crate::order::Line> {
+    lines(ws, key).cloned().collect()
+}
+
+fn attempts<'a>(ws: &'a WorkingSet, key: &OrderKey) -> impl Iterator<Item = &'a Attempt> {
+    let (bucket, order) = *key;
+    let rows = ws.attempt.from(&(bucket, AttemptNo::LOWEST));
+    rows.take_while(move |row| row.bucket == bucket)
+        .filter(move |row| row.order_id == order)
 }
 
 fn attempts_of(ws: &WorkingSet, key: &OrderKey) -> Vec<Attempt> {
-    ws.attempt
-        .iter()
-        .filter(|row| (row.bucket, row.order_id) == *key)
-        .cloned()
-        .collect()
+    attempts(ws, key).cloned().collect()
 }
 
 fn line_due(line: &crate::order::Line) -> DueKey {
@@ -371,7 +402,7 @@ fn close_if_all_dead(ws: &mut WorkingSet, ctx: &Context, key: &OrderKey, lapsed:
     let Some(mut order) = ws.pay_order.get(key).cloned() else {
         return;
     };
-    if !order.is_unpaid() || !attempts_of(ws, key).iter().all(Attempt::is_dead) {
+    if !order.is_unpaid() || !attempts(ws, key).all(Attempt::is_dead) {
         return;
     }
     if order.apply(OrderEvent::AllDead) {

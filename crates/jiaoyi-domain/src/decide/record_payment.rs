@@ -1,7 +1,7 @@
 //! A channel tells of a payment, by notice or by query. It is a fact and is never refused.
 
 use super::allocate::{Incoming, allocate, hold_whole};
-use super::{Answer, CaseKind, Command, Context, OrderKey, Refusal, open_case, order_needs};
+use super::{Answer, CaseKind, Command, Context, OrderKey, Refusal, fill_needs, open_case};
 use crate::attempt::{Attempt, AttemptEvent, AttemptState};
 use crate::channel::{SeenPayment, channel_day};
 use crate::fact::{Fact, FactKind, FactSource};
@@ -195,7 +195,7 @@ impl Command for RecordPayment {
         );
         if let Some(attempt) = ws.attempt.get(&self.attempt_key()) {
             needs.push(Need::key::<Fact>(&self.fact_key(attempt)));
-            order_needs(ws, &(attempt.bucket, attempt.order_id), &mut needs);
+            fill_needs(ws, &(attempt.bucket, attempt.order_id), &mut needs);
         }
         needs
     }

@@ -1,6 +1,7 @@
 //! A roster on its way in: opened, read, published slice by slice, activated in one row.
 
-use super::{Answer, Command, Context, DueKey, Refusal};
+use super::take_persons::known_otherwise;
+use super::{Answer, Command, Contact, Context, DueKey, Refusal};
 use crate::due::{Due, DueId, DueState, PersonId, Revision, RevisionKind, RosterId, Scheme, Slot};
 use crate::id::Bucket;
 use crate::money::Fen;
@@ -52,16 +53,22 @@ fn of_source(roster: &Roster) -> Need {
     Need::range::<Roster>("by_source", source)
 }
 
-/// Refuses a roster when a newer one of its source counts already.
-fn not_older(ws: &WorkingSet, new: &Roster) -> Result<(), Refusal> {
-    let of_source = ws.roster.iter().filter(|row| {
+/// The serial of a roster among `rows` that counts and is newer than `new`: of the same source,
+/// region and year, with a higher serial, or with the same one and opened later.
+pub fn newer_serial<'r>(rows: impl IntoIterator<Item = &'r Roster>, new: &Roster) -> Option<i64> {
+    let newer = rows.into_iter().filter(|row| {
         row.state == RosterState::Active
             && row.source == new.source
             && row.region == new.region
             && row.benefit_year == new.benefit_year
+            && (row.serial, row.created_at) > (new.serial, new.created_at)
     });
-    let known = of_source.map(|row| row.serial).max();
-    match known.filter(|known| *known > new.serial) {
+    newer.map(|row| row.serial).max()
+}
+
+/// Refuses a roster when a newer one of its source counts already.
+fn not_older(ws: &WorkingSet, new: &Roster) -> Result<(), Refusal> {
+    match newer_serial(ws.roster.iter(), new) {
         Some(known) => Err(Refusal::OlderSerial { known }),
         None => Ok(()),
     }
@@ -205,6 +212,20 @@ pub struct SliceRow {
     pub policy_version: String,
 }
 
+impl SliceRow {
+    /// What the row says of the person's name and phone.
+    #[must_use]
+    pub fn contact(&self) -> Contact {
+        Contact {
+            document: PublishSlice::document_key(self),
+            name_sealed: self.name_sealed.clone(),
+            name_hmac: self.name_hmac,
+            name_masked: self.name_masked.clone(),
+            phone_sealed: self.phone_sealed.clone(),
+        }
+    }
+}
+
 /// Publishes some rows of a roster: persons, documents, dues and revisions, all in one bucket range.
 pub struct PublishSlice {
     pub roster_id: RosterId,
@@ -233,23 +254,11 @@ impl PublishSlice {
             .cloned()
     }
 
+    /// The person of a row. Somebody known keeps name and phone: a roster that does not count yet
+    /// may not change them, see [`super::TakePersons`].
     fn person(&self, ws: &mut WorkingSet, ctx: &mut Context, row: &SliceRow) -> (Bucket, PersonId) {
         if let Some(document) = ws.document.get(&PublishSlice::document_key(row)) {
-            let key = (document.person_bucket, document.person_id);
-            if let Some(mut person) = ws.person.get(&key).cloned() {
-                // The roster is the authority on how a name is written and where to send a notice.
-                if person.name_hmac != row.name_hmac {
-                    person.name_sealed.clone_from(&row.name_sealed);
-                    person.name_hmac = row.name_hmac;
-                    person.name_masked.clone_from(&row.name_masked);
-                    ws.person.put(person.clone());
-                }
-                if row.phone_sealed.is_some() && person.phone_sealed.is_none() {
-                    person.phone_sealed.clone_from(&row.phone_sealed);
-                    ws.person.put(person);
-                }
-            }
-            return key;
+            return (document.person_bucket, document.person_id);
         }
         let person_id = PersonId(ctx.ids.id16());
         ws.person.put(Person {
@@ -399,7 +408,12 @@ impl Command for PublishSlice {
             return Err(Refusal::WrongState);
         }
         let (mut appended, mut same, mut paid) = (0u32, 0u32, 0u32);
+        let mut outdated = 0u32;
         for row in &self.rows {
+            let document = PublishSlice::document_key(row);
+            let phone = row.phone_sealed.is_some();
+            let otherwise = known_otherwise(ws, &document, &row.name_hmac, phone);
+            outdated = outdated.saturating_add(u32::from(otherwise));
             let count = match self.publish(ws, ctx, row) {
                 Published::Appended => &mut appended,
                 Published::Same => &mut same,
@@ -411,6 +425,7 @@ impl Command for PublishSlice {
             appended,
             same,
             paid,
+            outdated,
         })
     }
 }

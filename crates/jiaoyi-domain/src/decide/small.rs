@@ -1,14 +1,13 @@
 //! Small commands around the money: messages, links, signatures, reference data.
 
 use super::{Answer, Command, Context, NoticeMessage, OrderKey, Refusal};
-use crate::attempt::Attempt;
 use crate::due::DueId;
-use crate::id::{AttemptNo, Bucket};
-use crate::messages::{CaseKind, Inbox, Outbox, OutboxState};
+use crate::id::Bucket;
+use crate::messages::{Case, CaseKind, CaseState, Inbox, Outbox, OutboxState};
 use crate::order::{DeviceOrder, PayOrder};
-use crate::record::Record;
+use crate::record::{Column, Record, Value};
 use crate::roster::{NoticeLink, PolicyPack};
-use crate::time::{Instant, SECOND_MS};
+use crate::time::SECOND_MS;
 use crate::voucher::{Voucher, VoucherSignature};
 use crate::working_set::{Need, WorkingSet};
 
@@ -41,6 +40,50 @@ impl Command for StoreInbox {
             let kind = CaseKind::UnknownNumber;
             super::open_case(ws, ctx, self.bucket, kind, None, number, detail.clone());
         }
+        Ok(Answer::Done)
+    }
+}
+
+/// Opens a case for a kind of command that was put aside, unless one is open.
+pub struct NotePutAside {
+    /// Kind of the command.
+    pub command: &'static str,
+}
+
+impl NotePutAside {
+    fn given(&self) -> Vec<Value> {
+        vec![
+            Bucket::default().to_value(),
+            Value::Text(self.command.to_owned()),
+        ]
+    }
+}
+
+impl Command for NotePutAside {
+    fn kind(&self) -> &'static str {
+        "note_put_aside"
+    }
+
+    fn actor(&self) -> String {
+        "store".to_owned()
+    }
+
+    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
+        vec![Need::range::<Case>("by_subject", self.given())]
+    }
+
+    fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
+        let is_open = |case: &Case| {
+            case.kind == CaseKind::PutAside
+                && case.state == CaseState::Open
+                && case.subject == self.command
+        };
+        if ws.case.iter().any(is_open) {
+            return Ok(Answer::Already);
+        }
+        let (bucket, kind) = (Bucket::default(), CaseKind::PutAside);
+        let detail = "what went wrong is in the log of this time".to_owned();
+        super::open_case(ws, ctx, bucket, kind, None, self.command, detail);
         Ok(Answer::Done)
     }
 }
@@ -129,43 +172,6 @@ impl Command for FinishOutbox {
             row.next_at = ctx.at.plus_ms(wait.max(SECOND_MS));
         }
         ws.outbox.put(row);
-        Ok(Answer::Done)
-    }
-}
-
-/// Plans the next query of an attempt, after one that is on its way.
-pub struct PostponeAsk {
-    pub attempt_no: AttemptNo,
-    pub until: Instant,
-}
-
-impl Command for PostponeAsk {
-    fn kind(&self) -> &'static str {
-        "postpone_ask"
-    }
-
-    fn actor(&self) -> String {
-        "job:ask".to_owned()
-    }
-
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<Attempt>(&(
-            self.attempt_no.bucket(),
-            self.attempt_no.clone(),
-        ))]
-    }
-
-    fn decide(&self, ws: &mut WorkingSet, _ctx: &mut Context) -> Result<Answer, Refusal> {
-        let key = (self.attempt_no.bucket(), self.attempt_no.clone());
-        let mut attempt = ws
-            .attempt
-            .get(&key)
-            .cloned()
-            .ok_or(Refusal::NotFound { what: "attempt" })?;
-        if attempt.ask_at.is_some() {
-            attempt.ask_at = Some(self.until);
-            ws.attempt.put(attempt);
-        }
         Ok(Answer::Done)
     }
 }

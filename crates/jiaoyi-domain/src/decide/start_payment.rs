@@ -133,7 +133,11 @@ impl Command for StartPayment {
         let mut needs = Vec::new();
         for quote in &self.quotes {
             due_needs(ws, &quote.due, &mut needs);
-            needs.push(Need::range::<TurnedAway>("by_due", due_given(&quote.due)));
+            // Only who meets a lock is turned away.
+            let due = ws.due.get(&quote.due);
+            if due.is_some_and(|due| due.state == DueState::Locked) {
+                needs.push(Need::range::<TurnedAway>("by_due", due_given(&quote.due)));
+            }
             if let Some(order) = StartPayment::locking_order(ws, &quote.due) {
                 order_needs(ws, &order, &mut needs);
             }

@@ -10,14 +10,16 @@ use crate::money::Fen;
 use crate::region::RegionTable;
 use crate::time::Date;
 use jiff::ToSpan;
+use std::sync::Arc;
 
 /// No amount of a pack is larger; a larger one is a slip of the keyboard.
 pub(super) const AMOUNT_MAX: Fen = Fen::from_yuan(100_000);
 
 /// A complete pack of status `in_force`: the only kind that prices persons and publishes dues.
+/// Cheap to clone: whoever prices a bill keeps the pack it was priced under.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InForce {
-    pack: Pack,
+    pack: Arc<Pack>,
     region: String,
     benefit: (Date, Date),
 }
@@ -37,7 +39,7 @@ impl InForce {
         }
         match (pack.region.clone(), pack.benefit) {
             (Some(region), Some(benefit)) if problems.is_empty() => Ok(InForce {
-                pack,
+                pack: Arc::new(pack),
                 region,
                 benefit,
             }),
@@ -47,7 +49,7 @@ impl InForce {
 
     /// The pack itself.
     #[must_use]
-    pub const fn pack(&self) -> &Pack {
+    pub fn pack(&self) -> &Pack {
         &self.pack
     }
 

@@ -204,16 +204,27 @@ impl RegionTable {
                 .filter(excluded)
                 .collect();
         }
-        let Some(head) = code.get(..if code.ends_with("0000") { 2 } else { 4 }) else {
-            return Vec::new();
+        let head = match code.strip_suffix("0000").or(code.strip_suffix("00")) {
+            Some(head) => head,
+            // Nothing lies below a county.
+            None => return Vec::new(),
         };
-        self.listed()
-            .filter(|region| region.code.starts_with(head))
+        self.below(head)
+            .iter()
+            .filter(|region| region.is_listed())
             .filter(|region| {
                 let nearest = self.ancestors(&region.code).first().copied();
                 nearest.is_some_and(|above| &*above.code == code)
             })
             .collect()
+    }
+
+    /// Every entry whose code begins with `head`. The table has thousands of others, and each page
+    /// with a region asks.
+    fn below(&self, head: &str) -> &[Region] {
+        let first = self.rows.partition_point(|row| &*row.code < head);
+        let rest = &self.rows[first..];
+        &rest[..rest.partition_point(|row| row.code.starts_with(head))]
     }
 
     /// The region with everything above it: `浙江省 杭州市 淳安县`.

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant as Moment};
 use tokio::runtime::Runtime;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Config, Statement};
+use tokio_postgres::{Config, Row, Statement};
 
 /// How long a lane tries to come back before it answers that the database cannot be reached.
 const RECOVER_TIME: Duration = Duration::from_secs(3);
@@ -194,7 +194,7 @@ impl PostgresEngine {
     }
 
     /// Reads the link, then writes a barrier: a commit that proves what was read before it.
-    fn recover_once(&mut self, link: Option<&Link>, now: Instant) -> Result<bool, String> {
+    fn recover_once(&mut self, link: Option<&Link>, now: Instant) -> Result<Option<Link>, String> {
         let (config, barrier) = (&self.config, &self.barrier);
         let held = self.session.take();
         let (session, durable) = self.runtime.block_on(async {
@@ -212,11 +212,11 @@ impl PostgresEngine {
             let given_up = session.client.batch_execute(rollback).await;
             given_up.map_err(|error| said(&error))?;
             let durable = match link {
-                None => false,
+                None => None,
                 Some(link) => {
                     let key = Link::key_values(&link.key());
                     let found = session.query(Link::SPEC.name, "load", &key).await;
-                    !found.map_err(|error| said(&error))?.is_empty()
+                    link_of(&found.map_err(|error| said(&error))?)?
                 }
             };
             session.take_warning();
@@ -232,6 +232,16 @@ impl PostgresEngine {
         self.session = Some(session);
         Ok(durable)
     }
+}
+
+/// The link among the rows of a look-up, if there is one.
+fn link_of(rows: &[Row]) -> Result<Option<Link>, String> {
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    let values = read_row(row).map_err(|error| error.to_string())?;
+    let link = Link::from_values(values);
+    link.map(Some).ok_or("a stored link is damaged".to_owned())
 }
 
 /// Every statement of a round, prepared.
@@ -398,7 +408,7 @@ impl Engine for PostgresEngine {
 
     fn rest(&mut self) {}
 
-    fn recover(&mut self, link: Option<&Link>) -> Result<bool, Trouble> {
+    fn recover(&mut self, link: Option<&Link>) -> Result<Option<Link>, Trouble> {
         let started = Moment::now();
         loop {
             match self.recover_once(link, Instant(0)) {
@@ -413,22 +423,19 @@ impl Engine for PostgresEngine {
         }
     }
 
-    fn aside(&mut self, work: &Aside) -> Result<(), StoreError> {
+    fn aside(&mut self, work: &Aside) -> Result<(), Failure> {
         if self.session().is_err() {
-            let back = self.recover_once(None, Instant(0));
-            back.map_err(|why| StoreError::Unavailable { why })?;
+            self.recover_once(None, Instant(0))
+                .map_err(Failure::Unknown)?;
         }
-        let unavailable = |failure: Failure| StoreError::Unavailable {
-            why: failure.to_string(),
-        };
-        let (runtime, session) = self.session().map_err(unavailable)?;
+        let (runtime, session) = self.session()?;
         runtime.block_on(async {
             if let Err(error) = do_aside(session, work).await {
                 roll_back(session).await;
-                return Err(error.into());
+                return Err(failure(&error));
             }
             session.take_warning();
-            commit(session).await.map_err(unavailable)
+            commit(session).await
         })
     }
 }

@@ -13,7 +13,7 @@ mod values;
 pub(crate) use snapshot::PostgresSnapshot;
 
 use crate::batch::{ALL_BUCKETS, Chain, Group, first_buckets};
-use crate::engine::{Aside, Backend, Boxed, Job, RawRows, work};
+use crate::engine::{Aside, Backend, Boxed, Health, Job, LaneThread, RawRows};
 use crate::error::StoreError;
 use crate::lane::{Item, Lane, Reply};
 use crate::queue::{Queue, Urgency};
@@ -70,6 +70,7 @@ pub(crate) struct PostgresBackend {
     lanes: Vec<Running>,
     wide: Running,
     readers: Pool,
+    health: Health,
 }
 
 /// The parts of a URL.
@@ -167,13 +168,15 @@ impl PostgresBackend {
             let home = Bucket::try_new(home).unwrap_or_default();
             Chain::new(ChainId::at(home, drawn), now.date(), last_day)
         };
-        let wide = start(&config, chain(0, 0), ALL_BUCKETS, now, None)?;
+        let health = Health::default();
+        let start = |chain, group, wide| start(&config, chain, group, now, wide, &health);
+        let wide = start(chain(0, 0), ALL_BUCKETS, None)?;
         let groups = groups();
         let mut lanes = Vec::with_capacity(groups.len());
         for (number, group) in (1..).zip(&groups) {
             let chain = chain(number, *group.start());
             let other = Some(Arc::clone(&wide.queue));
-            lanes.push(start(&config, chain, group.clone(), now, other)?);
+            lanes.push(start(chain, group.clone(), other)?);
         }
         let manager = Manager::from_config(
             config.clone(),
@@ -195,6 +198,7 @@ impl PostgresBackend {
             lanes,
             wide,
             readers,
+            health,
         })
     }
 
@@ -225,9 +229,10 @@ fn start(
     group: Group,
     now: Instant,
     wide: Option<Arc<Queue<Job>>>,
+    health: &Health,
 ) -> Result<Running, StoreError> {
     let queue = Arc::new(Queue::new(PAYMENTS_MAX, BACKGROUND_MAX));
-    let of_thread = Arc::clone(&queue);
+    let lane_thread = LaneThread::new(&queue, health);
     let config = config.clone();
     let (ready, started) = std::sync::mpsc::channel();
     let thread = std::thread::Builder::new()
@@ -242,7 +247,7 @@ fn start(
             };
             let _ = ready.send(Ok(()));
             let mut lane = Lane::new(chain, group);
-            work(&mut lane, &mut engine, &of_thread, wide.as_deref());
+            lane_thread.work(&mut lane, &mut engine, wide.as_deref());
         })
         .map_err(|error| StoreError::Unavailable {
             why: error.to_string(),
@@ -282,6 +287,14 @@ impl Backend for PostgresBackend {
 
     fn url(&self) -> &str {
         &self.url
+    }
+
+    fn stopped(&self) -> Boxed<'_, ()> {
+        Box::pin(self.health.stopped())
+    }
+
+    fn can_write(&self) -> bool {
+        self.health.can_write()
     }
 
     fn close(&self) {

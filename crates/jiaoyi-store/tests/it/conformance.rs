@@ -1,12 +1,14 @@
 //! What every engine does alike.
 
 use crate::cluster::Cluster;
-use crate::touch::{Touch, call, count, envelope, key, tries};
+use crate::touch::{Key, Touch, call, count, envelope, key, tries};
+use futures_util::future::join_all;
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::audit::{Event, Link};
 use jiaoyi_domain::decide::{Answer, Refusal};
 use jiaoyi_store::{Database, Snapshot, Store, StoreError};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, mpsc};
 
 const NOW: Instant = Instant(1_767_000_000_000);
 
@@ -43,31 +45,67 @@ async fn a_key_gives_one_result() {
     }
 }
 
+/// A command of every poisonous kind, about rows of the first bucket group.
+fn poisons(there: Key) -> [Touch; 3] {
+    let panics_asking = Touch {
+        panics_asking: true,
+        ..Touch::default()
+    };
+    let panics = Touch {
+        panics: true,
+        counts: vec![key(7, 1)],
+        ..Touch::default()
+    };
+    let breaks = Touch {
+        breaks: Some(there),
+        counts: vec![key(7, 1)],
+        ..Touch::default()
+    };
+    [panics_asking, panics, breaks]
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn poison_harms_nobody_else() {
+async fn poison_harms_nobody_else_in_its_batch() {
+    const OTHERS: u8 = 12;
     for database in databases().await {
         let store = Store::open(&database, [1; 16], NOW).unwrap();
-        let row = key(7, 1);
-        let poison = Touch {
-            panics: true,
-            counts: vec![row],
-            ..Touch::default()
-        };
-        let poison = store.submit(envelope(poison, None));
-        let (left, right) = ([row], [row]);
-        let others = tokio::join!(
-            store.submit(count(&left)),
-            poison,
-            store.submit(count(&right))
-        );
-        assert_eq!(others.0.unwrap(), Answer::Done, "{database}");
-        assert_eq!(others.2.unwrap(), Answer::Done);
-        let refused = others.1.unwrap_err();
-        assert!(matches!(
-            refused,
-            StoreError::Refused(Refusal::Poisoned { .. })
-        ));
-        assert_eq!(tries(&store, &row).await, 2);
+        let (row, there) = (key(7, 1), key(7, 2));
+        store.submit(count(&[row, there])).await.unwrap();
+        for poison in poisons(there) {
+            // Holds the lane until everybody waits behind it, so that they make one batch.
+            let (held, goes_on) = mpsc::channel::<()>();
+            let goes_on = Mutex::new(goes_on);
+            let meanwhile = move || {
+                let _ = goes_on.lock().unwrap().recv();
+            };
+            let holds = Touch {
+                counts: vec![row],
+                meanwhile: Some(Box::new(meanwhile)),
+                ..Touch::default()
+            };
+            let of_task = store.clone();
+            let holding = tokio::spawn(async move { of_task.submit(envelope(holds, None)).await });
+            let rows = [row];
+            let others = (0..OTHERS).map(|_| store.submit(count(&rows)));
+            let (left, right): (Vec<_>, Vec<_>) = others.enumerate().partition(|(n, _)| n % 2 == 0);
+            let left = join_all(left.into_iter().map(|(_, submitted)| submitted));
+            let right = join_all(right.into_iter().map(|(_, submitted)| submitted));
+            let poisoned = store.submit(envelope(poison, None));
+            let release = async move {
+                tokio::task::yield_now().await;
+                drop(held);
+            };
+            let (left, poisoned, right, ()) = tokio::join!(left, poisoned, right, release);
+            for answer in left.into_iter().chain(right) {
+                assert_eq!(answer.unwrap(), Answer::Done, "{database}");
+            }
+            let refused = poisoned.unwrap_err();
+            let is_poison = matches!(&refused, StoreError::Refused(Refusal::Poisoned { .. }));
+            assert!(is_poison, "{database}: {refused}");
+            holding.await.unwrap().unwrap();
+        }
+        assert_eq!(tries(&store, &row).await, 1 + 3 * (OTHERS + 1));
+        assert_eq!(tries(&store, &there).await, 1);
         store.close();
     }
 }

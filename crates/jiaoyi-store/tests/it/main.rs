@@ -5,5 +5,6 @@
 
 mod cluster;
 mod conformance;
+mod doubt;
 mod histories;
 mod touch;

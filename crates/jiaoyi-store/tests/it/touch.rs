@@ -21,7 +21,12 @@ pub struct Touch {
     /// Must not be shut; asserted.
     pub reads: Option<Key>,
     pub shuts: Option<Key>,
+    /// Panics while it says what it needs.
+    pub panics_asking: bool,
+    /// Panics while it decides.
     pub panics: bool,
+    /// A row that is there: inserted once more without having been asked for.
+    pub breaks: Option<Key>,
     /// Called between loading and writing.
     pub meanwhile: Option<Box<dyn Fn() + Send + Sync>>,
 }
@@ -48,6 +53,7 @@ impl Command for Touch {
     }
 
     fn needs(&self, _: &WorkingSet) -> Vec<Need> {
+        assert!(!self.panics_asking, "as asked");
         let keys = self.counts.iter().chain(&self.reads).chain(&self.shuts);
         keys.map(Need::key::<NoticeLink>).collect()
     }
@@ -68,6 +74,9 @@ impl Command for Touch {
             row.tries += 1;
             row.changed_at = ctx.at;
             ws.notice_link.put(row);
+        }
+        if let Some(key) = &self.breaks {
+            ws.notice_link.put(empty(key));
         }
         if let Some(key) = &self.shuts {
             let mut row = ws.notice_link.get(key).cloned().unwrap_or(empty(key));

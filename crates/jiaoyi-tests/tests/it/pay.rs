@@ -91,6 +91,15 @@ async fn chooses_another_way_on_the_same_form() {
         let other = world.wallet(page).await;
         assert_eq!(other.channel, first.other());
         assert_eq!(other.order, wallet.order, "the order stays the same");
+        // And back to the first way, and to the other one, still on the same form.
+        for channel in [first, first.other(), first] {
+            let page = payer.start(&methods, channel).await;
+            let next = world.wallet(page).await;
+            assert_eq!((next.channel, &next.order), (channel, &wallet.order));
+            assert_ne!(next.no, wallet.no, "a closed number is never used again");
+        }
+        let page = payer.start(&methods, first.other()).await;
+        let other = world.wallet(page).await;
         payer.press(&other, "pay").await;
         payer.order(&wallet.order).await.is("order.paid");
         assert_eq!(world.trade(&wallet).await["state"], "closed");

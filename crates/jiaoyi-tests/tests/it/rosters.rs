@@ -1,7 +1,7 @@
 //! Rosters come in while people pay: what was shown holds, nothing counts by halves.
 
 use crate::harness::{Channel, Payer, Person, Roster, SECOND, Setup, World, person};
-use jiaoyi_app::import::{ImportError, ImportReport};
+use jiaoyi_app::import::{ImportError, ImportReport, Stage};
 use jiaoyi_documents::roster::CellError;
 use jiaoyi_domain::decide::{ActivateRoster, OpenRoster, Refusal, StagedToPublishing};
 use jiaoyi_domain::due::{Revision, RosterId};
@@ -237,6 +237,114 @@ async fn overtaken_rosters_are_not_activated() {
     world.settles().await;
 }
 
+/// An import that a kill cut off, and the corrected file after it: the next start does not bring the
+/// cut one back, not even under the same serial.
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_imports_do_not_come_back_over_newer_ones() {
+    let mut world = World::new().await;
+    let platform = std::sync::Arc::clone(&world.platform);
+    world.pass(SECOND).await;
+    let opened = OpenRoster {
+        roster: RosterRow {
+            source: "test".to_owned(),
+            created_at: platform.now(),
+            ..staging(2)
+        },
+        older_confirmed: false,
+    };
+    let mark = platform.store.import_under_way().expect("a mark");
+    platform.submit(opened).await.expect("nothing newer counts");
+    let publishing = StagedToPublishing {
+        roster_id: RosterId([9; 16]),
+        rows_read: 0,
+        rows_good: 0,
+        rows_bad: 0,
+    };
+    platform.submit(publishing).await.expect("it is read");
+    drop(mark);
+    world.pass(SECOND).await;
+    let people = world.people.clone();
+    world.publish(&people, "dibao", 2).await;
+    world.restart().await;
+    let key = ([9; 16],);
+    let cut: Option<RosterRow> = world.platform.store.load(&key).await.expect("it reads");
+    assert_eq!(cut.expect("it is there").state, RosterState::Rejected);
+    Payer::new(&world).look_up(&people[0]).await.says("40.00");
+    world.settles().await;
+}
+
+/// A roster that is refused in the end changes nobody's name; one that counts does, and staff are
+/// told.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_come_only_from_rosters_that_count() {
+    let mut world = World::new().await;
+    let known = world.people[0].clone();
+    let mut renamed = known.clone();
+    renamed.name = "王桂香".to_owned();
+    let roster = |serial, people| Roster {
+        people,
+        aid: "",
+        void: "",
+        serial,
+        older_confirmed: false,
+    };
+    let people = [renamed.clone()];
+    let request = world.request(&roster(2, &people).text(), 2);
+    // A newer roster is activated while this one is being published.
+    let newer = world.platform.clone();
+    let overtake = OpenRoster {
+        roster: RosterRow {
+            source: "test".to_owned(),
+            ..staging(3)
+        },
+        older_confirmed: false,
+    };
+    newer.submit(overtake).await.expect("it opens");
+    let publishing = StagedToPublishing {
+        roster_id: RosterId([9; 16]),
+        rows_read: 0,
+        rows_good: 0,
+        rows_bad: 0,
+    };
+    newer.submit(publishing).await.expect("it is read");
+    let activate = ActivateRoster {
+        roster_id: RosterId([9; 16]),
+        rows_published: 0,
+        older_confirmed: false,
+    };
+    let activated = std::sync::Mutex::new(Some(activate));
+    let handle = tokio::runtime::Handle::current();
+    let mut progress = |stage: Stage, _: u64, _: u64| {
+        let taken = activated.lock().expect("nobody panicked").take();
+        match (stage, taken) {
+            (Stage::Publishing, Some(activate)) => {
+                let done = tokio::task::block_in_place(|| handle.block_on(newer.submit(activate)));
+                done.expect("nothing newer counts");
+            }
+            (_, taken) => *activated.lock().expect("nobody panicked") = taken,
+        }
+    };
+    let refused = world.platform.import_roster(&request, &mut progress).await;
+    assert!(
+        matches!(refused, Err(ImportError::OlderSerial { known: 3 })),
+        "{refused:?}"
+    );
+    let mut payer = Payer::new(&world);
+    payer.look_up(&known).await.says("400.00");
+    payer.look_up(&renamed).await.says("没有查到应缴的费用");
+
+    let report = world
+        .import(&roster(4, &people))
+        .await
+        .expect("it is newer");
+    assert_eq!((report.same, report.warnings.len()), (1, 1), "{report:?}");
+    assert_eq!(report.warnings[0].code, "person.renamed");
+    assert_eq!(report.warnings[0].row, 2);
+    payer.look_up(&renamed).await.says("400.00");
+    payer.look_up(&known).await.says("没有查到应缴的费用");
+    world.settles().await;
+}
+
 /// Yesterday's file after today's is refused unless somebody confirms it.
 #[tokio::test(flavor = "multi_thread")]
 async fn older_serials_are_refused() {
@@ -354,8 +462,8 @@ async fn interrupted_imports_are_taken_up() {
             };
             let (sender, cut) = tokio::sync::oneshot::channel();
             let mut sender = Some(sender);
-            let mut progress = move |stage: jiaoyi_app::import::Stage, done: u64, _: u64| {
-                if stage == jiaoyi_app::import::Stage::Publishing && done > 0 {
+            let mut progress = move |stage: Stage, done: u64, _: u64| {
+                if stage == Stage::Publishing && done > 0 {
                     sender.take().map(|sender| sender.send(()));
                 }
             };

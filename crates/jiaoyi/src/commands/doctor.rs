@@ -10,7 +10,9 @@ use crate::edge;
 use crate::exit::{Exit, print};
 use crate::keys;
 use clap::Args;
+use jiaoyi_app::platform::{StartError, keys_fit};
 use jiaoyi_channels::ChannelsConfig;
+use jiaoyi_crypto::Keyring;
 use jiaoyi_domain::Date;
 use jiaoyi_store::Snapshot;
 use std::path::{Path, PathBuf};
@@ -45,7 +47,7 @@ pub async fn run(args: DoctorArgs) -> Result<(), Exit> {
     let found = [
         ("configuration", Good(args.config.display().to_string())),
         ("database", database(&config)),
-        ("keys", key_file(&config.keys)),
+        ("keys", key_file(&config)),
         ("channels", channels(&config.channels)),
         ("payment addresses", addresses(&config)),
         ("announcements", told(config.announcements.as_deref())),
@@ -99,11 +101,16 @@ fn database(config: &Config) -> Found {
     }
 }
 
-fn key_file(path: &Path) -> Found {
+fn key_file(config: &Config) -> Found {
+    let path = &config.keys;
     match keys::load(path) {
         Ok(_) if open_to_all(path) => Bad(
             format!("{}: every user may read it", path.display()),
             "chmod 600 the key file; a key that others have read protects nothing",
+        ),
+        Ok(keyring) if !belongs(&keyring, config) => Bad(
+            format!("{}: {}", path.display(), StartError::OtherKeys),
+            "restore the key file that belongs to this database",
         ),
         Ok(keyring) => Good(format!("voucher key {}", keyring.voucher_key().0)),
         Err(exit) => Bad(
@@ -111,6 +118,15 @@ fn key_file(path: &Path) -> Found {
             "restore the key file from its safe place; never make a new one for old data",
         ),
     }
+}
+
+/// Whether the keys are the database's own; of one that cannot be read the line above tells.
+fn belongs(keyring: &Keyring, config: &Config) -> bool {
+    let found = database_of(&config.database_url).ok().and_then(|database| {
+        let snapshot = Snapshot::open(&database).ok()?;
+        snapshot.query("any_sealed", &[]).ok()
+    });
+    found.is_none_or(|found| keys_fit(keyring, &found))
 }
 
 #[cfg(unix)]

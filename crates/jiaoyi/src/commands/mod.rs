@@ -14,7 +14,7 @@ pub mod voucher;
 use crate::config::{Config, hinted};
 use crate::edge;
 use crate::exit::Exit;
-use jiaoyi_app::platform::{Platform, PlatformConfig};
+use jiaoyi_app::platform::{Platform, PlatformConfig, StartError};
 use jiaoyi_channels::{Channels, ConfigError};
 use jiaoyi_store::{Database, Store};
 use std::io::ErrorKind;
@@ -80,6 +80,13 @@ pub async fn open_platform(config: &Config) -> Result<Arc<Platform>, Exit> {
         edge::fonts(),
     )
     .await
-    .map_err(Exit::unavailable)?;
+    .map_err(|error| match error {
+        StartError::OtherKeys => Exit::conflict(format!(
+            "{}: {error}; name the key file that belongs to {}",
+            config.keys.display(),
+            config.database_url
+        )),
+        StartError::Store(_) | StartError::Policy(_) => Exit::unavailable(error),
+    })?;
     Ok(Arc::new(platform))
 }

@@ -45,7 +45,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Exit> {
     ));
     let jobs = (!args.no_jobs).then(|| tokio::spawn(serving::run_jobs(platform.clone())));
     let following = tokio::spawn(serving::follow(platform.clone(), news));
-    let done = serving::serve(listener, app).await;
+    let done = serving::serve(listener, app, &platform.store).await;
     following.abort();
     if let Some(jobs) = jobs {
         jobs.abort();

@@ -180,7 +180,7 @@ async fn start(args: DemoArgs) -> Result<(), Exit> {
         .route("/_demo", get(told).with_state(Arc::clone(&facts)));
     let jobs = tokio::spawn(serving::run_jobs(Arc::clone(&platform)));
     announce(&args, &facts).await;
-    let done = serving::serve(listener, app).await;
+    let done = serving::serve(listener, app, &platform.store).await;
     jobs.abort();
     running.shutdown().await;
     platform.store.close();

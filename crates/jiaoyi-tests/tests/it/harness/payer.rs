@@ -91,8 +91,13 @@ pub struct Payer {
     client: Client,
     agent: &'static str,
     portal: String,
+    /// Asks again when there is no answer, or one that says "not now".
+    patient: bool,
     cookies: BTreeMap<String, BTreeMap<String, String>>,
 }
+
+/// How often a patient payer asks for one page.
+const TRIES_MAX: u32 = 20;
 
 fn site(url: &str) -> String {
     url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/")
@@ -119,6 +124,7 @@ impl Payer {
             client,
             agent: PHONE,
             portal: world.portal.clone(),
+            patient: world.setup.points.is_some(),
             cookies: BTreeMap::new(),
         }
     }
@@ -164,19 +170,24 @@ impl Payer {
     /// One request without following redirects.
     pub async fn send(&mut self, url: &str, body: Option<String>) -> (u16, HeaderMap, Vec<u8>) {
         let url = absolute(&self.portal, url);
-        let request = match body {
-            Some(body) => self
-                .client
-                .post(&url)
-                .header("content-type", "application/x-www-form-urlencoded")
-                .body(body),
-            None => self.client.get(&url),
+        let mut tries = 0;
+        let answer = loop {
+            tries += 1;
+            let request = match &body {
+                Some(body) => self
+                    .client
+                    .post(&url)
+                    .header("content-type", "application/x-www-form-urlencoded")
+                    .body(body.clone()),
+                None => self.client.get(&url),
+            };
+            match request.headers(self.headers(&url)).send().await {
+                Ok(answer) if self.patient && answer.status() == 503 && tries < TRIES_MAX => {}
+                Ok(answer) => break answer,
+                Err(_) if self.patient && tries < TRIES_MAX => {}
+                Err(error) => panic!("{url}: {error:?}"),
+            }
         };
-        let answer = request
-            .headers(self.headers(&url))
-            .send()
-            .await
-            .unwrap_or_else(|error| panic!("{url}: {error:?}"));
         self.keep_cookies(&url, answer.headers());
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let bytes = answer.bytes().await.expect("a whole body");

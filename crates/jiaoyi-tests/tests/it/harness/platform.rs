@@ -1,5 +1,6 @@
 //! Puts the installation together, as the binary's edge does, and stops and starts it.
 
+use super::points::{Pointed, Points};
 use super::{Folder, Person, World, person};
 use crate::cluster::Cluster;
 use axum::Router;
@@ -45,6 +46,8 @@ pub struct Setup {
     pub budgets: Budgets,
     /// Drives everything that is random.
     pub seed: u64,
+    /// Fail points around the store; then payers try again what was not answered.
+    pub points: Option<Arc<Points>>,
 }
 
 impl Default for Setup {
@@ -56,6 +59,7 @@ impl Default for Setup {
             people: 10,
             budgets: NO_BUDGETS,
             seed: 1,
+            points: None,
         }
     }
 }
@@ -292,22 +296,30 @@ impl World {
         serial: i64,
         older_confirmed: bool,
     ) -> Result<ImportReport, ImportError> {
-        let path = self.folder.0.join("roster.csv");
-        std::fs::write(&path, text).expect("a file");
         let request = ImportRequest {
+            older_confirmed,
+            ..self.request(text, serial)
+        };
+        self.platform
+            .import_roster(&request, &mut |_, _, _| {})
+            .await
+    }
+
+    /// A file with this text, to be taken in under a serial.
+    pub fn request(&self, text: &str, serial: i64) -> ImportRequest {
+        let path = self.folder.0.join(format!("roster-{serial}.csv"));
+        std::fs::write(&path, text).expect("a file");
+        ImportRequest {
             path,
             region: None,
             benefit_year: self.setup.packs_on.year() + 1,
             source: "test".to_owned(),
             serial,
-            older_confirmed,
+            older_confirmed: false,
             dry_run: false,
             all_or_nothing: false,
             limits: Limits::default(),
-        };
-        self.platform
-            .import_roster(&request, &mut |_, _, _| {})
-            .await
+        }
     }
 
     pub async fn import(&self, roster: &Roster<'_>) -> Result<ImportReport, ImportError> {
@@ -373,7 +385,11 @@ async fn open(
     let mut chain = [0; 16];
     random(&mut chain);
     let now = Instant(clock.load(Ordering::SeqCst));
-    let store = Store::open(&database_of(folder), chain, now).expect("the store opens");
+    let mut store = Store::open(&database_of(folder), chain, now).expect("the store opens");
+    if let Some(points) = &setup.points {
+        let (inner, points) = (Arc::clone(store.backend()), Arc::clone(points));
+        store = Store::over(Arc::new(Pointed { inner, points }));
+    }
     let platform = Platform::open(
         store,
         keyring,

@@ -6,7 +6,7 @@ use super::canary::Walk;
 use super::chance::Chance;
 use super::installation::free_port;
 use super::people::Person;
-use super::process::{Running, program};
+use super::process::{Around, Running, program};
 use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -64,7 +64,12 @@ fn start(folder: &Path, text: &str) -> Result<Running> {
     let mut words = text.split_whitespace();
     ensure!(words.next() == Some("jiaoyi"), "{text}: another program");
     let words: Vec<&str> = words.collect();
-    Running::start(folder, words.first().context("no command")?, &words, None)
+    Running::start(
+        folder,
+        words.first().context("no command")?,
+        &words,
+        &Around::default(),
+    )
 }
 
 /// Asks an address until what it shows is `wanted`.

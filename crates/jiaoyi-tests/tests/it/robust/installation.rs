@@ -3,7 +3,7 @@
 
 use super::browser::Browser;
 use super::people::{Form, Person, write_roster};
-use super::process::{Running, run};
+use super::process::{Around, Running, run};
 use anyhow::{Context, Result, bail};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use jiaoyi_domain::Instant as Moment;
@@ -34,7 +34,8 @@ pub struct Installation {
     pub folder: PathBuf,
     pub portal: String,
     pub sandbox: String,
-    log: Option<&'static str>,
+    /// What the portal is started with.
+    pub around: Around,
     _sandbox: Running,
 }
 
@@ -59,14 +60,15 @@ impl Installation {
             "--config",
             "channels/sandbox.toml",
         ];
-        let mut sandbox = Running::start(&folder, "sandbox", &arguments, log)?;
+        let around = Around::logging(log);
+        let mut sandbox = Running::start(&folder, "sandbox", &arguments, &around)?;
         let address = first_line(&folder.join("sandbox.stdout"), &mut sandbox).await?;
         let port = free_port()?;
         let installation = Installation {
             portal: format!("http://127.0.0.1:{port}"),
             sandbox: address,
             folder,
-            log,
+            around,
             _sandbox: sandbox,
         };
         installation.configure(port)?;
@@ -106,7 +108,7 @@ impl Installation {
     /// Starts the portal.
     pub fn serve(&self) -> Result<Running> {
         let arguments = ["serve", "--config", "jiaoyi.toml"];
-        Running::start(&self.folder, "serve", &arguments, self.log)
+        Running::start(&self.folder, "serve", &arguments, &self.around)
     }
 
     /// Waits until the portal shows its first page; how long that took.

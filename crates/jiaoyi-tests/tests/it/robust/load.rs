@@ -5,7 +5,7 @@ use super::browser::{Browser, client};
 use super::chance::Chance;
 use super::installation::Installation;
 use super::people::{Form, Person, person, write_roster};
-use super::process::{Running, Used};
+use super::process::{Around, Running, Used};
 use anyhow::{Context, Result, ensure};
 use std::time::{Duration, Instant};
 
@@ -50,7 +50,7 @@ fn start(installation: &Installation, rows: u32, form: Form) -> Result<Running> 
     let words = [
         "import", "roster", file, "--json", "--source", file, "--serial", "1",
     ];
-    Running::start(&installation.folder, "import", &words, None)
+    Running::start(&installation.folder, "import", &words, &Around::default())
 }
 
 /// Imports a roster into an empty installation.

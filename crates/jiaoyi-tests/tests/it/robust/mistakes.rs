@@ -292,3 +292,32 @@ fn commands_over_data_say_what_they_cannot_read() {
         )
     });
 }
+
+/// With other keys a known person would become a new one and could pay once more.
+#[test]
+fn a_key_file_of_another_database_is_refused() {
+    with_folder("other-keys", |folder| {
+        let made = run(folder, &["policy", "demo", "policies"])?;
+        let words = ["policy", "import"].into_iter().chain(made.lines());
+        run(folder, &words.collect::<Vec<_>>())?;
+        let one = super::people::person(1, "990101");
+        let people = std::iter::once(one);
+        let (file, form) = ("one.csv", super::people::Form::Utf8);
+        super::people::write_roster(&folder.join(file), form, people)?;
+        run(folder, &["import", "roster", file])?;
+        run(folder, &["keys", "new", "other.toml"])?;
+        let config = std::fs::read_to_string(folder.join("jiaoyi.toml"))?;
+        let config = config.replace("keys.toml", "other.toml");
+        std::fs::write(folder.join("other-keys.toml"), config)?;
+        let words = "other.toml: these are not the keys that the database was filled with";
+        compare(
+            folder,
+            &[
+                ("serve --config other-keys.toml", 5, words),
+                ("import roster one.csv --config other-keys.toml", 5, words),
+                ("doctor --config other-keys.toml", 1, words),
+                ("import roster one.csv", 0, "nothing was changed"),
+            ],
+        )
+    });
+}

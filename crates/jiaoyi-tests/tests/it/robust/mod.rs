@@ -6,6 +6,7 @@
 pub mod browser;
 pub mod canary;
 pub mod chance;
+pub mod disk;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
@@ -17,6 +18,11 @@ pub mod kill;
 pub mod load;
 #[cfg(test)]
 mod mistakes;
+pub mod ordeal;
+pub mod payers;
 pub mod people;
+pub mod power;
 pub mod process;
+pub mod shim;
+pub mod starved;
 pub mod timing;

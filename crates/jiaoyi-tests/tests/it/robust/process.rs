@@ -55,6 +55,26 @@ pub fn command(arguments: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
+/// What surrounds a program under test beyond its arguments.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    /// What it logs.
+    pub log: Option<&'static str>,
+    pub environment: Vec<(&'static str, PathBuf)>,
+    /// How many handles it may hold.
+    pub handles: Option<u32>,
+}
+
+impl Around {
+    /// Only a log.
+    pub fn logging(log: Option<&'static str>) -> Around {
+        Around {
+            log,
+            ..Around::default()
+        }
+    }
+}
+
 /// Runs the program to its end; its output, or an error that shows what it said.
 pub fn run(folder: &Path, arguments: &[&str]) -> Result<String> {
     let output = command(arguments)?
@@ -73,6 +93,15 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// The same command, allowed so many handles.
+fn limited(command: &Command, handles: u32) -> Command {
+    let mut limited = Command::new("prlimit");
+    limited.arg(format!("--nofile={handles}")).arg("--");
+    limited.arg(command.get_program()).args(command.get_args());
+    limited.stdin(Stdio::null());
+    limited
+}
+
 /// A running program; killed when the value goes.
 pub struct Running {
     child: Child,
@@ -84,7 +113,7 @@ impl Running {
         folder: &Path,
         name: &str,
         arguments: &[&str],
-        log: Option<&str>,
+        around: &Around,
     ) -> Result<Running> {
         let append = |end: &str| -> Result<File> {
             let path = folder.join(format!("{name}.{end}"));
@@ -92,8 +121,14 @@ impl Running {
             file.with_context(|| format!("write {}", path.display()))
         };
         let mut command = command(arguments)?;
-        if let Some(log) = log {
+        if let Some(handles) = around.handles {
+            command = limited(&command, handles);
+        }
+        if let Some(log) = around.log {
             command.env("JIAOYI_LOG", log);
+        }
+        for (name, value) in &around.environment {
+            command.env(name, value);
         }
         let child = command
             .current_dir(folder)

@@ -182,7 +182,9 @@ impl Load {
             }
             None => Instant::now(),
         };
-        (due < end).then_some((self.args.first.wrapping_add(place), due))
+        // Who found nobody to send the request before the end has given up and is not counted.
+        let begins = due < end && Instant::now() < end;
+        begins.then_some((self.args.first.wrapping_add(place), due))
     }
 
     async fn once(
@@ -313,10 +315,16 @@ fn percentiles(mut all_us: Vec<u32>) -> serde_json::Value {
 }
 
 /// Runs the load and prints what was seen, one line of JSON.
-pub async fn run(args: LoadArgs) -> Result<(), Exit> {
+pub async fn run(mut args: LoadArgs) -> Result<(), Exit> {
     let workers = args.payers;
+    let notices = notices(&args)?;
+    if args.kind == Kind::Notices {
+        // There is no more to tell than what was signed.
+        let signed = u64::try_from(notices.len()).unwrap_or(u64::MAX);
+        args.count = args.count.min(signed.saturating_sub(args.first));
+    }
     let load = Arc::new(Load {
-        notices: notices(&args)?,
+        notices,
         args,
         next: AtomicU64::new(0),
         begun: Instant::now(),

@@ -1,0 +1,306 @@
+//! Every commit fails once on either side, and once the task ends there; the payers try again, and in
+//! the end everything is as if nothing had been.
+//!
+//! The list of points is read from the code: a command or a kind of work beside the commands that no
+//! flow of this test meets is an error of the test.
+
+use crate::harness::points::{Deed, Edge, Points};
+use crate::harness::{Channel, MINUTE, Payer, Roster, SECOND, Setup, Wallet, World, person};
+use jiaoyi_domain::Bucket;
+use jiaoyi_domain::decide::{
+    Answer, Command, Context, ImportPolicy, NoticeMessage, Refusal, StoreInbox,
+};
+use jiaoyi_domain::record::Record;
+use jiaoyi_domain::roster::PolicyPack;
+use jiaoyi_domain::working_set::{Need, WorkingSet};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Every point there is: the kinds of all commands, and the kinds of work beside them.
+fn all_points() -> BTreeSet<String> {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut points = BTreeSet::new();
+    let decide = crates.join("jiaoyi-domain/src/decide");
+    for file in std::fs::read_dir(decide).expect("the commands") {
+        let text = std::fs::read_to_string(file.expect("a file").path()).expect("a text");
+        for rest in text.split("fn kind(&self) -> &'static str {").skip(1) {
+            let kind = rest.split('"').nth(1).expect("a kind is a text");
+            points.insert(format!("command {kind}"));
+        }
+    }
+    let engine = std::fs::read_to_string(crates.join("jiaoyi-store/src/engine.rs"));
+    let engine = engine.expect("a text");
+    let aside = engine
+        .split("pub enum Aside {")
+        .nth(1)
+        .expect("it is there");
+    let aside = aside.split("\n}").next().unwrap_or_default();
+    for line in aside
+        .lines()
+        .filter(|line| line.starts_with("    ") && !line.starts_with("     "))
+    {
+        let name = line
+            .trim()
+            .split(['(', ' ', ','])
+            .next()
+            .unwrap_or_default();
+        if name.starts_with(char::is_uppercase) {
+            points.insert(format!("aside {name}"));
+        }
+    }
+    assert!(points.len() > 20, "{points:?}");
+    points
+}
+
+/// A command that panics, so that one is put aside.
+struct Panics;
+
+impl Command for Panics {
+    fn kind(&self) -> &'static str {
+        "panics"
+    }
+
+    fn actor(&self) -> String {
+        "test".to_owned()
+    }
+
+    fn needs(&self, _: &WorkingSet) -> Vec<Need> {
+        Vec::new()
+    }
+
+    fn decide(&self, _: &mut WorkingSet, _: &mut Context) -> Result<Answer, Refusal> {
+        std::panic::resume_unwind(Box::new("as asked"))
+    }
+}
+
+/// Does something of the platform's own again and again, as a person at a command line would.
+async fn at_last<T, F>(what: &str, act: impl Fn() -> F) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = Option<T>> + Send + 'static,
+{
+    for _ in 0..40 {
+        if let Ok(Some(done)) = tokio::spawn(act()).await {
+            return done;
+        }
+    }
+    panic!("in vain: {what}")
+}
+
+async fn import(world: &World, roster: &Roster<'_>) {
+    let request = world.request(&roster.text(), roster.serial);
+    let platform = Arc::clone(&world.platform);
+    at_last("an import", || {
+        let (platform, request) = (Arc::clone(&platform), request.clone());
+        async move {
+            platform.resume_imports().await.ok()?;
+            let done = platform.import_roster(&request, &mut |_, _, _| {}).await;
+            done.ok()
+                .filter(|report| report.active || report.rows_good == 0)
+        }
+    })
+    .await;
+}
+
+async fn policies_and_poison(world: &World) {
+    let packs: Vec<PolicyPack> = world.platform.store.all().await.expect("it reads");
+    let (platform, pack) = (Arc::clone(&world.platform), packs[0].clone());
+    at_last("a policy", || {
+        let (platform, pack) = (Arc::clone(&platform), pack.clone());
+        async move { platform.submit(ImportPolicy { pack }).await.ok() }
+    })
+    .await;
+    for _ in 0..4 {
+        let platform = Arc::clone(&platform);
+        drop(tokio::spawn(async move { platform.submit(Panics).await }).await);
+    }
+}
+
+/// Two pay for one due; the second payment goes back.
+async fn surplus(world: &World, first: Channel) {
+    let person = world.people[0].clone();
+    let mut older = Payer::new(world);
+    let wallet = older.walk_to_wallet(world, &person, first).await;
+    world.turn(4 * MINUTE);
+    let mut newer = Payer::new(world);
+    let other = newer.walk_to_wallet(world, &person, first.other()).await;
+    newer.press(&other, "pay").await;
+    older.press(&wallet, "pay").await;
+}
+
+async fn given_up_and_switched(world: &World) {
+    let mut payer = Payer::new(world);
+    let person = world.people[1].clone();
+    let wallet = payer.walk_to_wallet(world, &person, Channel::Wechat).await;
+    payer.cancel(&wallet.order).await;
+    let person = world.people[2].clone();
+    let wallet = payer.walk_to_wallet(world, &person, Channel::Wechat).await;
+    let other = payer.switch(world, &wallet.order, Channel::Alipay).await;
+    payer.press(&other, "pay").await;
+    // Somebody else keeps the receipt as well.
+    let mut family = Payer::new(world);
+    let records = family.get("/records").await;
+    let mut form = records.need_form("/records");
+    form.set("receipt", &format!("{}/o/{}", world.portal, other.order));
+    family.post(&records, &form).await;
+}
+
+async fn nothing_to_pay(world: &World) {
+    let aided = person(40, "990501");
+    let people = [aided.clone()];
+    let roster = Roster {
+        people: &people,
+        aid: "full",
+        void: "",
+        serial: 2,
+        older_confirmed: false,
+    };
+    import(world, &roster).await;
+    let mut payer = Payer::new(world);
+    let check = payer.look_up(&aided).await;
+    payer.post(&check, &check.need_form("/pay/zero")).await;
+}
+
+/// A roster writes somebody's name otherwise; in the end the person is found under that one.
+async fn renamed(world: &World) {
+    let mut renamed = world.people[5].clone();
+    renamed.name = "王桂香".to_owned();
+    let roster = Roster {
+        people: std::slice::from_ref(&renamed),
+        aid: "",
+        void: "",
+        serial: 3,
+        older_confirmed: false,
+    };
+    import(world, &roster).await;
+    let mut payer = Payer::new(world);
+    payer.look_up(&renamed).await.says("400.00");
+}
+
+async fn notice_link(world: &World) {
+    let person = world.people[3].clone();
+    let due = world.due(&person).await;
+    let link = format!("/k/{}", world.platform.notice_token(&due.key()));
+    let mut payer = Payer::new(world);
+    let page = payer.get(&link).await;
+    let mut form = page.need_form("/k/");
+    form.set("month", &person.birth.month().to_string());
+    form.set("day", &person.birth.day().to_string());
+    payer.post(&page, &form).await;
+}
+
+/// The channel tells of money for a number that is not ours.
+async fn foreign_notice(world: &World) {
+    let mut payer = Payer::new(world);
+    let person = world.people[4].clone();
+    let wallet = payer.walk_to_wallet(world, &person, Channel::Wechat).await;
+    let no = world.foreign_order().await;
+    for _ in 0..4 {
+        let foreign = Wallet {
+            no: no.clone(),
+            ..wallet.clone()
+        };
+        world.play(&foreign, json!({})).await;
+    }
+    // And one that tells nothing to be decided.
+    let platform = Arc::clone(&world.platform);
+    at_last("a notice", || {
+        let platform = Arc::clone(&platform);
+        let notice = NoticeMessage {
+            channel: "wechat".to_owned(),
+            notice_id: "N#1".to_owned(),
+            body_sealed: platform.keyring.seal(b"{}", b"inbox.body", [1; 12]),
+        };
+        let store = StoreInbox {
+            bucket: Bucket::default(),
+            notice,
+            unknown_number: None,
+        };
+        async move { platform.submit(store).await.ok() }
+    })
+    .await;
+}
+
+async fn everything(world: &World) {
+    policies_and_poison(world).await;
+    let bad = Roster {
+        people: &[],
+        aid: "",
+        void: "",
+        serial: 9,
+        older_confirmed: false,
+    };
+    import(world, &bad).await;
+    surplus(world, Channel::Wechat).await;
+    surplus_is_back(world).await;
+    given_up_and_switched(world).await;
+    nothing_to_pay(world).await;
+    renamed(world).await;
+    notice_link(world).await;
+    foreign_notice(world).await;
+    let platform = Arc::clone(&world.platform);
+    at_last("a checkpoint", || {
+        let platform = Arc::clone(&platform);
+        async move { platform.checkpoint().await.ok() }
+    })
+    .await;
+    for _ in 0..8 {
+        world.pass(20 * SECOND).await;
+    }
+}
+
+async fn surplus_is_back(world: &World) {
+    for _ in 0..12 {
+        world.pass(10 * SECOND).await;
+    }
+    let refunds = world.refunds().await;
+    assert_eq!(refunds.len(), 1, "one payment too many, one refund");
+}
+
+async fn strike(edge: Edge, deed: Deed) {
+    let points = Points::armed(edge, deed);
+    let setup = Setup {
+        points: Some(Arc::clone(&points)),
+        ..Setup::default()
+    };
+    let mut world = World::with(setup).await;
+    points.switch(true);
+    everything(&world).await;
+    points.switch(false);
+    let never: Vec<String> = all_points().difference(&points.struck()).cloned().collect();
+    assert_eq!(never, [""; 0], "never met");
+    world.restart().await;
+    world.pass_a_day().await;
+    for n in [0, 2] {
+        assert!(world.is_paid(&world.people[n].clone()).await, "{n}");
+    }
+    let report = world.report(true).await;
+    let rules: BTreeSet<&str> = report.violations.iter().map(|row| row.rule).collect();
+    // The foreign order is in the channel's books alone, as it was made.
+    let foreign = BTreeSet::from(["channel.payment"]);
+    assert_eq!(rules, foreign, "{:#?}", report.violations);
+    assert_eq!(report.violations.len(), 1, "{:#?}", report.violations);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_commit_may_fail_before() {
+    strike(Edge::Before, Deed::Fail).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_of_a_commit_may_be_lost() {
+    strike(Edge::After, Deed::Fail).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_commit_may_be_died_before() {
+    strike(Edge::Before, Deed::Crash).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_commit_may_be_died_after() {
+    strike(Edge::After, Deed::Crash).await;
+}

@@ -1,0 +1,367 @@
+//! An installation that is paid into while something is done to it, and the proof at its end: what
+//! payers were told, what the channels saw and what is in the database agree.
+
+use super::browser::{Browser, client};
+use super::installation::Installation;
+use super::payers::{Acts, Counts, Journal, World, arrivals};
+use super::people::{Form, Person, person};
+use super::process::{Running, command, run};
+use super::shim::Faults;
+use anyhow::{Context, Result, bail, ensure};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+
+/// How often a portal that gives up is started again before that is an error.
+const STARTS_MAX: u32 = 20;
+
+/// How much is paid, and how it ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    pub payers_per_second: u32,
+    /// For how long there are people to pay for.
+    pub seconds_max: u32,
+    pub seed: u64,
+    pub acts: Acts,
+    /// How long everything may take to settle at the end.
+    pub settle: Duration,
+}
+
+/// What stands between the portal and its files and sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Under {
+    Nothing,
+    /// A disk that can fail.
+    Shim,
+    /// So many handles and no more.
+    Handles(u32),
+}
+
+/// What a run showed.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// What was done to the portal, by name.
+    pub done: Vec<(&'static str, u64)>,
+    /// From the start of the process to its first page, in ms, sorted.
+    pub restarts_ms: Vec<u128>,
+    /// How often the portal ended by itself with code 7.
+    pub gave_up: u64,
+    pub payers: u64,
+    /// Payers who saw their voucher.
+    pub told_paid: u64,
+    /// Payers who paid twice at the channels.
+    pub paid_twice: u64,
+    /// Requests that met a portal that was not there.
+    pub broken_requests: u64,
+    /// Requests that were answered 503.
+    pub refused_requests: u64,
+    pub paying_s: u64,
+    pub settled_after_s: u64,
+    pub payments_at_channels: usize,
+    pub refunds_at_channels: usize,
+    pub verify: String,
+}
+
+/// One run.
+pub struct Ordeal {
+    pub installation: Installation,
+    pub probe: Browser,
+    pub outcome: Outcome,
+    /// The disk that can fail, if there is one.
+    pub faults: Option<Faults>,
+    load: Load,
+    portal: Option<Running>,
+    world: World,
+    payers: JoinHandle<Result<()>>,
+    journal: PathBuf,
+    begun: Instant,
+}
+
+impl Ordeal {
+    /// Makes an installation, starts its portal over what is `under` it, and lets payers come.
+    pub async fn begin(name: &str, load: Load, under: Under) -> Result<Ordeal> {
+        let mut installation = Installation::new(name, None).await?;
+        let count = load.seconds_max * load.payers_per_second;
+        let people: Vec<Person> = (0..count).map(|n| person(n, "990101")).collect();
+        installation.import("roster.csv", Form::Utf8, people.iter().cloned())?;
+        let mut faults = None;
+        match under {
+            Under::Nothing => {}
+            Under::Shim => {
+                let shim = faults.insert(Faults::under(&installation.folder, load.seed)?);
+                installation.around.environment = shim.shim.environment();
+            }
+            Under::Handles(count) => installation.around.handles = Some(count),
+        }
+        let client = client()?;
+        let journal = installation.folder.join("journal.ndjson");
+        let world = World {
+            portal: installation.portal.clone(),
+            sandbox: installation.sandbox.clone(),
+            client: client.clone(),
+            journal: Arc::new(Journal::create(&journal)?),
+            counts: Arc::new(Counts::default()),
+            paying: Arc::new(AtomicBool::new(true)),
+        };
+        let probe = Browser::new(&client, &installation.portal);
+        let mut portal = installation.serve()?;
+        installation.answers(&mut portal, &probe).await?;
+        let paying = arrivals(world.clone(), people, load);
+        Ok(Ordeal {
+            installation,
+            probe,
+            outcome: Outcome::default(),
+            faults,
+            load,
+            portal: Some(portal),
+            world,
+            payers: tokio::spawn(paying),
+            journal,
+            begun: Instant::now(),
+        })
+    }
+
+    /// Kills the portal at once, if it runs; nothing of it runs when this returns.
+    pub fn kill(&mut self) -> Result<()> {
+        if let Some(portal) = self.portal.take() {
+            portal.kill()?;
+            self.ended()?;
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self) -> Result<()> {
+        self.faults.as_mut().map_or(Ok(()), Faults::ended)
+    }
+
+    /// Starts the portal after it has ended, again if it gives up, and waits for its first page.
+    pub async fn start(&mut self) -> Result<()> {
+        for _ in 0..STARTS_MAX {
+            let mut portal = self.installation.serve()?;
+            let answers = self.installation.answers(&mut portal, &self.probe).await;
+            self.portal = Some(portal);
+            match answers {
+                Ok(took) => {
+                    self.outcome.restarts_ms.push(took.as_millis());
+                    return Ok(());
+                }
+                Err(error) => ensure!(self.gave_up()?, error),
+            }
+        }
+        bail!("the portal gave up {STARTS_MAX} times, one after the other")
+    }
+
+    /// Whether the portal has given up (code 7); another end is an error.
+    pub fn gave_up(&mut self) -> Result<bool> {
+        let Some(portal) = &mut self.portal else {
+            return Ok(false);
+        };
+        let Some(status) = portal.ended()? else {
+            return Ok(false);
+        };
+        ensure!(status.code() == Some(7), "the portal ended with {status}");
+        self.portal = None;
+        self.outcome.gave_up += 1;
+        self.ended()?;
+        Ok(true)
+    }
+
+    /// Lets so much time pass, and starts a portal that has given up again, as a supervisor does.
+    pub async fn pass(&mut self, time: Duration) -> Result<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            if self.gave_up()? {
+                self.start().await?;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// Whether the portal says that it can serve, within so much time.
+    pub async fn is_ready(&mut self, ready: bool, within: Duration) -> Result<bool> {
+        let begun = Instant::now();
+        while begun.elapsed() < within {
+            if self.gave_up()? {
+                self.start().await?;
+            }
+            let status = self.probe.get("/readyz").await.map(|reply| reply.status);
+            if status.is_ok_and(|status| status == if ready { 200 } else { 503 }) {
+                return Ok(true);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(false)
+    }
+
+    /// Ends everything without a proof.
+    pub fn abandon(mut self) -> Result<()> {
+        self.payers.abort();
+        self.kill()?;
+        self.installation.remove()
+    }
+
+    /// Lets nobody new come, waits until everything has settled, and proves it.
+    pub async fn end(mut self) -> Result<Outcome> {
+        self.world.paying.store(false, Ordering::Relaxed);
+        self.outcome.paying_s = self.begun.elapsed().as_secs();
+        while !self.payers.is_finished() {
+            self.pass(Duration::from_millis(100)).await?;
+        }
+        (&mut self.payers).await??;
+        self.outcome.restarts_ms.sort_unstable();
+        let (installation, outcome) = (&self.installation, &mut self.outcome);
+        let settled = settle(installation, &self.probe, self.load, outcome).await;
+        finish(&self.world, outcome);
+        settled.with_context(|| format!("{outcome:#?}"))?;
+        let unexpected = self.world.counts.unexpected.lock();
+        let unexpected = unexpected.unwrap_or_else(PoisonError::into_inner).clone();
+        ensure!(
+            unexpected.is_empty(),
+            "{} payers met something unexpected, first: {:?}\n{outcome:#?}",
+            unexpected.len(),
+            unexpected.first()
+        );
+        lie(installation, &self.journal)?;
+        self.kill()?;
+        self.installation.remove()?;
+        Ok(self.outcome)
+    }
+}
+
+fn finish(world: &World, outcome: &mut Outcome) {
+    outcome.payers = world.counts.payers.load(Ordering::Relaxed);
+    outcome.told_paid = world.counts.told_paid.load(Ordering::Relaxed);
+    outcome.paid_twice = world.counts.paid_twice.load(Ordering::Relaxed);
+    outcome.broken_requests = world.counts.broken.load(Ordering::Relaxed);
+    outcome.refused_requests = world.counts.refused.load(Ordering::Relaxed);
+}
+
+const VERIFY: [&str; 12] = [
+    "verify",
+    "--database",
+    "sqlite:jiaoyi.db",
+    "--keys",
+    "keys.toml",
+    "--settled",
+    "--journal",
+    "journal.ndjson",
+    "--channel-books",
+    "books.json",
+    "--signatures",
+    "--json",
+];
+
+/// How long repeated notices are waited for: late ones come after a minute.
+const REPEATS: Duration = Duration::from_secs(75);
+
+/// Waits until `verify` finds nothing any more and no refund is under way.
+async fn settle(
+    installation: &Installation,
+    probe: &Browser,
+    load: Load,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        let text = installation.channel_books(probe).await?;
+        std::fs::write(installation.folder.join("books.json"), &text)?;
+        let books: serde_json::Value = serde_json::from_str(&text)?;
+        let verified = command(&VERIFY)?
+            .current_dir(&installation.folder)
+            .output()?;
+        outcome.verify = String::from_utf8_lossy(&verified.stdout).trim().to_owned();
+        outcome.settled_after_s = begun.elapsed().as_secs();
+        let waiting = told(&books, outcome);
+        // What waits longer repeats what is known already; channels go on for a day.
+        let patient = load.acts == Acts::Any;
+        let enough = waiting == 0 || !patient || begun.elapsed() > REPEATS;
+        if verified.status.success() && enough {
+            return Ok(());
+        }
+        if begun.elapsed() > load.settle {
+            let said = String::from_utf8_lossy(&verified.stderr).into_owned();
+            bail!(
+                "not settled after {} s: {waiting} notices wait, {}\n{said}",
+                begun.elapsed().as_secs(),
+                outcome.verify
+            );
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+}
+
+/// Counts what the channels did; how many notices they still want to deliver.
+fn told(books: &serde_json::Value, outcome: &mut Outcome) -> usize {
+    let rows = books["transactions"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let list = |row: &serde_json::Value, name: &str| row[name].as_array().cloned();
+    outcome.payments_at_channels = rows
+        .iter()
+        .filter(|row| row["transaction_id"].is_string())
+        .count();
+    outcome.refunds_at_channels = rows
+        .iter()
+        .flat_map(|row| list(row, "refunds").unwrap_or_default())
+        .filter(|refund| refund["state"] == "success")
+        .count();
+    rows.iter()
+        .flat_map(|row| list(row, "notices").unwrap_or_default())
+        .filter(|notice| notice["accepted"] != true && notice["next_at_ms"].is_i64())
+        .count()
+}
+
+/// The control: a journal with one false line must not pass.
+fn lie(installation: &Installation, journal: &Path) -> Result<()> {
+    let told = std::fs::read_to_string(journal)?;
+    let paid = told.lines().find(|line| line.contains("\"paid\""));
+    let paid = paid.context("nobody was told paid")?;
+    let lie = paid.replace("\"paid\"", "\"refused\"");
+    std::fs::write(installation.folder.join("lie.ndjson"), lie)?;
+    let words = [
+        "verify",
+        "--database",
+        "sqlite:jiaoyi.db",
+        "--journal",
+        "lie.ndjson",
+        "--json",
+    ];
+    match run(&installation.folder, &words) {
+        Err(error) if error.to_string().contains("journal.refused") => Ok(()),
+        other => bail!("a journal with a lie in it was not refused: {other:?}"),
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let middle = self.restarts_ms.get(self.restarts_ms.len() / 2);
+        let last = self.restarts_ms.last();
+        for (what, count) in &self.done {
+            writeln!(f, "{what:<23} {count}")?;
+        }
+        writeln!(f, "gave up with code 7     {}", self.gave_up)?;
+        writeln!(
+            f,
+            "restart to first page   median {} ms, most {} ms",
+            middle.unwrap_or(&0),
+            last.unwrap_or(&0)
+        )?;
+        writeln!(
+            f,
+            "payers                  {} in {} s",
+            self.payers, self.paying_s
+        )?;
+        writeln!(f, "requests that broke     {}", self.broken_requests)?;
+        writeln!(f, "requests answered 503   {}", self.refused_requests)?;
+        writeln!(f, "told paid               {}", self.told_paid)?;
+        writeln!(f, "payments at channels    {}", self.payments_at_channels)?;
+        writeln!(f, "paid twice              {}", self.paid_twice)?;
+        writeln!(f, "refunds at channels     {}", self.refunds_at_channels)?;
+        writeln!(f, "settled after           {} s", self.settled_after_s)?;
+        write!(f, "verify                  {}", self.verify)
+    }
+}

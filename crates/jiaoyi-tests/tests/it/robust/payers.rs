@@ -1,0 +1,311 @@
+//! Payers: they come at a steady rate, look people up, pay in the wallets of both channels, some of
+//! them twice, and have every answer in a journal on disk before they go on.
+
+use super::browser::{Browser, Reply};
+use super::chance::Chance;
+use super::ordeal::Load;
+use super::people::Person;
+use anyhow::{Context, Result, ensure};
+use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// What payers were told, one line each.
+pub struct Journal(Mutex<std::fs::File>);
+
+impl Journal {
+    /// A new one.
+    pub fn create(path: &Path) -> Result<Journal> {
+        Ok(Journal(Mutex::new(std::fs::File::create(path)?)))
+    }
+
+    /// Writes a line and returns when it is on disk.
+    async fn tell(self: &Arc<Self>, line: serde_json::Value) -> Result<()> {
+        let journal = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let mut file = journal.0.lock().unwrap_or_else(PoisonError::into_inner);
+            file.write_all(format!("{line}\n").as_bytes())?;
+            file.sync_data()
+        })
+        .await?
+        .context("write the journal")
+    }
+}
+
+/// What payers met.
+#[derive(Default)]
+pub struct Counts {
+    pub payers: AtomicU64,
+    pub told_paid: AtomicU64,
+    pub paid_twice: AtomicU64,
+    /// Requests without an answer.
+    pub broken: AtomicU64,
+    /// Requests that were told to come again: 503.
+    pub refused: AtomicU64,
+    pub unexpected: Mutex<Vec<String>>,
+}
+
+impl Counts {
+    fn unexpected(&self, what: String) {
+        let mut all = self
+            .unexpected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.push(what);
+    }
+}
+
+/// Everything a payer needs.
+#[derive(Clone)]
+pub struct World {
+    pub portal: String,
+    pub sandbox: String,
+    pub client: reqwest::Client,
+    pub journal: Arc<Journal>,
+    pub counts: Arc<Counts>,
+    pub paying: Arc<AtomicBool>,
+}
+
+/// What a payer does at the wallet.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Pay,
+    Twice,
+    Late,
+    Hidden,
+    /// Pays by the second channel, and then the first one's order as well.
+    Both,
+    /// Looks at the wallet and goes away.
+    Leave,
+}
+
+/// What payers may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acts {
+    Any,
+    /// Nothing that takes a minute to be known.
+    Quick,
+}
+
+impl Act {
+    fn draw(acts: Acts, chance: &mut Chance) -> Act {
+        if acts == Acts::Quick {
+            return match chance.below(100) {
+                0..60 => Act::Pay,
+                60..85 => Act::Twice,
+                _ => Act::Both,
+            };
+        }
+        match chance.below(100) {
+            0..50 => Act::Pay,
+            50..72 => Act::Twice,
+            72..84 => Act::Late,
+            84..88 => Act::Hidden,
+            88..97 => Act::Both,
+            _ => Act::Leave,
+        }
+    }
+
+    const fn button(self) -> &'static str {
+        match self {
+            Act::Pay | Act::Both | Act::Leave => "pay",
+            Act::Twice => "notify_twice",
+            Act::Late => "notify_late",
+            Act::Hidden => "no_result",
+        }
+    }
+}
+
+struct Payer {
+    acts: Acts,
+    world: World,
+    browser: Browser,
+    chance: Chance,
+}
+
+/// A wallet's page.
+struct Wallet {
+    action: String,
+    attempt: String,
+}
+
+impl Payer {
+    /// Asks until the portal answers; a payer who meets a broken page loads it again.
+    async fn patient(&mut self, path: &str, fields: Option<&[(&str, &str)]>) -> Result<Reply> {
+        let begun = Instant::now();
+        loop {
+            let asked = match fields {
+                Some(fields) => self.browser.post(path, fields).await,
+                None => self.browser.get(path).await,
+            };
+            match asked {
+                Ok(reply) if reply.status < 500 => return Ok(reply),
+                Ok(reply) => {
+                    self.world.counts.refused.fetch_add(1, Ordering::Relaxed);
+                    ensure!(reply.status == 503, "{path} answered {}", reply.status);
+                }
+                Err(_) => {
+                    self.world.counts.broken.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            ensure!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{path}: no answer within a minute"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Looks the person up and starts a payment; the wallet's address.
+    async fn start(&mut self, person: &Person, method: &str) -> Result<Option<String>> {
+        let key = self.chance.form_key();
+        let fields = [
+            ("relation", "other"),
+            ("name", person.name.as_str()),
+            ("document_kind", "id_card"),
+            ("document", person.id_number.as_str()),
+            ("region", person.region.as_str()),
+            ("form_key", key.as_str()),
+        ];
+        let found = self.patient("/pay/person", Some(&fields)).await?;
+        ensure!(found.status == 303, "the look-up answered {}", found.status);
+        let check = self.patient("/pay/check", None).await?;
+        let reference = check.field("bill_ref").context("no bill on the page")?;
+        let key = check.field("form_key").context("no form key on the page")?;
+        let fields = [
+            ("bill_ref", reference.as_str()),
+            ("form_key", key.as_str()),
+            ("method", method),
+            ("relation", "other"),
+        ];
+        let started = self.patient("/pay/start", Some(&fields)).await?;
+        Ok(started.location.filter(|to| to.starts_with("http")))
+    }
+
+    async fn wallet(&mut self, address: &str) -> Result<Wallet> {
+        let page = self.browser.follow(address).await?.text();
+        let between = |from: &str, to: &str| -> Option<String> {
+            let rest = page.split(from).nth(1)?;
+            Some(rest.split(to).next()?.to_owned())
+        };
+        let token = between("action=\"/_wallet/", "/act\"").context("no form of the wallet")?;
+        let attempt = page
+            .split("<dd>")
+            .filter_map(|rest| rest.split('<').next())
+            .find(|text| text.len() == 22 && text.starts_with('J'))
+            .context("no number on the wallet's page")?;
+        let attempt = attempt.to_owned();
+        let told = serde_json::json!({"kind": "accepted", "attempt": attempt});
+        self.world.journal.tell(told).await?;
+        Ok(Wallet {
+            action: format!("{}/_wallet/{token}/act", self.world.sandbox),
+            attempt,
+        })
+    }
+
+    async fn press(&mut self, wallet: &Wallet, button: &str) -> Result<Option<String>> {
+        let reply = self.browser.post(&wallet.action, &[("do", button)]).await?;
+        Ok(reply.location)
+    }
+
+    /// Waits for the voucher's link on the order's page, as long as payers pay and a while longer.
+    async fn voucher(&mut self, order: &str) -> Result<Option<String>> {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(25) {
+            let page = self.patient(&format!("/o/{order}"), None).await?;
+            if let Some(rest) = page.text().split("href=\"/v/").nth(1) {
+                let number = rest.split(['?', '"', '/']).next().unwrap_or_default();
+                return Ok(Some(number.to_owned()));
+            }
+            tokio::time::sleep(Duration::from_millis(700)).await;
+        }
+        Ok(None)
+    }
+
+    async fn pay(&mut self, person: &Person) -> Result<()> {
+        let act = Act::draw(self.acts, &mut self.chance);
+        let ways = ["alipay_wap", "wechat_h5"];
+        let first = usize::from(self.chance.below(2) == 1);
+        let Some(address) = self.start(person, ways[first]).await? else {
+            return Ok(());
+        };
+        let order = order_of(&address).context("the wallet's address does not lead back")?;
+        let mut wallet = self.wallet(&address).await?;
+        if matches!(act, Act::Leave) {
+            return Ok(());
+        }
+        if matches!(act, Act::Both) {
+            // Armed: pays as soon as the order is closed, which is what the switch brings about.
+            self.press(&wallet, "pay_after_close").await?;
+            let key = self.chance.form_key();
+            let fields = [("method", ways[1 - first]), ("form_key", key.as_str())];
+            let path = format!("/o/{order}/switch");
+            let switched = self.patient(&path, Some(&fields)).await?;
+            let Some(address) = switched.location.filter(|to| to.starts_with("http")) else {
+                return Ok(());
+            };
+            wallet = self.wallet(&address).await?;
+            self.world.counts.paid_twice.fetch_add(1, Ordering::Relaxed);
+        }
+        let back = self.press(&wallet, act.button()).await?;
+        let order = back.as_deref().and_then(order_of).unwrap_or(order);
+        if let Some(voucher) = self.voucher(&order).await? {
+            let told = if matches!(act, Act::Both) {
+                // Which of the two payments filled the bill is not the payer's to say.
+                serde_json::json!({"kind": "accepted", "attempt": wallet.attempt})
+            } else {
+                serde_json::json!({"kind": "paid", "attempt": wallet.attempt, "voucher": voucher})
+            };
+            self.world.journal.tell(told).await?;
+            self.world.counts.told_paid.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// The order's token inside an address that leads back to its page.
+fn order_of(address: &str) -> Option<String> {
+    let once = percent_decoded(address);
+    let twice = percent_decoded(&once);
+    let rest = twice.split("/o/").nth(1)?;
+    let token = rest.split(['/', '?', '&', '"']).next()?;
+    Some(token.to_owned()).filter(|token| !token.is_empty())
+}
+
+fn percent_decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
+}
+
+/// Lets payers come at a steady rate until nobody is left or paying ends.
+pub async fn arrivals(world: World, people: Vec<Person>, load: Load) -> Result<()> {
+    let mut payers = JoinSet::new();
+    let mut tick = tokio::time::interval(Duration::from_secs(1) / load.payers_per_second.max(1));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
+    for (number, person) in (0u64..).zip(people) {
+        tick.tick().await;
+        if !world.paying.load(Ordering::Relaxed) {
+            break;
+        }
+        world.counts.payers.fetch_add(1, Ordering::Relaxed);
+        let mut payer = Payer {
+            acts: load.acts,
+            browser: Browser::new(&world.client, &world.portal),
+            chance: Chance::new(load.seed ^ number.wrapping_mul(0x5851_F42D_4C95_7F2D)),
+            world: world.clone(),
+        };
+        payers.spawn(async move {
+            if let Err(error) = payer.pay(&person).await {
+                payer.world.counts.unexpected(format!("{error:#}"));
+            }
+        });
+    }
+    while let Some(done) = payers.join_next().await {
+        done?;
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! The power goes: what was told is there again, whatever the disk had not synced yet.
+//!
+//! The portal runs over a disk that journals writes and syncs (`shim/faults.c`). At a cut it is
+//! killed, and its files are rebuilt from what was synced and, by chance, some of the rest, torn at
+//! sectors or pages. With `fail_every` the disk's syncs fail as well, and what a failed sync lost a
+//! later one does not bring back, neither for this process nor for the next; a portal that gives up
+//! is started again, as a supervisor does.
+//!
+//! The control is the same with a disk that only says that it has synced: the loss must be found.
+
+use super::chance::Chance;
+use super::ordeal::{Load, Ordeal, Outcome, Under};
+use super::payers::Acts;
+use super::process::command;
+use super::shim::Switch;
+use anyhow::{Context, Result, bail, ensure};
+use std::time::Duration;
+
+/// A start takes five syncs: where every other one fails, nobody ever starts.
+const FAIL_EVERY_MIN: u64 = 8;
+
+/// How a run is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub cuts: u32,
+    pub payers_per_second: u32,
+    /// The longest time between two steps.
+    pub cut_after_ms_max: u64,
+    /// Between two cuts every so many-th sync fails, drawn from 8 up to this; 0 never.
+    pub fail_every_max: u64,
+    pub acts: Acts,
+    pub seed: u64,
+    pub settle: Duration,
+}
+
+impl Plan {
+    fn load(self) -> Result<Load> {
+        let steps = if self.fail_every_max > 0 { 3 } else { 1 };
+        let seconds = u64::from(self.cuts) * (steps * self.cut_after_ms_max / 2000 + 5) + 30;
+        Ok(Load {
+            payers_per_second: self.payers_per_second,
+            seconds_max: u32::try_from(seconds)?,
+            seed: self.seed,
+            acts: self.acts,
+            settle: self.settle,
+        })
+    }
+}
+
+/// Runs a plan to its end.
+///
+/// # Errors
+///
+/// When anything that was told is lost, or the books do not settle.
+pub async fn power_loop(plan: Plan) -> Result<Outcome> {
+    let name = if plan.fail_every_max > 0 {
+        "illness"
+    } else {
+        "power"
+    };
+    let mut ordeal = Ordeal::begin(name, plan.load()?, Under::Shim).await?;
+    let mut chance = Chance::new(plan.seed);
+    let mut failed = 0;
+    ordeal.pass(Duration::from_secs(1)).await?;
+    for _ in 0..plan.cuts {
+        let mut wait = || {
+            let ms = 50 + chance.below(plan.cut_after_ms_max.saturating_sub(49));
+            Duration::from_millis(ms)
+        };
+        ordeal.pass(wait()).await?;
+        if plan.fail_every_max > 0 {
+            let time = wait();
+            let every = FAIL_EVERY_MIN + chance.below(plan.fail_every_max - FAIL_EVERY_MIN + 1);
+            fall_ill(&mut ordeal, every, time).await?;
+            ordeal.pass(Duration::from_secs(1)).await?;
+        }
+        ordeal.kill()?;
+        let faults = ordeal.faults.as_mut().context("a shim")?;
+        faults.cut()?;
+        failed = faults.shim.count(Switch::Failed)?;
+        ordeal.start().await?;
+    }
+    let done = [
+        ("power cuts", u64::from(plan.cuts)),
+        ("failed syncs", u64::from(failed)),
+    ];
+    ordeal.outcome.done.extend(done);
+    ordeal.end().await
+}
+
+/// Lets every so many-th sync fail for a time, then each, and ends the portal in the midst of that.
+///
+/// The next one starts without a power cut: what it reads is what the system remembers, not what is
+/// on the disk, and what it acknowledges must not hang on that.
+async fn fall_ill(ordeal: &mut Ordeal, every: u64, time: Duration) -> Result<()> {
+    turn(ordeal, Switch::FailEvery, u32::try_from(every)?)?;
+    ordeal.pass(time).await?;
+    turn(ordeal, Switch::FailEvery, 1)?;
+    // Nobody starts it again meanwhile: the disk fails at every start, too.
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    turn(ordeal, Switch::FailEvery, 0)?;
+    if !ordeal.gave_up()? {
+        ordeal.kill()?;
+    }
+    ordeal.start().await
+}
+
+fn turn(ordeal: &Ordeal, switch: Switch, value: u32) -> Result<()> {
+    let faults = ordeal.faults.as_ref().context("a shim")?;
+    faults.shim.set(switch, value)
+}
+
+/// The control: after how many cuts a disk that lies was found out.
+///
+/// # Errors
+///
+/// When it was not found out in `cuts_max` cuts: then the whole test shows nothing.
+pub async fn control(cuts_max: u32, seed: u64) -> Result<u32> {
+    let load = Load {
+        payers_per_second: 8,
+        seconds_max: 4 * cuts_max + 30,
+        seed,
+        acts: Acts::Quick,
+        settle: Duration::ZERO,
+    };
+    let mut ordeal = Ordeal::begin("lying", load, Under::Shim).await?;
+    turn(&ordeal, Switch::Lying, 1)?;
+    for cut in 1..=cuts_max {
+        ordeal.pass(Duration::from_millis(1500)).await?;
+        ordeal.kill()?;
+        ordeal.faults.as_mut().context("a shim")?.cut()?;
+        if loss_is_found(&ordeal)? {
+            ordeal.abandon()?;
+            return Ok(cut);
+        }
+        ordeal.faults.as_mut().context("a shim")?.look_again()?;
+        ordeal.start().await?;
+    }
+    bail!("a disk that syncs nothing was not found out in {cuts_max} cuts")
+}
+
+fn loss_is_found(ordeal: &Ordeal) -> Result<bool> {
+    let words = [
+        "verify",
+        "--database",
+        "sqlite:jiaoyi.db",
+        "--journal",
+        "journal.ndjson",
+    ];
+    let verified = command(&words)?
+        .current_dir(&ordeal.installation.folder)
+        .output()?;
+    match verified.status.code() {
+        Some(0) => Ok(false),
+        // Violations, or a file that is none any more.
+        Some(1 | 7) => Ok(true),
+        code => {
+            ensure!(false, "verify ended with {code:?}");
+            Ok(false)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan {
+            cuts: 4,
+            payers_per_second: 8,
+            cut_after_ms_max: 1_500,
+            fail_every_max: 0,
+            acts: Acts::Quick,
+            seed: 20_261_126,
+            settle: Duration::from_secs(120),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_that_was_told_is_lost_with_the_power() {
+        let outcome = power_loop(plan()).await.unwrap();
+        assert!(outcome.told_paid > 15, "{outcome}");
+        assert_eq!(outcome.gave_up, 0, "{outcome}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_is_lost_when_syncs_fail_before_the_power_goes() {
+        let plan = Plan {
+            fail_every_max: 30,
+            ..plan()
+        };
+        let outcome = power_loop(plan).await.unwrap();
+        let failed = outcome
+            .done
+            .iter()
+            .find(|(what, _)| *what == "failed syncs");
+        assert!(failed.is_some_and(|(_, count)| *count > 0), "{outcome}");
+        assert!(outcome.told_paid > 10, "{outcome}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_disk_that_lies_is_found_out() {
+        let cuts = control(20, 20_261_126).await.unwrap();
+        assert!(cuts <= 20);
+    }
+}
