@@ -1,7 +1,7 @@
 //! The demo as a program: one in a folder, and payers who come at once.
 
 use super::installation::first_line;
-use super::process::{Running, command};
+use super::process::{Around, Running, command};
 use std::process::Stdio;
 
 /// Payers at once; each begins with the same unpaid person.
@@ -13,7 +13,7 @@ async fn payers_of_a_demo_do_not_disturb_each_other() {
     std::fs::create_dir_all(&folder).unwrap();
     let start = ["demo", "--port", "0", "--json", "--data", "data"];
     let arguments = [start.as_slice(), &["--no-budgets"]].concat();
-    let mut demo = Running::start(&folder, "demo", &arguments, None).unwrap();
+    let mut demo = Running::start(&folder, "demo", &arguments, &Around::default()).unwrap();
     let told = first_line(&folder.join("demo.stdout"), &mut demo).await;
     let told: serde_json::Value = serde_json::from_str(&told.unwrap()).unwrap();
     let portal = told["portal"].as_str().unwrap();

@@ -6,9 +6,9 @@
 pub mod browser;
 pub mod canary;
 pub mod chance;
-pub mod disk;
 #[cfg(test)]
 mod demo;
+pub mod disk;
 #[cfg(test)]
 mod follows;
 #[cfg(test)]
