@@ -56,7 +56,10 @@ impl Platform {
         let mut problems = Vec::new();
         let name = PersonName::parse(&request.name).map_err(|error| match error {
             NameError::Empty => FieldProblem::NameMissing,
-            _ => FieldProblem::NameShape,
+            NameError::TooLong { .. } => FieldProblem::NameTooLong,
+            NameError::Control { .. } | NameError::Lost { .. } | NameError::Sign { .. } => {
+                FieldProblem::NameShape
+            }
         });
         let document = match DocumentKind::from_code(&request.document_kind) {
             None => Err(FieldProblem::DocumentKind),

@@ -126,7 +126,12 @@ impl Loaded {
         Some(RefundView {
             refund_no: first.refund_no.as_str().to_owned(),
             amount,
-            done_at: shown.iter().filter_map(|refund| refund.done_at).max(),
+            done_at: shown
+                .iter()
+                .all(|refund| refund.done_at.is_some())
+                .then(|| shown.iter().filter_map(|refund| refund.done_at).max())
+                .flatten(),
+            manual: shown.iter().any(|row| row.state == RefundState::Manual),
             held_until: shown.iter().filter_map(|refund| refund.held_until).max(),
         })
     }

@@ -48,8 +48,10 @@ pub enum LookupAnswer {
 pub enum FieldProblem {
     /// No name was typed.
     NameMissing,
-    /// More than 100 characters, or characters that no name has.
+    /// Characters that no name has.
     NameShape,
+    /// More characters than a name may have.
+    NameTooLong,
     /// No document number was typed.
     DocumentMissing,
     /// An ID number with other than 18 characters; `typed` is how many there were.
@@ -70,9 +72,10 @@ pub enum FieldProblem {
 
 impl FieldProblem {
     /// Every problem, for the test that demands words for each.
-    pub const ALL: [FieldProblem; 10] = [
+    pub const ALL: [FieldProblem; 11] = [
         FieldProblem::NameMissing,
         FieldProblem::NameShape,
+        FieldProblem::NameTooLong,
         FieldProblem::DocumentMissing,
         FieldProblem::DocumentLength { typed: 17 },
         FieldProblem::DocumentCharacters,
@@ -306,7 +309,10 @@ pub enum FailReason {
 pub struct RefundView {
     pub refund_no: String,
     pub amount: Fen,
+    /// When all of it was back.
     pub done_at: Option<Instant>,
+    /// It cannot go back by itself; staff give it back.
+    pub manual: bool,
     /// Why it waits, if it waits: until this moment the first payment could still be reversed.
     pub held_until: Option<Instant>,
 }

@@ -19,8 +19,12 @@ pub const NOTE_ZH: &str =
 /// What the voucher is not, in English.
 pub const NOTE_EN: &str = "Proof of payment; not a tax certificate or a fiscal receipt. \
                            Whether it was refunded later must be checked online.";
-/// Beside the subsidies.
-pub const SUBSIDY_NOTE: &str = "不计入缴费金额 not in the amount";
+/// Above what the premium is made of.
+pub const ITEMS: &str = "金额明细 Items";
+/// Above what others pay of it.
+pub const SUBSIDIES: &str = "补助 Subsidies";
+/// Beside the subsidies: items less subsidies are the amount paid.
+pub const SUBSIDY_NOTE: &str = "已减去 deducted";
 /// Shown on every document of a demonstration.
 pub const DEMO_ZH: &str = "演示环境 · 不是真的缴费";
 /// Shown on every document of a demonstration.
@@ -84,6 +88,26 @@ pub struct FaceLine {
     pub amount: Fen,
 }
 
+/// Lines of the breakdown under one title.
+#[derive(Clone, Copy, Debug)]
+pub struct Group<'a> {
+    /// In both languages.
+    pub title: &'static str,
+    /// What stands beside the title; may be empty.
+    pub note: &'static str,
+    sign: &'static str,
+    /// Its lines.
+    pub lines: &'a [FaceLine],
+}
+
+impl Group<'_> {
+    /// The amount of one of its lines, with the minus of what is deducted.
+    #[must_use]
+    pub fn amount_of(&self, line: &FaceLine) -> String {
+        format!("{}{}", self.sign, line.amount)
+    }
+}
+
 /// Everything printed on a voucher.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VoucherFace {
@@ -109,9 +133,9 @@ pub struct VoucherFace {
     pub period_first: Date,
     /// Last day of cover.
     pub period_last: Date,
-    /// Items that the payer paid.
+    /// What the premium is made of.
     pub items: Vec<FaceLine>,
-    /// What others pay towards the premium.
+    /// What others pay of it; the rest is [`VoucherFace::amount`].
     pub subsidies: Vec<FaceLine>,
     /// What the payer paid.
     pub amount: Fen,
@@ -198,6 +222,25 @@ impl VoucherFace {
         rows
     }
 
+    /// How the amount comes about: items, less subsidies.
+    #[must_use]
+    pub fn groups(&self) -> [Group<'_>; 2] {
+        [
+            Group {
+                title: ITEMS,
+                note: "",
+                sign: "",
+                lines: &self.items,
+            },
+            Group {
+                title: SUBSIDIES,
+                note: SUBSIDY_NOTE,
+                sign: "–",
+                lines: &self.subsidies,
+            },
+        ]
+    }
+
     /// What stands beside the signature.
     #[must_use]
     pub fn signature_text(&self) -> String {
@@ -219,8 +262,10 @@ impl VoucherFace {
         for row in self.insured_rows().into_iter().chain(self.payment_rows()) {
             texts.extend([row.zh.to_owned(), row.value]);
         }
-        for line in self.items.iter().chain(&self.subsidies) {
-            texts.extend([line.zh.clone(), line.amount.to_string()]);
+        for group in self.groups() {
+            for line in group.lines {
+                texts.extend([line.zh.clone(), group.amount_of(line)]);
+            }
         }
         texts
     }

@@ -3,8 +3,7 @@
 #![expect(clippy::float_arithmetic, reason = "sizes on paper, never money")]
 
 use crate::face::{
-    DEMO_EN, DEMO_ZH, FaceState, NOTE_EN, NOTE_ZH, Row, SUBSIDY_NOTE, TITLE_EN, TITLE_ZH,
-    VoucherFace,
+    DEMO_EN, DEMO_ZH, FaceState, NOTE_EN, NOTE_ZH, Row, TITLE_EN, TITLE_ZH, VoucherFace,
 };
 use crate::font::Fonts;
 use crate::qr::{QrError, qr_modules};
@@ -141,34 +140,30 @@ fn pair(scene: &mut Scene<'_>, (zh, en): (&str, &str), value: &str, y: f32) -> f
 }
 
 fn breakdown(scene: &mut Scene<'_>, face: &VoucherFace, mut y: f32) -> f32 {
-    let groups = [
-        ("金额明细 Items paid", "", &face.items),
-        ("财政补助 Subsidies", SUBSIDY_NOTE, &face.subsidies),
-    ];
-    for (title, note, lines) in groups {
-        if lines.is_empty() {
+    for group in face.groups() {
+        if group.lines.is_empty() {
             continue;
         }
         let right = WIDTH - MARGIN;
         scene.hair(MARGIN, y, INNER);
         scene.text(
-            title,
+            group.title,
             MARGIN,
             y + 18.0,
             Align::Left,
             Style::bold(11.0, BLUE),
         );
         scene.text(
-            note,
+            group.note,
             right,
             y + 18.0,
             Align::Right,
             Style::regular(9.0, SOFT),
         );
         y += 22.0;
-        for line in lines {
+        for line in group.lines {
             let style = Style::regular(12.5, INK);
-            let amount = line.amount.to_string();
+            let amount = group.amount_of(line);
             scene.text(&amount, right, y + 15.0, Align::Right, style);
             let width = INNER - scene.width_of(&amount, style) - 16.0;
             y = scene.paragraph(&line.label(), MARGIN, y + 15.0, (width, Align::Left), style) + 5.0;

@@ -3,8 +3,7 @@
 #![expect(clippy::float_arithmetic, reason = "sizes on paper, never money")]
 
 use crate::face::{
-    DEMO_EN, DEMO_ZH, FaceLine, FaceState, NOTE_EN, NOTE_ZH, Row, SUBSIDY_NOTE, TITLE_EN, TITLE_ZH,
-    VoucherFace,
+    DEMO_EN, DEMO_ZH, FaceState, Group, NOTE_EN, NOTE_ZH, Row, TITLE_EN, TITLE_ZH, VoucherFace,
 };
 use crate::font::Fonts;
 use crate::qr::{QrError, qr_modules};
@@ -44,15 +43,9 @@ pub(crate) fn layout<'a>(fonts: &'a Fonts, face: &VoucherFace) -> Result<Scene<'
         y + 18.0,
     );
     y = left.max(right) + 14.0;
-    let left = lines(
-        &mut scene,
-        ("金额明细 Items paid", ""),
-        &face.items,
-        MARGIN,
-        y,
-    );
-    let title = ("财政补助 Subsidies", SUBSIDY_NOTE);
-    let right = lines(&mut scene, title, &face.subsidies, second, y);
+    let [items, subsidies] = face.groups();
+    let left = lines(&mut scene, items, MARGIN, y);
+    let right = lines(&mut scene, subsidies, second, y);
     y = left.max(right) + 22.0;
     y = proof(&mut scene, face, y)?;
     let small = Style::regular(9.0, SOFT);
@@ -168,24 +161,24 @@ fn column(scene: &mut Scene<'_>, title: &str, rows: &[Row], x: f32, y: f32) -> f
     y
 }
 
-fn lines(
-    scene: &mut Scene<'_>,
-    (title, note): (&str, &str),
-    lines: &[FaceLine],
-    x: f32,
-    y: f32,
-) -> f32 {
-    if lines.is_empty() {
+fn lines(scene: &mut Scene<'_>, group: Group<'_>, x: f32, y: f32) -> f32 {
+    if group.lines.is_empty() {
         return y;
     }
     let small = Style::regular(8.0, SOFT);
-    scene.text(title, x, y + 12.0, Align::Left, Style::bold(11.0, BLUE));
-    scene.text(note, x + COLUMN, y + 12.0, Align::Right, small);
+    scene.text(
+        group.title,
+        x,
+        y + 12.0,
+        Align::Left,
+        Style::bold(11.0, BLUE),
+    );
+    scene.text(group.note, x + COLUMN, y + 12.0, Align::Right, small);
     let mut y = y + 20.0;
-    for line in lines {
+    for line in group.lines {
         scene.hair(x, y, COLUMN);
         let style = Style::regular(10.5, INK);
-        let amount = line.amount.to_string();
+        let amount = group.amount_of(line);
         scene.text(&amount, x + COLUMN, y + 17.0, Align::Right, style);
         let width = COLUMN - scene.width_of(&amount, style) - 12.0;
         y = scene.paragraph(&line.label(), x, y + 17.0, (width, Align::Left), style) + 9.0;

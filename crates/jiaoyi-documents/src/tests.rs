@@ -29,9 +29,12 @@ fn face() -> VoucherFace {
         period_first: Date::constant(2027, 1, 1),
         period_last: Date::constant(2027, 12, 31),
         items: vec![line("基本医疗保险", "Basic insurance", 400)],
-        subsidies: vec![line("财政补助", "Government", 700)],
-        amount: Fen::from_yuan(400),
-        amount_capital: "人民币肆佰元整".to_owned(),
+        subsidies: vec![
+            line("医疗救助基金", "Medical aid fund", 320),
+            line("县财政", "County budget", 40),
+        ],
+        amount: Fen::from_yuan(40),
+        amount_capital: "人民币肆拾元整".to_owned(),
         paid_at: Instant(1_795_312_800_000),
         channel_zh: "微信支付".to_owned(),
         channel_en: "WeChat Pay".to_owned(),
@@ -131,6 +134,34 @@ fn both_faces_show_everything_inside_their_edges() {
     }
 }
 
+/// 400 less 320 less 40 are 40: the amount can be worked out from what is printed.
+#[test]
+fn subsidies_are_taken_off_the_items() {
+    let fonts = Fonts::committed();
+    let face = face();
+    for scene in [
+        phone::layout(&fonts, &face).unwrap(),
+        sheet::layout(&fonts, &face).unwrap(),
+    ] {
+        let texts = scene.shapes.iter().filter_map(|shape| match shape {
+            Shape::Text { line, .. } => Some(line.text.as_str()),
+            Shape::Box { .. } | Shape::Qr { .. } => None,
+        });
+        let texts: Vec<&str> = texts.collect();
+        for text in [
+            "¥40.00",
+            "金额明细 Items",
+            "400.00",
+            "补助 Subsidies",
+            "已减去 deducted",
+            "–320.00",
+            "–40.00",
+        ] {
+            assert!(texts.contains(&text), "{text} is not in {texts:?}");
+        }
+    }
+}
+
 #[test]
 fn no_two_texts_of_a_face_overlap() {
     let fonts = Fonts::committed();
@@ -167,7 +198,9 @@ fn what_is_set_in_bold_is_in_the_bold_cut() {
     let fonts = Fonts::committed();
     let states = FaceState::ALL.map(FaceState::zh);
     let capitals = "人民币零壹贰叁肆伍陆柒捌玖拾佰仟万亿元角分整";
-    let titles = "参保信息支付信息金额明细财政补助¥";
+    let titles = "参保信息支付信息¥";
+    let titles = [face::ITEMS, face::SUBSIDIES, titles].concat();
+    let titles = titles.as_str();
     for text in states.iter().chain(&[face::TITLE_ZH, capitals, titles]) {
         for letter in text.chars() {
             assert!(fonts.has(letter, Weight::Bold), "{letter}");

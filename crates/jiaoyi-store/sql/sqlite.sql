@@ -5,6 +5,12 @@ SELECT count(*)
 FROM sqlite_schema
 WHERE type = 'table' AND name = 'schema_version'
 
+-- name: integrity
+PRAGMA integrity_check(100)
+
+-- name: pages
+PRAGMA quick_check(100)
+
 -- name: statistics
 INSERT INTO sqlite_stat1 (tbl, idx, stat)
 SELECT

@@ -5,6 +5,7 @@
 //! | rule | what is wrong with the row it names |
 //! |---|---|
 //! | `file.damaged` | pages of the file are broken; what could be read is not all there is |
+//! | `store.integrity` | the engine finds its own file broken, indexes included |
 //! | `row.damaged` | it does not read as its type, or is written otherwise than we write |
 //! | `audit.image` | it is not what its last event says: it was changed by other hands |
 //! | `audit.no_event` | no event knows it: it was inserted by other hands |
@@ -324,6 +325,9 @@ fn verify_snapshot(
         .as_deref()
         .map(channel_books::load)
         .transpose()?;
+    for line in snapshot.integrity()? {
+        report.fail("store.integrity", "database", "file".to_owned(), line);
+    }
     let reference = part::Reference::load(snapshot, options, report)?;
     let mut chain = chain::check_links(snapshot, options.signatures.as_ref(), report)?;
     step();

@@ -191,21 +191,53 @@ fn what_clients_were_told_is_compared() {
     drop(world);
 }
 
+/// Overwrites the first page of a table or an index.
+fn destroy(path: &Path, name: &str, head: &[u8], rest: u8) {
+    const PAGE: usize = 4096;
+    let found = file_query(path, "PRAGMA journal_mode = delete");
+    assert_eq!(found, "delete", "everything lies in the one file now");
+    let root = format!("SELECT CAST(rootpage AS TEXT) FROM sqlite_schema WHERE name = '{name}'");
+    let root: usize = file_query(path, &root).parse().unwrap();
+    let mut bytes = std::fs::read(path).unwrap();
+    let page = &mut bytes[(root - 1) * PAGE..root * PAGE];
+    page.fill(rest);
+    page[..head.len()].copy_from_slice(head);
+    std::fs::write(path, bytes).unwrap();
+}
+
 /// The file can be opened, so the answer is that it is wrong, not that it is away.
 #[test]
 fn broken_pages_of_the_file_are_a_violation() {
-    const PAGE: usize = 4096;
     let (file, world, _) = build("pages");
     drop(world);
-    let found = file_query(&file.0, "PRAGMA journal_mode = delete");
-    assert_eq!(found, "delete", "everything lies in the one file now");
-    let root = "SELECT CAST(rootpage AS TEXT) FROM sqlite_schema WHERE name = 'fact'";
-    let root: usize = file_query(&file.0, root).parse().unwrap();
-    let mut bytes = std::fs::read(&file.0).unwrap();
-    bytes[(root - 1) * PAGE..root * PAGE].fill(0xAA);
-    std::fs::write(&file.0, bytes).unwrap();
+    destroy(&file.0, "fact", &[], 0xAA);
     let report = run(&file.0, &VerifyOptions::default());
     assert!(rules(&report).contains(&"file.damaged"), "{report:?}");
+}
+
+/// No scan reads an index that only pages and jobs look into.
+#[test]
+fn a_broken_index_is_a_violation() {
+    let (file, world, _) = build("index");
+    drop(world);
+    let any = "SELECT min(name) FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
+    destroy(&file.0, &file_query(&file.0, any), &[], 0xAA);
+    let report = run(&file.0, &VerifyOptions::default());
+    assert!(rules(&report).contains(&"store.integrity"), "{report:?}");
+}
+
+/// A row that its index does not know is never found by the jobs that look there.
+#[test]
+fn an_index_that_lacks_rows_is_a_violation() {
+    // The head of a leaf of an index that holds nothing, its content beginning at byte 4,096.
+    const EMPTY_LEAF: [u8; 8] = [0x0A, 0, 0, 0, 0, 0x10, 0, 0];
+    let (file, world, _) = build("lacking");
+    drop(world);
+    destroy(&file.0, "voucher_issued", &EMPTY_LEAF, 0);
+    let report = run(&file.0, &VerifyOptions::default());
+    assert_eq!(rules(&report), ["store.integrity"], "{report:?}");
+    let what = &report.violations[0].what;
+    assert!(what.contains("voucher_issued"), "{what}");
 }
 
 /// The first text that a query finds.

@@ -9,6 +9,12 @@ fn words(zh: impl Into<String>, en: impl Into<String>) -> Words {
     (zh.into(), en.into())
 }
 
+/// `1 digit`, `2 digits`.
+fn count(number: usize, what: &str) -> String {
+    let end = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{end}")
+}
+
 pub(super) fn name(error: NameError) -> Words {
     match error {
         NameError::Empty => words("没有填姓名", "The name is missing."),
@@ -36,13 +42,13 @@ pub(super) fn phone(error: PhoneError) -> Words {
         PhoneError::Empty => words("没有填手机号", "The mobile number is missing."),
         PhoneError::Length { got } if got < 11 => words(
             format!("手机号少 {} 位", 11 - got),
-            format!("The mobile number is {} digits short.", 11 - got),
+            format!("The mobile number is {} short.", count(11 - got, "digit")),
         ),
         PhoneError::Length { got } => words(
             format!("手机号多 {} 位", got.saturating_sub(11)),
             format!(
-                "The mobile number has {} digits too many.",
-                got.saturating_sub(11)
+                "The mobile number has {} too many.",
+                count(got.saturating_sub(11), "digit")
             ),
         ),
         PhoneError::Character { position } => words(
@@ -65,13 +71,13 @@ pub(super) fn document(kind: DocumentKind, error: DocumentError) -> Words {
         DocumentError::Empty => words(format!("没有填{zh}号"), "The ID number is missing."),
         DocumentError::Length { got, want } if got < want => words(
             format!("{zh}号少 {} 位", want - got),
-            format!("The ID number is {} characters short.", want - got),
+            format!("The ID number is {} short.", count(want - got, "character")),
         ),
         DocumentError::Length { got, want } => words(
             format!("{zh}号多 {} 位", got.saturating_sub(want)),
             format!(
-                "The ID number has {} characters too many.",
-                got.saturating_sub(want)
+                "The ID number has {} too many.",
+                count(got.saturating_sub(want), "character")
             ),
         ),
         DocumentError::Character { position } => words(
@@ -105,5 +111,24 @@ pub(super) fn document(kind: DocumentKind, error: DocumentError) -> Words {
             format!("{zh}号应有 {min} 到 {max} 位字母和数字"),
             format!("The number has {min} to {max} letters and digits."),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_singular() {
+        let length = |got| DocumentError::Length { got, want: 18 };
+        for (got, text) in [
+            (17, "The ID number is 1 character short."),
+            (16, "The ID number is 2 characters short."),
+            (19, "The ID number has 1 character too many."),
+        ] {
+            assert_eq!(document(DocumentKind::IdCard, length(got)).1, text);
+        }
+        let (_, text) = phone(PhoneError::Length { got: 10 });
+        assert_eq!(text, "The mobile number is 1 digit short.");
     }
 }

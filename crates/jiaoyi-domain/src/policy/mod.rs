@@ -421,9 +421,17 @@ impl Pack {
     }
 }
 
+/// A field as it stands before what is wrong with it.
+fn before(field: &str) -> String {
+    if field.is_empty() {
+        return String::new();
+    }
+    format!("{field}: ")
+}
+
 /// One thing that is wrong with a policy file, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}: {field}: {what}; {fix}")]
+#[error("{file}:{line}: {}{what}; {fix}", before(field))]
 pub struct Problem {
     /// Stable dotted code.
     pub code: &'static str,
@@ -431,7 +439,7 @@ pub struct Problem {
     pub file: String,
     /// Line, counted from 1.
     pub line: usize,
-    /// Path of the field, such as `window[1].last`.
+    /// Path of the field, such as `window[1].last`; empty for the file as a whole.
     pub field: String,
     /// What is wrong.
     pub what: String,

@@ -6,7 +6,7 @@ use jiaoyi_domain::Instant;
 use jiaoyi_domain::decide::Answer;
 use jiaoyi_store::Store;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 use tokio_postgres::{Client, NoTls};
 

@@ -40,6 +40,19 @@ async fn every_miss_looks_alike() {
     world.settles().await;
 }
 
+/// A name that is too long is called so, and costs no try.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_too_long_is_called_so() {
+    let world = World::new().await;
+    let long = Person {
+        name: "王".repeat(101),
+        ..world.people[0].clone()
+    };
+    let page = Payer::new(&world).look_up(&long).await;
+    page.says("姓名太长，最多 100 个字");
+    assert!(!page.text.contains("不能用的字符"), "{}", page.words());
+}
+
 /// Ten misses an hour from one device; another device goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_misses_an_hour() {
@@ -84,7 +97,7 @@ async fn references_expire_and_stay_on_their_device() {
     world.turn(HOUR);
     let refused = payer.start(&methods, Channel::Wechat).await;
     assert_eq!(refused.status, 410, "{}", refused.words());
-    refused.is("web.session_expired").says("没有扣款");
+    refused.is("web.session_expired").says("钱不会丢");
     let orders: Vec<PayOrder> = world.platform.store.all().await.expect("it reads");
     assert_eq!(orders.len(), 0);
     payer

@@ -110,6 +110,7 @@ async fn strangers_cannot_cancel() {
     let body = "method=alipay_wap&form_key=0123456789abcdef".to_owned();
     let refused = stranger.go(&switch, Some(body)).await;
     assert_eq!(refused.status, 410, "{}", refused.words());
+    refused.is("web.session_expired").says("钱不会丢");
     payer.press(&wallet, "pay").await;
     payer.order(&wallet.order).await.is("order.paid");
     world.settles().await;

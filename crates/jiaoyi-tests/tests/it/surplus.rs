@@ -72,6 +72,9 @@ async fn success_after_close_goes_back_when_the_due_is_paid() {
         assert_eq!(refunds.len(), 1, "{refunds:?}");
         assert_eq!(refunds[0].state, RefundState::Done);
         assert_eq!(refunds[0].attempt_no, wallet.no);
+        let order = payer.order(&wallet.order).await;
+        order.is("order.paid").says("缴费成功");
+        order.says("您付了两次，第二笔 400.00 元 已原路退回");
         assert!(world.is_paid(&person).await);
         assert_eq!(world.trade(&wallet).await["refunded_fen"], json!(40_000));
         world.settles().await;

@@ -32,13 +32,16 @@ pub const BILLS: [&str; 11] = [
 ];
 
 /// Tokens of orders in each state and way of paying.
-pub const ORDERS: [&str; 17] = [
+pub const ORDERS: [&str; 20] = [
     "topayqr",
     "topayalipayqr",
     "topaylink",
     "topayjsapi",
     "confirming",
     "paid",
+    "paidtwice",
+    "paidtwiceback",
+    "paidtwicemanual",
     "cancelled",
     "expired",
     "failed",
@@ -163,7 +166,7 @@ fn status(token: &str) -> Option<OrderStatus> {
     Some(match token {
         "topayqr" | "topayalipayqr" | "topaylink" | "topayjsapi" => OrderStatus::ToPay,
         "confirming" => OrderStatus::Confirming,
-        "paid" => OrderStatus::Paid,
+        "paid" | "paidtwice" | "paidtwiceback" | "paidtwicemanual" => OrderStatus::Paid,
         "cancelled" => OrderStatus::Cancelled,
         "expired" => OrderStatus::Expired,
         "failed" | "refused" => OrderStatus::Failed,
@@ -197,7 +200,7 @@ pub fn order(token: &str) -> Option<OrderView> {
             | OrderStatus::Refunded
             | OrderStatus::RefundManual
             | OrderStatus::Returned
-    );
+    ) || token.starts_with("paidtwice");
     let took = refund || matches!(status, OrderStatus::Paid | OrderStatus::Disputed);
     Some(OrderView {
         order: token.to_owned(),
@@ -236,8 +239,10 @@ pub fn order(token: &str) -> Option<OrderView> {
         refund: refund.then(|| RefundView {
             refund_no: "JR0AB7Q2M4K9T1X5Z8C3VP".to_owned(),
             amount: Fen::from_yuan(400),
-            done_at: matches!(status, OrderStatus::Refunded | OrderStatus::Returned)
+            done_at: (matches!(status, OrderStatus::Refunded | OrderStatus::Returned)
+                || token == "paidtwiceback")
                 .then(|| NOW.plus_ms(HOUR_MS)),
+            manual: status == OrderStatus::RefundManual || token == "paidtwicemanual",
             held_until: (status == OrderStatus::RefundPending).then(|| NOW.plus_ms(14 * HOUR_MS)),
         }),
         failure: match token {

@@ -173,10 +173,10 @@ fn explain(asker: &Asker, asked: &Asked, stop: Stop) -> Page {
             (kind, error.code, error.trace.as_str())
         }
     };
-    // An address that leads nowhere started nothing, wherever it points.
+    // An address that leads nowhere started nothing, wherever it points. A form that is too old may
+    // have been paid since, from this device or another.
     let money = match kind {
         Trouble::NotFound
-        | Trouble::SessionExpired
         | Trouble::TooManyOrders
         | Trouble::ChannelDown
         | Trouble::RateLimited { .. }
@@ -185,7 +185,8 @@ fn explain(asker: &Asker, asked: &Asked, stop: Stop) -> Page {
         | Trouble::NotAllowed
         | Trouble::TooLarge
         | Trouble::Internal
-        | Trouble::Unavailable => asked.money,
+        | Trouble::Unavailable
+        | Trouble::SessionExpired => asked.money,
     };
     trouble(&asker.look, kind, money, &asked.here, code, trace)
 }

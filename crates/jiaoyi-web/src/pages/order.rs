@@ -65,6 +65,7 @@ pub fn order(look: &Look, view: &OrderView, showing: Showing<'_>) -> Page {
                     }
                 }
             }))
+            @if view.status == OrderStatus::Paid { (surplus(look, view)) }
             (actions(look, view, showing))
         }
         (facts(look, view))
@@ -357,6 +358,28 @@ fn actions(look: &Look, view: &OrderView, showing: Showing<'_>) -> Markup {
             (refresh_form(look, view, "order.refresh", false))
         },
     }
+}
+
+/// The premium is paid, and a further payment for it goes back: only that one.
+fn surplus(look: &Look, view: &OrderView) -> Markup {
+    let Some(refund) = &view.refund else {
+        return html! {};
+    };
+    let what = look.t(if refund.amount > view.amount {
+        "order.more_payments"
+    } else {
+        "order.second_payment"
+    });
+    let amount = look.money(refund.amount);
+    let (tone, key) = if refund.manual {
+        (Tone::Wait, "order.surplus_manual")
+    } else if refund.done_at.is_some() {
+        (Tone::Plain, "order.surplus_back")
+    } else {
+        (Tone::Wait, "order.surplus_pending")
+    };
+    let text = look.f(key, &[("what", what), ("amount", &amount)]);
+    note(tone, look.t("order.twice_head"), &text)
 }
 
 /// The wallet said no to one try, and takes another.

@@ -9,6 +9,7 @@ use crate::parts::{
 };
 use crate::shell::{Frame, Page, page};
 use jiaoyi_app::portal::{FieldProblem, RegionView};
+use jiaoyi_domain::person::NAME_CHARACTERS_MAX;
 use maud::{Markup, html};
 
 /// The document kinds of the form, by their stored codes, with the key of their name.
@@ -246,6 +247,10 @@ pub fn message(look: &Look, problem: FieldProblem) -> (&'static str, String) {
     let (id, key) = match problem {
         FieldProblem::NameMissing => ("name", "person.name_missing"),
         FieldProblem::NameShape => ("name", "person.name_shape"),
+        FieldProblem::NameTooLong => {
+            let max = NAME_CHARACTERS_MAX.to_string();
+            return ("name", look.f("person.name_too_long", &[("max", &max)]));
+        }
         FieldProblem::DocumentMissing => ("document", "person.document_missing"),
         FieldProblem::DocumentLength { typed } => {
             let typed = typed.to_string();

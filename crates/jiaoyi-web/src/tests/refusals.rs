@@ -184,6 +184,28 @@ async fn failures_of_the_platform_become_pages() {
     );
 }
 
+/// An order page of another device, and a form that lay open for long: a payment may have been made
+/// meanwhile, so nobody says that nothing was taken.
+#[tokio::test]
+async fn a_form_that_is_too_old_does_not_deny_a_payment() {
+    let mut client = Client::new(PHONE);
+    for (path, reference) in [
+        ("/o/elsewhere/switch", ""),
+        ("/pay/start", "unknown"),
+        ("/pay/start", "\u{0}"),
+        ("/pay/zero", "unknown"),
+    ] {
+        let fields = [("bill_ref", reference), ("method", "alipay_wap")];
+        let seen = client.post(path, &fields).await;
+        assert_eq!(seen.status, StatusCode::GONE, "{path}");
+        let html = seen.html();
+        assert!(html.contains("钱不会丢。请不要再付一次"), "{path}");
+        assert!(!html.contains("没有扣款"), "{path}");
+    }
+    let seen = client.get("/pay/check").await;
+    assert!(seen.html().contains("没有扣款"), "a look-up takes nothing");
+}
+
 #[tokio::test]
 async fn a_start_that_cannot_be_says_why() {
     let mut client = Client::new(PHONE);
@@ -205,7 +227,8 @@ async fn a_start_that_cannot_be_says_why() {
         let seen = client.post("/pay/start", &fields).await;
         assert_eq!(seen.status.as_u16(), status, "{reference}");
         let html = seen.html();
-        assert!(html.contains(words) && html.contains("扣"), "{reference}");
+        let money = html.contains("扣") || html.contains("钱不会丢");
+        assert!(html.contains(words) && money, "{reference}");
     }
     let fields = [("bill_ref", "downorder"), ("method", "alipay_wap")];
     assert_eq!(

@@ -174,6 +174,48 @@ fn every_status_says_whether_money_was_taken() {
     }
 }
 
+/// Somebody who paid twice reads first that it is paid, then that only the second payment goes back.
+#[test]
+fn who_paid_twice_is_told_which_payment_goes_back() {
+    for (lang, paid, twice) in [
+        (Lang::Zh, "缴费成功", "您付了两次，第二笔 400.00 元"),
+        (
+            Lang::En,
+            "Paid",
+            "You paid twice. The second payment of ¥400.00",
+        ),
+    ] {
+        let look = Look {
+            lang,
+            ..Look::default()
+        };
+        let showing = Showing {
+            now: fake::NOW,
+            loads: 0,
+            methods: &Method::ALL,
+            openid: false,
+            form_key: "k",
+        };
+        for (token, key) in [
+            ("paidtwice", "order.surplus_pending"),
+            ("paidtwiceback", "order.surplus_back"),
+            ("paidtwicemanual", "order.surplus_manual"),
+        ] {
+            let html = order(&look, &fake::order(token).unwrap(), showing).html;
+            let start = html.find("<h1>").unwrap();
+            let head = html.find(&format!("<h1>{paid}")).unwrap();
+            let told = html
+                .find(twice)
+                .unwrap_or_else(|| panic!("{token}: {html}"));
+            let rest = lang.text(key).rsplit_once('}').unwrap().1;
+            assert!(start == head && head < told, "{token}");
+            assert!(html[told..].contains(rest), "{token}: {rest}");
+        }
+        let once = order(&look, &fake::order("paid").unwrap(), showing).html;
+        assert!(!once.contains(lang.text("order.twice_head")));
+    }
+}
+
 #[test]
 fn every_trouble_says_it_too() {
     for (lang, _) in MONEY {

@@ -194,15 +194,17 @@ fn finish(args: &RosterArgs, file: &Path, report: &ImportReport) -> Result<(), E
         if report.known {
             note("这个文件已经导入过，没有变化。This file is known; nothing was changed.");
         }
-        let (active_zh, active_en) = if report.active {
+        let (active_zh, active_en) = if args.dry_run {
+            ("只核对，没有写入", "checked only, nothing was written")
+        } else if report.active {
             ("已生效", "in force")
         } else {
             ("未生效", "not in force")
         };
         print(format!(
-            "共 {read} 行：可用 {good}，要改 {bad}；新增 {appended}，未变 {same}，已缴 {paid}；{active_zh}\n\
-             {read} rows: {good} good, {bad} to be changed; {appended} new, {same} unchanged, \
-             {paid} paid already; {active_en}",
+            "共 {read} 行：可用 {good}，要改 {bad}；新增或变更 {appended}，未变 {same}，已缴 {paid}；{active_zh}\n\
+             {read} rows: {good} good, {bad} to be changed; {appended} new or changed, \
+             {same} unchanged, {paid} paid already; {active_en}",
             read = report.rows_read,
             good = report.rows_good,
             bad = report.rows_bad,

@@ -77,9 +77,14 @@ fn place(args: &VerifyArgs) -> Result<(Database, Option<PathBuf>), Exit> {
     Ok((database, keys))
 }
 
-/// Exit 0 when everything holds, 1 for a violation, 2 usage, 7 database not reachable.
+/// Exit 0 when everything holds, 1 for a violation, 2 usage, 3 for a file that is not there, 7
+/// database not reachable.
 pub fn run(args: VerifyArgs) -> Result<(), Exit> {
     let (database, keys) = place(&args)?;
+    // Before the database is read, which may take long.
+    for file in [&args.journal, &args.channel_books].into_iter().flatten() {
+        std::fs::metadata(file).map_err(|error| Exit::unread(file, &error))?;
+    }
     if let Database::Sqlite(path) = &database
         && !path.exists()
     {

@@ -28,6 +28,7 @@ use jiaoyi_domain::region::RegionTable;
 use jiaoyi_sandbox::{SandboxConfig, write_demo_identities};
 use jiaoyi_store::{Database, Store};
 use jiaoyi_web::WebSettings;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -143,6 +144,7 @@ async fn start(args: DemoArgs) -> Result<(), Exit> {
         }
     };
     make_folder(&folder)?;
+    let _lock = lock(&folder)?;
 
     let identities = folder.join("channels");
     if !identities.join("sandbox.toml").exists() {
@@ -187,6 +189,21 @@ async fn start(args: DemoArgs) -> Result<(), Exit> {
         let _ = std::fs::remove_file(note_path());
     }
     done
+}
+
+/// Keeps a second demo out of the folder for as long as the file is open: it would have a sandbox of
+/// its own, which knows nothing of the payments in the database.
+fn lock(folder: &Path) -> Result<File, Exit> {
+    let path = folder.join("demo.lock");
+    let file = File::create(&path).map_err(|error| Exit::unwritten(&path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Exit::unavailable(format!(
+            "{}: a demo is running in this folder; stop it first, or name another with --data",
+            folder.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(Exit::unwritten(&path, &error)),
+    }
 }
 
 async fn told(State(facts): State<Arc<Facts>>) -> ([(&'static str, &'static str); 1], String) {

@@ -257,7 +257,10 @@ async fn to_wallet(
     let form = form_to(&check, "/pay/method").or_else(|_| form_to(&check, "/pay/start"));
     let Ok(form) = form else { return Ok(None) };
     let methods = browser.submit(&check, &form, true).await?;
-    let mut form = form_to(&methods, "/pay/start")?;
+    // Between the two pages somebody else may have locked the bill.
+    let Ok(mut form) = form_to(&methods, "/pay/start") else {
+        return Ok(None);
+    };
     form.set("method", channel.method());
     let wallet = browser.submit(&methods, &form, true).await?;
     Ok(wallet_form(&wallet).is_some().then_some(wallet))

@@ -153,7 +153,8 @@ impl Installation {
     }
 }
 
-async fn first_line(path: &Path, running: &mut Running) -> Result<String> {
+/// The first line that a program wrote to a file of its output.
+pub async fn first_line(path: &Path, running: &mut Running) -> Result<String> {
     for _ in 0..600 {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         if let Some((line, _)) = text.split_once('\n') {

@@ -178,6 +178,8 @@ fn commands_over_data_say_what_they_cannot_read() {
     with_folder("reading", |folder| {
         let roster = "姓名,身份证号,参保地,人员类别,手机号\n王桂兰,1,990101,resident,13910000001\n";
         std::fs::write(folder.join("wrong.csv"), roster)?;
+        let right = roster.replace(",1,", ",990101195803120211,");
+        std::fs::write(folder.join("right.csv"), right)?;
         run(folder, &["policy", "demo", "policies"])?;
         let policies = std::fs::read_dir(folder.join("policies"))?;
         for file in policies.collect::<std::io::Result<Vec<_>>>()? {
@@ -199,6 +201,7 @@ fn commands_over_data_say_what_they_cannot_read() {
                 ("policy check none.toml", 3, "no such file"),
                 ("policy check folder", 2, "name a file"),
                 ("policy check empty", 4, "empty:1"),
+                ("policy check text", 4, "text:1: not TOML: "),
                 ("policy check unknown.toml", 4, unknown),
                 ("policy check good.toml", 0, "good: 1"),
                 ("policy show", 2, "--examples"),
@@ -227,6 +230,14 @@ fn commands_over_data_say_what_they_cannot_read() {
                     "import roster wrong.csv",
                     4,
                     "1 rows: 0 good, 1 to be changed",
+                ),
+                ("import roster wrong.csv --dry-run", 4, "checked only"),
+                ("import roster right.csv --dry-run", 0, "checked only"),
+                ("import roster right.csv", 0, "1 new or changed"),
+                (
+                    "import roster right.csv --dry-run",
+                    0,
+                    "checked only, nothing was written",
                 ),
                 ("import roster wrong.csv --year soon", 2, "--year"),
                 ("import roster wrong.csv --region 123456", 2, "six digits"),
@@ -259,7 +270,8 @@ fn commands_over_data_say_what_they_cannot_read() {
                 ),
                 ("verify --at noon", 2, "2026-11-22T10:00:00+08:00"),
                 ("verify --keys none.toml", 2, "none.toml"),
-                ("verify --journal none.ndjson", 2, "none.ndjson"),
+                ("verify --journal none.ndjson", 3, "no such file"),
+                ("verify --channel-books none.json", 3, "no such file"),
                 ("verify", 0, "0 violations"),
                 ("migrate", 2, "--database"),
                 ("migrate --database sqlite:none/a.db", 3, "make it first"),

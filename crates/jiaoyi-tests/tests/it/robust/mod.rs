@@ -6,6 +6,8 @@
 pub mod browser;
 pub mod canary;
 pub mod chance;
+#[cfg(test)]
+mod demo;
 pub mod disk;
 #[cfg(test)]
 mod follows;
