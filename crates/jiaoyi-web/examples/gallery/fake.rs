@@ -544,6 +544,7 @@ impl Portal for Fake {
     fn order<'a>(&'a self, _: &'a Visitor, token: &'a str) -> Answer<'a, Option<OrderView>> {
         match token {
             "broken" => failing(PortalErrorKind::Internal),
+            "crowded" => failing(PortalErrorKind::Busy { retry_after_s: 20 }),
             token => answer(order(token)),
         }
     }

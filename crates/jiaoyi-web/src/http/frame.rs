@@ -173,15 +173,25 @@ fn explain(asker: &Asker, asked: &Asked, stop: Stop) -> Page {
             (kind, error.code, error.trace.as_str())
         }
     };
-    // An address that leads nowhere started nothing, wherever it points. A form that is too old may
-    // have been paid since, from this device or another.
+    // An address that leads nowhere started nothing, wherever it points, and a start that was not
+    // taken in took no money; but an order that cannot be shown may be paid. A form that is too old
+    // may have been paid since, from this device or another.
+    let of_order = asked.route.starts_with("/o/");
     let money = match kind {
-        Trouble::NotFound
-        | Trouble::TooManyOrders
+        Trouble::NotFound => Money::None,
+        Trouble::TooManyOrders
         | Trouble::ChannelDown
         | Trouble::RateLimited { .. }
-        | Trouble::Busy { .. } => Money::None,
-        Trouble::BadRequest
+        | Trouble::Busy { .. }
+            if !of_order =>
+        {
+            Money::None
+        }
+        Trouble::TooManyOrders
+        | Trouble::ChannelDown
+        | Trouble::RateLimited { .. }
+        | Trouble::Busy { .. }
+        | Trouble::BadRequest
         | Trouble::NotAllowed
         | Trouble::TooLarge
         | Trouble::Internal
