@@ -17,6 +17,18 @@ use jiaoyi_store::{StoreError, View};
 /// The key of an outbox row.
 pub(crate) type OutboxKey = <Outbox as Record>::Key;
 
+/// The key that a row begins with.
+pub(crate) fn outbox_key(row: &[Value]) -> Option<OutboxKey> {
+    let [bucket, subject, id, ..] = row else {
+        return None;
+    };
+    Some((
+        Bucket::from_value(bucket.clone())?,
+        String::from_value(subject.clone())?,
+        OutboxId::from_value(id.clone())?,
+    ))
+}
+
 /// Writes a handover as it is stored.
 fn handover_text(handover: &Handover) -> String {
     match handover {
@@ -50,15 +62,7 @@ impl Platform {
             Value::Text(topic.to_owned()),
         ];
         let found = view.query("outbox_of_subject", &given).await?;
-        Ok(found
-            .into_iter()
-            .next()
-            .and_then(|row| match row.as_slice() {
-                [_, Value::Bytes(id)] => {
-                    Some((bucket, OutboxId(<[u8; 16]>::try_from(id.as_slice()).ok()?)))
-                }
-                _ => None,
-            }))
+        Ok(found.first().and_then(|row| outbox_key(row)))
     }
 
     /// Places an attempt at its channel and records the answer; with it the payer is handed the way

@@ -1,14 +1,13 @@
 //! Work that is due: found by a query, done by a command. A job takes no input, may be killed at
 //! any line, and doing it twice changes nothing.
 
-use crate::calls::OutboxKey;
+use crate::calls::{OutboxKey, outbox_key};
 use crate::platform::{Platform, place};
 use futures_util::FutureExt;
 use jiaoyi_channels::SmsError;
 use jiaoyi_domain::audit::{ChainId, Checkpoint, checkpoint_text};
 use jiaoyi_domain::decide::{Answer, ApproveRefund, DueKey, FinishOutbox, LeaseOutbox, Refusal};
 use jiaoyi_domain::due::Due;
-use jiaoyi_domain::messages::OutboxId;
 use jiaoyi_domain::person::Phone;
 use jiaoyi_domain::record::Value;
 use jiaoyi_domain::refund::{Refund, RefundState};
@@ -52,13 +51,6 @@ fn text_of(row: &[Value], place: usize) -> Option<&str> {
     }
 }
 
-fn bucket_of(row: &[Value]) -> Option<Bucket> {
-    match row.first() {
-        Some(Value::Int(number)) => u16::try_from(*number).ok().and_then(Bucket::try_new),
-        _ => None,
-    }
-}
-
 /// Whether a text message is done with: sent, or refused for good.
 fn sent(outcome: Result<(), SmsError>) -> bool {
     match outcome {
@@ -74,19 +66,13 @@ fn sent(outcome: Result<(), SmsError>) -> bool {
 struct Message {
     key: OutboxKey,
     topic: String,
-    subject: String,
 }
 
 impl Message {
     fn read(row: &[Value]) -> Option<Message> {
-        let id = match row.get(1) {
-            Some(Value::Bytes(id)) => <[u8; 16]>::try_from(id.as_slice()).ok()?,
-            _ => return None,
-        };
         Some(Message {
-            key: (bucket_of(row)?, OutboxId(id)),
-            topic: text_of(row, 2)?.to_owned(),
-            subject: text_of(row, 3)?.to_owned(),
+            key: outbox_key(row)?,
+            topic: text_of(row, 3)?.to_owned(),
         })
     }
 }
@@ -217,23 +203,25 @@ impl Platform {
         let rows = rows.await?;
         let items = rows.iter().filter_map(|row| {
             let message = Message::read(row)?;
-            Some((format!("{:?}", message.key.1), message))
+            Some((format!("{:?}", message.key.2), message))
         });
         let send = |message: Message| async move { self.pass_on(&message).await };
         self.each("relay", items, send).await
     }
 
     async fn pass_on(&self, message: &Message) -> Result<bool, StoreError> {
-        let key = message.key;
-        let for_ms = LEASE_MS;
-        let token = match self.submit(LeaseOutbox { key, for_ms }).await {
+        let lease = LeaseOutbox {
+            key: message.key.clone(),
+            for_ms: LEASE_MS,
+        };
+        let token = match self.submit(lease).await {
             Ok(Answer::Leased { token }) => token,
             // Somebody else has it, or has done it.
             Ok(_) | Err(StoreError::Refused(Refusal::Leased)) => return Ok(false),
             Err(error) => return Err(error),
         };
-        let (topic, subject) = (&message.topic, &message.subject);
-        let done = self.deliver(topic, subject, key).await?;
+        let done = self.deliver(message).await?;
+        let key = message.key.clone();
         match self.submit(FinishOutbox { key, token, done }).await {
             Ok(_) | Err(StoreError::Refused(Refusal::Leased)) => Ok(true),
             Err(error) => Err(error),
@@ -241,13 +229,10 @@ impl Platform {
     }
 
     /// Whether the message is done with.
-    async fn deliver(
-        &self,
-        topic: &str,
-        subject: &str,
-        key: OutboxKey,
-    ) -> Result<bool, StoreError> {
-        match topic {
+    async fn deliver(&self, message: &Message) -> Result<bool, StoreError> {
+        let subject = &message.key.1;
+        let key = || Some(message.key.clone());
+        match message.topic.as_str() {
             "create" => {
                 if let Some(no) = AttemptNo::parse(subject) {
                     self.place(&no).await?;
@@ -255,12 +240,12 @@ impl Platform {
                 Ok(true)
             }
             "close" => match AttemptNo::parse(subject) {
-                Some(no) => self.close(&no, Some(key)).await,
+                Some(no) => self.close(&no, key()).await,
                 None => Ok(true),
             },
             "refund" => {
                 if let Some(no) = RefundNo::parse(subject) {
-                    self.send_refund(&no, Some(key)).await?;
+                    self.send_refund(&no, key()).await?;
                 }
                 Ok(true)
             }

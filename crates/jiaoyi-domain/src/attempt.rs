@@ -179,23 +179,23 @@ record! {
     pub struct Attempt in 8 "attempt" state state versioned version {
         key { bucket: Bucket = Public, attempt_no: AttemptNo = Public, }
         row {
-            order_id: OrderId = Public,
-            seq: u32 = Public,
-            method: Method = Public,
-            channel: ChannelCode = Public,
+            order_id: OrderId = Public fixed,
+            seq: u32 = Public fixed,
+            method: Method = Public fixed,
+            channel: ChannelCode = Public fixed,
             /// Merchant and app the money must arrive at.
-            merchant: String = Public,
-            app: String = Public,
+            merchant: String = Public fixed,
+            app: String = Public fixed,
             state: AttemptState = Public,
-            amount: Fen = Public,
-            created_at: Instant = Public,
+            amount: Fen = Public fixed,
+            created_at: Instant = Public fixed,
             /// Absolute expiry, as sent to the channel.
-            expires_at: Instant = Public,
+            expires_at: Instant = Public fixed,
             handed_out_at: Option<Instant> = Public,
             /// Given up or displaced while it was not dead: its success finds the slot as it is.
             abandoned_at: Option<Instant> = Public,
             /// What is sent to the channel, rendered once; sealed, for it names the payer's device.
-            request_sealed: Vec<u8> = Sealed,
+            request_sealed: Vec<u8> = Sealed fixed,
             /// What was handed out, as `kind:text`; sealed, for whoever holds it can pay with it.
             handover_sealed: Option<Vec<u8>> = Sealed,
             /// Why the channel did not create it (the channel's code), or why the payer's last try

@@ -78,13 +78,16 @@ impl std::fmt::Display for Account {
 record! {
     /// One transfer: `amount` from the credit account to the debit account.
     pub struct Transfer in 11 "transfer" {
-        key { bucket: Bucket = Public, transfer_id: TransferId = Public, }
+        key {
+            bucket: Bucket = Public,
+            order_id: OrderId = Public,
+            transfer_id: TransferId = Public,
+        }
         row {
             debit: String = Public,
             credit: String = Public,
             amount: Fen = Public,
             kind: TransferKind = Public,
-            order_id: OrderId = Public,
             line_no: u32 = Public,
             /// The due whose slot it concerns, when it does.
             due_id: Option<crate::due::DueId> = Public,

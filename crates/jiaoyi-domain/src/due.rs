@@ -133,9 +133,9 @@ record! {
     pub struct Due in 1 "due" state state versioned version {
         key { bucket: Bucket = Public, due_id: DueId = Public, generation: u32 = Public, }
         row {
-            person_id: PersonId = Public,
-            scheme: Scheme = Public,
-            benefit_year: i16 = Public,
+            person_id: PersonId = Public fixed,
+            scheme: Scheme = Public fixed,
+            benefit_year: i16 = Public fixed,
             state: DueState = Public,
             /// Highest revision that was ever appended.
             revision_last: u32 = Public,
@@ -208,32 +208,32 @@ record! {
     pub struct Slot in 3 "slot" versioned version {
         key { bucket: Bucket = Public, due_id: DueId = Public, generation: u32 = Public, }
         row {
-            person_id: PersonId = Public,
-            scheme: Scheme = Public,
-            benefit_year: i16 = Public,
-            order_id: OrderId = Public,
-            line_no: u32 = Public,
+            person_id: PersonId = Public fixed,
+            scheme: Scheme = Public fixed,
+            benefit_year: i16 = Public fixed,
+            order_id: OrderId = Public fixed,
+            line_no: u32 = Public fixed,
             /// The fact that filled it; none for a due of 0 yuan.
-            fact_bucket: Option<Bucket> = Public,
-            fact_channel: Option<ChannelCode> = Public,
-            fact_merchant: Option<String> = Public,
-            fact_txn: Option<String> = Public,
+            fact_bucket: Option<Bucket> = Public fixed,
+            fact_channel: Option<ChannelCode> = Public fixed,
+            fact_merchant: Option<String> = Public fixed,
+            fact_txn: Option<String> = Public fixed,
             /// After this moment the channel can no longer reverse the filling fact; none: never could.
             reversible_until: Option<Instant> = Public,
-            own: Fen = Public,
-            gross: Fen = Public,
-            subsidies: String = Public,
+            own: Fen = Public fixed,
+            gross: Fen = Public fixed,
+            subsidies: String = Public fixed,
             /// When the payer acted, which decides window and start of benefit.
-            accepted_at: Instant = Public,
-            filled_at: Instant = Public,
-            benefit_first: Date = Public,
-            benefit_last: Date = Public,
-            voucher_no: VoucherNo = Public,
+            accepted_at: Instant = Public fixed,
+            filled_at: Instant = Public fixed,
+            benefit_first: Date = Public fixed,
+            benefit_last: Date = Public fixed,
+            voucher_no: VoucherNo = Public fixed,
             ended_at: Option<Instant> = Public,
             end_reason: Option<String> = Public,
             version: u32 = Public,
         }
-        ranges { "by_person" (bucket, person_id), }
+        ranges { }
     }
 }
 

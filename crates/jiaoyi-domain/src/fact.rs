@@ -41,14 +41,14 @@ record! {
             kind: FactKind = Public,
         }
         row {
-            attempt_no: AttemptNo = Public,
-            order_id: OrderId = Public,
-            amount: Fen = Public,
+            attempt_no: AttemptNo = Public fixed,
+            order_id: OrderId = Public fixed,
+            amount: Fen = Public fixed,
             /// When the payer acted, by the channel's clock.
-            paid_at: Instant = Public,
-            channel_day: Date = Public,
-            source: FactSource = Public,
-            seen_at: Instant = Public,
+            paid_at: Instant = Public fixed,
+            channel_day: Date = Public fixed,
+            source: FactSource = Public fixed,
+            seen_at: Instant = Public fixed,
             /// A query confirmed this success and its amount.
             confirmed_at: Option<Instant> = Public,
             /// What became premium, by line.

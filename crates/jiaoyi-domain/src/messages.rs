@@ -41,13 +41,16 @@ codes! {
 record! {
     /// One message of the transaction that caused it. It names rows; it holds no personal data.
     pub struct Outbox in 14 "outbox" state state versioned version {
-        key { bucket: Bucket = Public, outbox_id: OutboxId = Public, }
-        row {
-            topic: Topic = Public,
+        key {
+            bucket: Bucket = Public,
             /// Number of the attempt, refund or voucher it is about.
             subject: String = Public,
+            outbox_id: OutboxId = Public,
+        }
+        row {
+            topic: Topic = Public fixed,
             state: OutboxState = Public,
-            created_at: Instant = Public,
+            created_at: Instant = Public fixed,
             next_at: Instant = Public,
             tries: u32 = Public,
             /// Fencing token of the lease, and when the lease ends.
@@ -128,13 +131,13 @@ record! {
     pub struct Case in 17 "exception_case" state state versioned version {
         key { bucket: Bucket = Public, case_id: CaseId = Public, }
         row {
-            kind: CaseKind = Public,
+            kind: CaseKind = Public fixed,
             state: CaseState = Public,
-            order_id: Option<OrderId> = Public,
+            order_id: Option<OrderId> = Public fixed,
             /// Number of the attempt or refund, or the channel's number.
-            subject: String = Public,
+            subject: String = Public fixed,
             detail: String = Public,
-            opened_at: Instant = Public,
+            opened_at: Instant = Public fixed,
             version: u32 = Public,
         }
         ranges { "by_subject" (bucket, subject), }

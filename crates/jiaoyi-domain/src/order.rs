@@ -77,23 +77,23 @@ record! {
     pub struct PayOrder in 5 "pay_order" state state versioned version {
         key { bucket: Bucket = Public, order_id: OrderId = Public, }
         row {
-            order_no: OrderNo = Public,
+            order_no: OrderNo = Public fixed,
             state: OrderState = Public,
-            amount: Fen = Public,
-            line_count: u32 = Public,
+            amount: Fen = Public fixed,
+            line_count: u32 = Public fixed,
             attempt_count: u32 = Public,
             /// Hash of the device cookie that placed it.
-            holder: [u8; 32] = Hmac,
+            holder: [u8; 32] = Hmac fixed,
             /// `self` or `other`: how the payer stands to the insured.
-            relation: String = Public,
-            region: String = Public,
-            created_at: Instant = Public,
+            relation: String = Public fixed,
+            region: String = Public fixed,
+            created_at: Instant = Public fixed,
             /// What the page counts down to.
             until: Instant = Public,
             ended_at: Option<Instant> = Public,
             version: u32 = Public,
         }
-        ranges { "by_holder" (holder), }
+        ranges { }
     }
 }
 
@@ -117,29 +117,29 @@ record! {
     pub struct Line in 6 "order_line" state state versioned version {
         key { bucket: Bucket = Public, order_id: OrderId = Public, line_no: u32 = Public, }
         row {
-            due_bucket: Bucket = Public,
-            due_id: DueId = Public,
-            generation: u32 = Public,
-            revision_no: u32 = Public,
+            due_bucket: Bucket = Public fixed,
+            due_id: DueId = Public fixed,
+            generation: u32 = Public fixed,
+            revision_no: u32 = Public fixed,
             state: LineState = Public,
-            own: Fen = Public,
-            gross: Fen = Public,
-            items: String = Public,
-            subsidies: String = Public,
-            policy_version: String = Public,
+            own: Fen = Public fixed,
+            gross: Fen = Public fixed,
+            items: String = Public fixed,
+            subsidies: String = Public fixed,
+            policy_version: String = Public fixed,
             /// The region of the revision.
-            region: String = Public,
+            region: String = Public fixed,
             /// `in_window` or `late`.
-            phase: String = Public,
+            phase: String = Public fixed,
             /// A success up to this moment (window end and grace) counts as in time.
-            window_until: Instant = Public,
-            after_close: AfterClose = Public,
-            difference_rule: Difference = Public,
-            benefit_first: Date = Public,
+            window_until: Instant = Public fixed,
+            after_close: AfterClose = Public fixed,
+            difference_rule: Difference = Public fixed,
+            benefit_first: Date = Public fixed,
             /// The same for a payer who acts after midnight.
-            benefit_first_next: Date = Public,
-            benefit_last: Date = Public,
-            quoted_at: Instant = Public,
+            benefit_first_next: Date = Public fixed,
+            benefit_last: Date = Public fixed,
+            quoted_at: Instant = Public fixed,
             version: u32 = Public,
         }
         ranges { "by_order" (bucket, order_id), }

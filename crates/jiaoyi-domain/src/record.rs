@@ -46,6 +46,9 @@ pub struct ColumnSpec {
     pub kind: Kind,
     pub privacy: Privacy,
     pub nullable: bool,
+    /// Never changes once the row is there. A change of the row leaves it, and every index on it,
+    /// alone.
+    pub fixed: bool,
 }
 
 /// A table as declared: everything the store needs to read and write it.
@@ -95,6 +98,8 @@ pub trait Record: Clone + PartialEq + std::fmt::Debug + Send + 'static {
     /// Appends what [`encode_values`] appends for all columns.
     fn encode(&self, out: &mut Vec<u8>);
     fn from_values(values: Vec<Value>) -> Option<Self>;
+    /// Whether a column that never changes stands differently in `other`.
+    fn fixed_differ(&self, other: &Self) -> bool;
     /// 1 for rows that never change.
     fn version(&self) -> u32;
     fn set_version(&mut self, version: u32);
@@ -461,7 +466,7 @@ macro_rules! record {
         pub struct $name:ident in $number:literal $table:literal
             $(state $state:ident)? $(versioned $version:ident)? {
             key { $($(#[$kdoc:meta])* $key:ident: $ktype:ty = $kpriv:ident,)+ }
-            row { $($(#[$fdoc:meta])* $field:ident: $ftype:ty = $fpriv:ident,)* }
+            row { $($(#[$fdoc:meta])* $field:ident: $ftype:ty = $fpriv:ident $($fixed:ident)?,)* }
             ranges { $($range:literal ($($given:ident),+),)* }
         }
     ) => {
@@ -478,8 +483,8 @@ macro_rules! record {
                 number: $number,
                 name: $table,
                 columns: &[
-                    $($crate::record!(@column $key, $ktype, $kpriv),)+
-                    $($crate::record!(@column $field, $ftype, $fpriv),)*
+                    $($crate::record!(@column $key, $ktype, $kpriv fixed),)+
+                    $($crate::record!(@column $field, $ftype, $fpriv $($fixed)?),)*
                 ],
                 key_len: [$(stringify!($key)),+].len(),
                 mutable: $crate::record!(@mutable $($version)?),
@@ -509,6 +514,9 @@ macro_rules! record {
                     $($field: $crate::record::Column::from_value(values.next()?)?,)*
                 })
             }
+            fn fixed_differ(&self, _other: &Self) -> bool {
+                false $($(|| $crate::record!(@differ self _other $field $fixed))?)*
+            }
             fn version(&self) -> u32 {
                 $crate::record!(@version self $($version)?)
             }
@@ -523,14 +531,18 @@ macro_rules! record {
             }
         }
     };
-    (@column $name:ident, $type:ty, $privacy:ident) => {
+    (@column $name:ident, $type:ty, $privacy:ident $($fixed:ident)?) => {
         $crate::record::ColumnSpec {
             name: stringify!($name),
             kind: <$type as $crate::record::Column>::KIND,
             privacy: $crate::record::Privacy::$privacy,
             nullable: <$type as $crate::record::Column>::NULLABLE,
+            fixed: $crate::record!(@fixed $($fixed)?),
         }
     };
+    (@fixed) => { false };
+    (@fixed fixed) => { true };
+    (@differ $self:ident $other:ident $field:ident fixed) => { $self.$field != $other.$field };
     (@mutable) => { false };
     (@mutable $version:ident) => { true };
     (@version $self:ident) => { 1 };

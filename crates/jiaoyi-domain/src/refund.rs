@@ -120,14 +120,14 @@ record! {
         key { bucket: Bucket = Public, refund_no: RefundNo = Public, }
         row {
             state: RefundState = Public,
-            cause: RefundCause = Public,
-            channel: ChannelCode = Public,
-            merchant: String = Public,
-            txn_id: String = Public,
-            attempt_no: AttemptNo = Public,
-            order_id: OrderId = Public,
+            cause: RefundCause = Public fixed,
+            channel: ChannelCode = Public fixed,
+            merchant: String = Public fixed,
+            txn_id: String = Public fixed,
+            attempt_no: AttemptNo = Public fixed,
+            order_id: OrderId = Public fixed,
             /// The line whose money it is; 0 for a whole wrong amount.
-            line_no: u32 = Public,
+            line_no: u32 = Public fixed,
             amount: Fen = Public,
             /// The number sent to the channel: ours, then a new one after a final close.
             channel_no: RefundNo = Public,
@@ -136,7 +136,7 @@ record! {
             request: Option<Vec<u8>> = Public,
             /// Until when the filling fact could still be reversed.
             held_until: Option<Instant> = Public,
-            created_at: Instant = Public,
+            created_at: Instant = Public fixed,
             sent_at: Option<Instant> = Public,
             done_at: Option<Instant> = Public,
             /// The channel's last code, for staff.

@@ -38,18 +38,18 @@ record! {
         key { roster_id: [u8; 16] = Public, }
         row {
             state: RosterState = Public,
-            region: String = Public,
-            benefit_year: i16 = Public,
+            region: String = Public fixed,
+            benefit_year: i16 = Public fixed,
             /// Who issued it, and the issuer's own serial: an older serial is refused.
-            source: String = Public,
-            serial: i64 = Public,
+            source: String = Public fixed,
+            serial: i64 = Public fixed,
             /// SHA-256 of the file.
             file_hash: [u8; 32] = Public,
             rows_read: i64 = Public,
             rows_good: i64 = Public,
             rows_bad: i64 = Public,
             rows_published: i64 = Public,
-            created_at: Instant = Public,
+            created_at: Instant = Public fixed,
             activated_at: Option<Instant> = Public,
             version: u32 = Public,
         }

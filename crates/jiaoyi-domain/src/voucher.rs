@@ -87,20 +87,20 @@ record! {
         key { bucket: Bucket = Public, voucher_no: VoucherNo = Public, }
         row {
             /// Four characters that the public page asks for besides the number.
-            check_code: String = Public,
+            check_code: String = Public fixed,
             state: VoucherState = Public,
-            order_bucket: Bucket = Public,
-            order_id: OrderId = Public,
-            line_no: u32 = Public,
-            due_id: DueId = Public,
-            generation: u32 = Public,
+            order_bucket: Bucket = Public fixed,
+            order_id: OrderId = Public fixed,
+            line_no: u32 = Public fixed,
+            due_id: DueId = Public fixed,
+            generation: u32 = Public fixed,
             /// [`VoucherContent`] as text.
-            content: String = Masked,
-            issued_at: Instant = Public,
+            content: String = Masked fixed,
+            issued_at: Instant = Public fixed,
             ended_at: Option<Instant> = Public,
             version: u32 = Public,
         }
-        ranges { "by_due" (bucket, due_id, generation), "by_order" (order_bucket, order_id), }
+        ranges { "by_order" (order_bucket, order_id), }
     }
 }
 

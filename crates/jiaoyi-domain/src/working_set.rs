@@ -139,6 +139,10 @@ impl<R: Record> Rows<R> {
     }
 
     /// Adds or changes a row; versions are counted here, one for each command that changes it.
+    ///
+    /// # Panics
+    ///
+    /// When a column that never changes is changed; the command is put aside then.
     pub fn put(&mut self, mut row: R) {
         let key = row.key();
         let Some(entry) = self.rows.get_mut(&key) else {
@@ -155,6 +159,13 @@ impl<R: Record> Rows<R> {
         if entry.now.as_ref() == Some(&row) {
             return;
         }
+        // It would not be written: better no change than half of one.
+        let kept = |now: &R| !row.fixed_differ(now);
+        assert!(
+            entry.now.as_ref().is_none_or(kept),
+            "a fixed column of {} was changed",
+            R::SPEC.name
+        );
         let changed = self.journal.contains_key(&key);
         row.set_version(match &entry.now {
             None => 1,

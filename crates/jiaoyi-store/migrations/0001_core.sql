@@ -282,12 +282,12 @@ create table fact (
 -- The books. A row carries both accounts, so any set of rows balances.
 create table transfer (
     bucket bigint not null,
+    order_id bytes not null,
     transfer_id bytes not null,
     debit text not null,
     credit text not null,
     amount bigint not null,
     kind text not null,
-    order_id bytes not null,
     line_no bigint not null,
     due_id bytes,
     generation bigint,
@@ -299,7 +299,7 @@ create table transfer (
     channel_day text,
     book_day text not null,
     at bigint not null,
-    constraint transfer_pk primary key (bucket, transfer_id),
+    constraint transfer_pk primary key (bucket, order_id, transfer_id),
     constraint transfer_bucket check (bucket between 0 and 4095),
     constraint transfer_amount check (amount > 0),
     constraint transfer_two_accounts check (debit <> credit)
@@ -389,9 +389,9 @@ create table notice_link (
 
 create table outbox (
     bucket bigint not null,
+    subject text not null,
     outbox_id bytes not null,
     topic text not null,
-    subject text not null,
     state text not null,
     created_at bigint not null,
     next_at bigint not null,
@@ -400,10 +400,10 @@ create table outbox (
     lease_until bigint,
     done_at bigint,
     version bigint not null,
-    constraint outbox_pk primary key (bucket, outbox_id),
+    constraint outbox_pk primary key (bucket, subject, outbox_id),
     constraint outbox_state check (state in ('waiting','done','failed')),
     constraint outbox_bucket check (bucket between 0 and 4095)
-);
+) clustered;
 
 create table exception_case (
     bucket bigint not null,
@@ -467,13 +467,11 @@ create unique index pay_order_no on pay_order (bucket, order_no);
 
 -- Ranges of the records.
 create index due_by_person on due (bucket, person_id);
-create index slot_by_person on slot (bucket, person_id);
 create index attempt_by_order on attempt (bucket, order_id);
 create index fact_by_attempt on fact (bucket, attempt_no);
 create index refund_by_order on refund (bucket, order_id);
 create index refund_by_attempt on refund (bucket, attempt_no);
 create index refund_by_channel_no on refund (bucket, channel_no);
-create index transfer_by_order on transfer (bucket, order_id);
 create index voucher_by_order on voucher (order_bucket, order_id);
 create index exception_case_by_subject on exception_case (bucket, subject);
 create index pay_order_by_holder on pay_order (holder);
@@ -483,7 +481,6 @@ create index roster_by_source on roster (source, region, benefit_year);
 create index attempt_to_ask on attempt (ask_at) where ask_at is not null;
 create index refund_to_ask on refund (ask_at) where ask_at is not null;
 create index outbox_waiting on outbox (next_at) where state = 'waiting';
-create index outbox_by_subject on outbox (bucket, subject) where state = 'waiting';
 create index voucher_issued on voucher (issued_at);
 
 -- Rows of a roster file between reading and publishing: pages of sorted runs, so that they are

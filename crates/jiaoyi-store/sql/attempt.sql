@@ -11,7 +11,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?
 
 -- name: update
 UPDATE attempt
-SET order_id = ?3, seq = ?4, method = ?5, channel = ?6, merchant = ?7, app = ?8, state = ?9, amount = ?10, created_at = ?11, expires_at = ?12, handed_out_at = ?13, abandoned_at = ?14, request_sealed = ?15, handover_sealed = ?16, last_word = ?17, paid_at = ?18, ask_at = ?19, asks = ?20, version = ?21
+SET state = ?9, handed_out_at = ?13, abandoned_at = ?14, handover_sealed = ?16, last_word = ?17, paid_at = ?18, ask_at = ?19, asks = ?20, version = ?21
 WHERE bucket = ?1 AND attempt_no = ?2 AND version = ?22
 
 -- name: assert
@@ -40,7 +40,7 @@ FROM unnest(?1::bigint[], ?2::text[], ?3::bytes[], ?4::bigint[], ?5::text[], ?6:
 
 -- name: update_many
 UPDATE attempt AS t
-SET order_id = k.order_id, seq = k.seq, method = k.method, channel = k.channel, merchant = k.merchant, app = k.app, state = k.state, amount = k.amount, created_at = k.created_at, expires_at = k.expires_at, handed_out_at = k.handed_out_at, abandoned_at = k.abandoned_at, request_sealed = k.request_sealed, handover_sealed = k.handover_sealed, last_word = k.last_word, paid_at = k.paid_at, ask_at = k.ask_at, asks = k.asks, version = k.version
+SET state = k.state, handed_out_at = k.handed_out_at, abandoned_at = k.abandoned_at, handover_sealed = k.handover_sealed, last_word = k.last_word, paid_at = k.paid_at, ask_at = k.ask_at, asks = k.asks, version = k.version
 FROM unnest(?1::bigint[], ?2::text[], ?3::bytes[], ?4::bigint[], ?5::text[], ?6::text[], ?7::text[], ?8::text[], ?9::text[], ?10::bigint[], ?11::bigint[], ?12::bigint[], ?13::bigint[], ?14::bigint[], ?15::bytes[], ?16::bytes[], ?17::text[], ?18::bigint[], ?19::bigint[], ?20::bigint[], ?21::bigint[], ?22::bigint[]) AS k (bucket, attempt_no, order_id, seq, method, channel, merchant, app, state, amount, created_at, expires_at, handed_out_at, abandoned_at, request_sealed, handover_sealed, last_word, paid_at, ask_at, asks, version, expected_version)
 WHERE t.bucket = k.bucket AND t.attempt_no = k.attempt_no AND t.version = k.expected_version
     AND t.bucket = ANY(?23::bigint[])

@@ -11,7 +11,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?
 
 -- name: update
 UPDATE due
-SET person_id = ?4, scheme = ?5, benefit_year = ?6, state = ?7, revision_last = ?8, lock_order = ?9, lock_order_bucket = ?10, lock_holder = ?11, lock_channel = ?12, lock_at = ?13, lock_until = ?14, lock_lapses = ?15, paid_at = ?16, version = ?17
+SET state = ?7, revision_last = ?8, lock_order = ?9, lock_order_bucket = ?10, lock_holder = ?11, lock_channel = ?12, lock_at = ?13, lock_until = ?14, lock_lapses = ?15, paid_at = ?16, version = ?17
 WHERE bucket = ?1 AND due_id = ?2 AND generation = ?3 AND version = ?18
 
 -- name: assert
@@ -40,7 +40,7 @@ FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bytes[], ?5::text[], ?6
 
 -- name: update_many
 UPDATE due AS t
-SET person_id = k.person_id, scheme = k.scheme, benefit_year = k.benefit_year, state = k.state, revision_last = k.revision_last, lock_order = k.lock_order, lock_order_bucket = k.lock_order_bucket, lock_holder = k.lock_holder, lock_channel = k.lock_channel, lock_at = k.lock_at, lock_until = k.lock_until, lock_lapses = k.lock_lapses, paid_at = k.paid_at, version = k.version
+SET state = k.state, revision_last = k.revision_last, lock_order = k.lock_order, lock_order_bucket = k.lock_order_bucket, lock_holder = k.lock_holder, lock_channel = k.lock_channel, lock_at = k.lock_at, lock_until = k.lock_until, lock_lapses = k.lock_lapses, paid_at = k.paid_at, version = k.version
 FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bytes[], ?5::text[], ?6::bigint[], ?7::text[], ?8::bigint[], ?9::bytes[], ?10::bigint[], ?11::bytes[], ?12::text[], ?13::bigint[], ?14::bigint[], ?15::bigint[], ?16::bigint[], ?17::bigint[], ?18::bigint[]) AS k (bucket, due_id, generation, person_id, scheme, benefit_year, state, revision_last, lock_order, lock_order_bucket, lock_holder, lock_channel, lock_at, lock_until, lock_lapses, paid_at, version, expected_version)
 WHERE t.bucket = k.bucket AND t.due_id = k.due_id AND t.generation = k.generation AND t.version = k.expected_version
     AND t.bucket = ANY(?19::bigint[])

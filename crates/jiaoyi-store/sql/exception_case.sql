@@ -11,7 +11,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 
 -- name: update
 UPDATE exception_case
-SET kind = ?3, state = ?4, order_id = ?5, subject = ?6, detail = ?7, opened_at = ?8, version = ?9
+SET state = ?4, detail = ?7, version = ?9
 WHERE bucket = ?1 AND case_id = ?2 AND version = ?10
 
 -- name: assert
@@ -40,7 +40,7 @@ FROM unnest(?1::bigint[], ?2::bytes[], ?3::text[], ?4::text[], ?5::bytes[], ?6::
 
 -- name: update_many
 UPDATE exception_case AS t
-SET kind = k.kind, state = k.state, order_id = k.order_id, subject = k.subject, detail = k.detail, opened_at = k.opened_at, version = k.version
+SET state = k.state, detail = k.detail, version = k.version
 FROM unnest(?1::bigint[], ?2::bytes[], ?3::text[], ?4::text[], ?5::bytes[], ?6::text[], ?7::text[], ?8::bigint[], ?9::bigint[], ?10::bigint[]) AS k (bucket, case_id, kind, state, order_id, subject, detail, opened_at, version, expected_version)
 WHERE t.bucket = k.bucket AND t.case_id = k.case_id AND t.version = k.expected_version
     AND t.bucket = ANY(?11::bigint[])

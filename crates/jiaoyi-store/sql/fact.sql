@@ -11,7 +11,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?
 
 -- name: update
 UPDATE fact
-SET attempt_no = ?6, order_id = ?7, amount = ?8, paid_at = ?9, channel_day = ?10, source = ?11, seen_at = ?12, confirmed_at = ?13, premium = ?14, surplus = ?15, returned_or_reserved = ?16, version = ?17
+SET confirmed_at = ?13, premium = ?14, surplus = ?15, returned_or_reserved = ?16, version = ?17
 WHERE bucket = ?1 AND channel = ?2 AND merchant = ?3 AND txn_id = ?4 AND kind = ?5 AND version = ?18
 
 -- name: assert
@@ -40,7 +40,7 @@ FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::te
 
 -- name: update_many
 UPDATE fact AS t
-SET attempt_no = k.attempt_no, order_id = k.order_id, amount = k.amount, paid_at = k.paid_at, channel_day = k.channel_day, source = k.source, seen_at = k.seen_at, confirmed_at = k.confirmed_at, premium = k.premium, surplus = k.surplus, returned_or_reserved = k.returned_or_reserved, version = k.version
+SET confirmed_at = k.confirmed_at, premium = k.premium, surplus = k.surplus, returned_or_reserved = k.returned_or_reserved, version = k.version
 FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::text[], ?7::bytes[], ?8::bigint[], ?9::bigint[], ?10::text[], ?11::text[], ?12::bigint[], ?13::bigint[], ?14::bigint[], ?15::bigint[], ?16::bigint[], ?17::bigint[], ?18::bigint[]) AS k (bucket, channel, merchant, txn_id, kind, attempt_no, order_id, amount, paid_at, channel_day, source, seen_at, confirmed_at, premium, surplus, returned_or_reserved, version, expected_version)
 WHERE t.bucket = k.bucket AND t.channel = k.channel AND t.merchant = k.merchant AND t.txn_id = k.txn_id AND t.kind = k.kind AND t.version = k.expected_version
     AND t.bucket = ANY(?19::bigint[])

@@ -11,7 +11,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?
 
 -- name: update
 UPDATE order_line
-SET due_bucket = ?4, due_id = ?5, generation = ?6, revision_no = ?7, state = ?8, own = ?9, gross = ?10, items = ?11, subsidies = ?12, policy_version = ?13, region = ?14, phase = ?15, window_until = ?16, after_close = ?17, difference_rule = ?18, benefit_first = ?19, benefit_first_next = ?20, benefit_last = ?21, quoted_at = ?22, version = ?23
+SET state = ?8, version = ?23
 WHERE bucket = ?1 AND order_id = ?2 AND line_no = ?3 AND version = ?24
 
 -- name: assert
@@ -40,7 +40,7 @@ FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bigint[], ?5::bytes[], 
 
 -- name: update_many
 UPDATE order_line AS t
-SET due_bucket = k.due_bucket, due_id = k.due_id, generation = k.generation, revision_no = k.revision_no, state = k.state, own = k.own, gross = k.gross, items = k.items, subsidies = k.subsidies, policy_version = k.policy_version, region = k.region, phase = k.phase, window_until = k.window_until, after_close = k.after_close, difference_rule = k.difference_rule, benefit_first = k.benefit_first, benefit_first_next = k.benefit_first_next, benefit_last = k.benefit_last, quoted_at = k.quoted_at, version = k.version
+SET state = k.state, version = k.version
 FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bigint[], ?5::bytes[], ?6::bigint[], ?7::bigint[], ?8::text[], ?9::bigint[], ?10::bigint[], ?11::text[], ?12::text[], ?13::text[], ?14::text[], ?15::text[], ?16::bigint[], ?17::text[], ?18::text[], ?19::text[], ?20::text[], ?21::text[], ?22::bigint[], ?23::bigint[], ?24::bigint[]) AS k (bucket, order_id, line_no, due_bucket, due_id, generation, revision_no, state, own, gross, items, subsidies, policy_version, region, phase, window_until, after_close, difference_rule, benefit_first, benefit_first_next, benefit_last, quoted_at, version, expected_version)
 WHERE t.bucket = k.bucket AND t.order_id = k.order_id AND t.line_no = k.line_no AND t.version = k.expected_version
     AND t.bucket = ANY(?25::bigint[])

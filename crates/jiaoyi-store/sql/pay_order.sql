@@ -11,7 +11,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
 
 -- name: update
 UPDATE pay_order
-SET order_no = ?3, state = ?4, amount = ?5, line_count = ?6, attempt_count = ?7, holder = ?8, relation = ?9, region = ?10, created_at = ?11, until = ?12, ended_at = ?13, version = ?14
+SET state = ?4, attempt_count = ?7, until = ?12, ended_at = ?13, version = ?14
 WHERE bucket = ?1 AND order_id = ?2 AND version = ?15
 
 -- name: assert
@@ -26,12 +26,6 @@ JOIN unnest(?1::bigint[], ?2::bytes[]) AS k (bucket, order_id)
     ON t.bucket = k.bucket AND t.order_id = k.order_id
 WHERE t.bucket = ANY(?3::bigint[])
 
--- name: by_holder_many
-SELECT t.bucket, t.order_id, t.order_no, t.state, t.amount, t.line_count, t.attempt_count, t.holder, t.relation, t.region, t.created_at, t.until, t.ended_at, t.version
-FROM pay_order AS t
-JOIN unnest(?1::bytes[]) AS k (holder)
-    ON t.holder = k.holder
-
 -- name: insert_many
 INSERT INTO pay_order (bucket, order_id, order_no, state, amount, line_count, attempt_count, holder, relation, region, created_at, until, ended_at, version)
 SELECT k.bucket, k.order_id, k.order_no, k.state, k.amount, k.line_count, k.attempt_count, k.holder, k.relation, k.region, k.created_at, k.until, k.ended_at, k.version
@@ -39,7 +33,7 @@ FROM unnest(?1::bigint[], ?2::bytes[], ?3::text[], ?4::text[], ?5::bigint[], ?6:
 
 -- name: update_many
 UPDATE pay_order AS t
-SET order_no = k.order_no, state = k.state, amount = k.amount, line_count = k.line_count, attempt_count = k.attempt_count, holder = k.holder, relation = k.relation, region = k.region, created_at = k.created_at, until = k.until, ended_at = k.ended_at, version = k.version
+SET state = k.state, attempt_count = k.attempt_count, until = k.until, ended_at = k.ended_at, version = k.version
 FROM unnest(?1::bigint[], ?2::bytes[], ?3::text[], ?4::text[], ?5::bigint[], ?6::bigint[], ?7::bigint[], ?8::bytes[], ?9::text[], ?10::text[], ?11::bigint[], ?12::bigint[], ?13::bigint[], ?14::bigint[], ?15::bigint[]) AS k (bucket, order_id, order_no, state, amount, line_count, attempt_count, holder, relation, region, created_at, until, ended_at, version, expected_version)
 WHERE t.bucket = k.bucket AND t.order_id = k.order_id AND t.version = k.expected_version
     AND t.bucket = ANY(?16::bigint[])
@@ -53,12 +47,6 @@ WHERE t.version = k.expected_version
     AND t.bucket = ANY(?4::bigint[])
 ORDER BY t.bucket, t.order_id
 FOR SHARE OF t
-
--- name: by_holder
-SELECT bucket, order_id, order_no, state, amount, line_count, attempt_count, holder, relation, region, created_at, until, ended_at, version
-FROM pay_order
-WHERE holder = ?1
-ORDER BY bucket, order_id
 
 -- name: scan
 SELECT bucket, order_id, order_no, state, amount, line_count, attempt_count, holder, relation, region, created_at, until, ended_at, version

@@ -21,14 +21,14 @@ FROM refund
 WHERE bucket = ?1 AND channel_no = ?2
 
 -- name: outbox_due
-SELECT bucket, outbox_id, topic, subject
+SELECT bucket, subject, outbox_id, topic
 FROM outbox
 WHERE state = 'waiting' AND next_at <= ?1
 ORDER BY next_at
 LIMIT ?2
 
 -- name: outbox_of_subject
-SELECT bucket, outbox_id
+SELECT bucket, subject, outbox_id
 FROM outbox
 WHERE state = 'waiting' AND bucket = ?1 AND subject = ?2 AND topic = ?3
 

@@ -11,7 +11,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?
 
 -- name: update
 UPDATE refund
-SET state = ?3, cause = ?4, channel = ?5, merchant = ?6, txn_id = ?7, attempt_no = ?8, order_id = ?9, line_no = ?10, amount = ?11, channel_no = ?12, closes = ?13, request = ?14, held_until = ?15, created_at = ?16, sent_at = ?17, done_at = ?18, detail = ?19, ask_at = ?20, asks = ?21, version = ?22
+SET state = ?3, amount = ?11, channel_no = ?12, closes = ?13, request = ?14, held_until = ?15, sent_at = ?17, done_at = ?18, detail = ?19, ask_at = ?20, asks = ?21, version = ?22
 WHERE bucket = ?1 AND refund_no = ?2 AND version = ?23
 
 -- name: assert
@@ -47,7 +47,7 @@ FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::te
 
 -- name: update_many
 UPDATE refund AS t
-SET state = k.state, cause = k.cause, channel = k.channel, merchant = k.merchant, txn_id = k.txn_id, attempt_no = k.attempt_no, order_id = k.order_id, line_no = k.line_no, amount = k.amount, channel_no = k.channel_no, closes = k.closes, request = k.request, held_until = k.held_until, created_at = k.created_at, sent_at = k.sent_at, done_at = k.done_at, detail = k.detail, ask_at = k.ask_at, asks = k.asks, version = k.version
+SET state = k.state, amount = k.amount, channel_no = k.channel_no, closes = k.closes, request = k.request, held_until = k.held_until, sent_at = k.sent_at, done_at = k.done_at, detail = k.detail, ask_at = k.ask_at, asks = k.asks, version = k.version
 FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::text[], ?7::text[], ?8::text[], ?9::bytes[], ?10::bigint[], ?11::bigint[], ?12::text[], ?13::bigint[], ?14::bytes[], ?15::bigint[], ?16::bigint[], ?17::bigint[], ?18::bigint[], ?19::text[], ?20::bigint[], ?21::bigint[], ?22::bigint[], ?23::bigint[]) AS k (bucket, refund_no, state, cause, channel, merchant, txn_id, attempt_no, order_id, line_no, amount, channel_no, closes, request, held_until, created_at, sent_at, done_at, detail, ask_at, asks, version, expected_version)
 WHERE t.bucket = k.bucket AND t.refund_no = k.refund_no AND t.version = k.expected_version
     AND t.bucket = ANY(?24::bigint[])

@@ -11,7 +11,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
 
 -- name: update
 UPDATE roster
-SET state = ?2, region = ?3, benefit_year = ?4, source = ?5, serial = ?6, file_hash = ?7, rows_read = ?8, rows_good = ?9, rows_bad = ?10, rows_published = ?11, created_at = ?12, activated_at = ?13, version = ?14
+SET state = ?2, file_hash = ?7, rows_read = ?8, rows_good = ?9, rows_bad = ?10, rows_published = ?11, activated_at = ?13, version = ?14
 WHERE roster_id = ?1 AND version = ?15
 
 -- name: assert
@@ -38,7 +38,7 @@ FROM unnest(?1::bytes[], ?2::text[], ?3::text[], ?4::bigint[], ?5::text[], ?6::b
 
 -- name: update_many
 UPDATE roster AS t
-SET state = k.state, region = k.region, benefit_year = k.benefit_year, source = k.source, serial = k.serial, file_hash = k.file_hash, rows_read = k.rows_read, rows_good = k.rows_good, rows_bad = k.rows_bad, rows_published = k.rows_published, created_at = k.created_at, activated_at = k.activated_at, version = k.version
+SET state = k.state, file_hash = k.file_hash, rows_read = k.rows_read, rows_good = k.rows_good, rows_bad = k.rows_bad, rows_published = k.rows_published, activated_at = k.activated_at, version = k.version
 FROM unnest(?1::bytes[], ?2::text[], ?3::text[], ?4::bigint[], ?5::text[], ?6::bigint[], ?7::bytes[], ?8::bigint[], ?9::bigint[], ?10::bigint[], ?11::bigint[], ?12::bigint[], ?13::bigint[], ?14::bigint[], ?15::bigint[]) AS k (roster_id, state, region, benefit_year, source, serial, file_hash, rows_read, rows_good, rows_bad, rows_published, created_at, activated_at, version, expected_version)
 WHERE t.roster_id = k.roster_id AND t.version = k.expected_version
 

@@ -11,7 +11,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?
 
 -- name: update
 UPDATE slot
-SET person_id = ?4, scheme = ?5, benefit_year = ?6, order_id = ?7, line_no = ?8, fact_bucket = ?9, fact_channel = ?10, fact_merchant = ?11, fact_txn = ?12, reversible_until = ?13, own = ?14, gross = ?15, subsidies = ?16, accepted_at = ?17, filled_at = ?18, benefit_first = ?19, benefit_last = ?20, voucher_no = ?21, ended_at = ?22, end_reason = ?23, version = ?24
+SET reversible_until = ?13, ended_at = ?22, end_reason = ?23, version = ?24
 WHERE bucket = ?1 AND due_id = ?2 AND generation = ?3 AND version = ?25
 
 -- name: assert
@@ -26,13 +26,6 @@ JOIN unnest(?1::bigint[], ?2::bytes[], ?3::bigint[]) AS k (bucket, due_id, gener
     ON t.bucket = k.bucket AND t.due_id = k.due_id AND t.generation = k.generation
 WHERE t.bucket = ANY(?4::bigint[])
 
--- name: by_person_many
-SELECT t.bucket, t.due_id, t.generation, t.person_id, t.scheme, t.benefit_year, t.order_id, t.line_no, t.fact_bucket, t.fact_channel, t.fact_merchant, t.fact_txn, t.reversible_until, t.own, t.gross, t.subsidies, t.accepted_at, t.filled_at, t.benefit_first, t.benefit_last, t.voucher_no, t.ended_at, t.end_reason, t.version
-FROM slot AS t
-JOIN unnest(?1::bigint[], ?2::bytes[]) AS k (bucket, person_id)
-    ON t.bucket = k.bucket AND t.person_id = k.person_id
-WHERE t.bucket = ANY(?3::bigint[])
-
 -- name: insert_many
 INSERT INTO slot (bucket, due_id, generation, person_id, scheme, benefit_year, order_id, line_no, fact_bucket, fact_channel, fact_merchant, fact_txn, reversible_until, own, gross, subsidies, accepted_at, filled_at, benefit_first, benefit_last, voucher_no, ended_at, end_reason, version)
 SELECT k.bucket, k.due_id, k.generation, k.person_id, k.scheme, k.benefit_year, k.order_id, k.line_no, k.fact_bucket, k.fact_channel, k.fact_merchant, k.fact_txn, k.reversible_until, k.own, k.gross, k.subsidies, k.accepted_at, k.filled_at, k.benefit_first, k.benefit_last, k.voucher_no, k.ended_at, k.end_reason, k.version
@@ -40,7 +33,7 @@ FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bytes[], ?5::text[], ?6
 
 -- name: update_many
 UPDATE slot AS t
-SET person_id = k.person_id, scheme = k.scheme, benefit_year = k.benefit_year, order_id = k.order_id, line_no = k.line_no, fact_bucket = k.fact_bucket, fact_channel = k.fact_channel, fact_merchant = k.fact_merchant, fact_txn = k.fact_txn, reversible_until = k.reversible_until, own = k.own, gross = k.gross, subsidies = k.subsidies, accepted_at = k.accepted_at, filled_at = k.filled_at, benefit_first = k.benefit_first, benefit_last = k.benefit_last, voucher_no = k.voucher_no, ended_at = k.ended_at, end_reason = k.end_reason, version = k.version
+SET reversible_until = k.reversible_until, ended_at = k.ended_at, end_reason = k.end_reason, version = k.version
 FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bytes[], ?5::text[], ?6::bigint[], ?7::bytes[], ?8::bigint[], ?9::bigint[], ?10::text[], ?11::text[], ?12::text[], ?13::bigint[], ?14::bigint[], ?15::bigint[], ?16::text[], ?17::bigint[], ?18::bigint[], ?19::text[], ?20::text[], ?21::text[], ?22::bigint[], ?23::text[], ?24::bigint[], ?25::bigint[]) AS k (bucket, due_id, generation, person_id, scheme, benefit_year, order_id, line_no, fact_bucket, fact_channel, fact_merchant, fact_txn, reversible_until, own, gross, subsidies, accepted_at, filled_at, benefit_first, benefit_last, voucher_no, ended_at, end_reason, version, expected_version)
 WHERE t.bucket = k.bucket AND t.due_id = k.due_id AND t.generation = k.generation AND t.version = k.expected_version
     AND t.bucket = ANY(?26::bigint[])
@@ -54,12 +47,6 @@ WHERE t.version = k.expected_version
     AND t.bucket = ANY(?5::bigint[])
 ORDER BY t.bucket, t.due_id, t.generation
 FOR SHARE OF t
-
--- name: by_person
-SELECT bucket, due_id, generation, person_id, scheme, benefit_year, order_id, line_no, fact_bucket, fact_channel, fact_merchant, fact_txn, reversible_until, own, gross, subsidies, accepted_at, filled_at, benefit_first, benefit_last, voucher_no, ended_at, end_reason, version
-FROM slot
-WHERE bucket = ?1 AND person_id = ?2
-ORDER BY bucket, due_id, generation
 
 -- name: scan
 SELECT bucket, due_id, generation, person_id, scheme, benefit_year, order_id, line_no, fact_bucket, fact_channel, fact_merchant, fact_txn, reversible_until, own, gross, subsidies, accepted_at, filled_at, benefit_first, benefit_last, voucher_no, ended_at, end_reason, version

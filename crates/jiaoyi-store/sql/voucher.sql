@@ -11,7 +11,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
 
 -- name: update
 UPDATE voucher
-SET check_code = ?3, state = ?4, order_bucket = ?5, order_id = ?6, line_no = ?7, due_id = ?8, generation = ?9, content = ?10, issued_at = ?11, ended_at = ?12, version = ?13
+SET state = ?4, ended_at = ?12, version = ?13
 WHERE bucket = ?1 AND voucher_no = ?2 AND version = ?14
 
 -- name: assert
@@ -26,13 +26,6 @@ JOIN unnest(?1::bigint[], ?2::text[]) AS k (bucket, voucher_no)
     ON t.bucket = k.bucket AND t.voucher_no = k.voucher_no
 WHERE t.bucket = ANY(?3::bigint[])
 
--- name: by_due_many
-SELECT t.bucket, t.voucher_no, t.check_code, t.state, t.order_bucket, t.order_id, t.line_no, t.due_id, t.generation, t.content, t.issued_at, t.ended_at, t.version
-FROM voucher AS t
-JOIN unnest(?1::bigint[], ?2::bytes[], ?3::bigint[]) AS k (bucket, due_id, generation)
-    ON t.bucket = k.bucket AND t.due_id = k.due_id AND t.generation = k.generation
-WHERE t.bucket = ANY(?4::bigint[])
-
 -- name: by_order_many
 SELECT t.bucket, t.voucher_no, t.check_code, t.state, t.order_bucket, t.order_id, t.line_no, t.due_id, t.generation, t.content, t.issued_at, t.ended_at, t.version
 FROM voucher AS t
@@ -46,7 +39,7 @@ FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::bigint[], ?6::
 
 -- name: update_many
 UPDATE voucher AS t
-SET check_code = k.check_code, state = k.state, order_bucket = k.order_bucket, order_id = k.order_id, line_no = k.line_no, due_id = k.due_id, generation = k.generation, content = k.content, issued_at = k.issued_at, ended_at = k.ended_at, version = k.version
+SET state = k.state, ended_at = k.ended_at, version = k.version
 FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::bigint[], ?6::bytes[], ?7::bigint[], ?8::bytes[], ?9::bigint[], ?10::text[], ?11::bigint[], ?12::bigint[], ?13::bigint[], ?14::bigint[]) AS k (bucket, voucher_no, check_code, state, order_bucket, order_id, line_no, due_id, generation, content, issued_at, ended_at, version, expected_version)
 WHERE t.bucket = k.bucket AND t.voucher_no = k.voucher_no AND t.version = k.expected_version
     AND t.bucket = ANY(?15::bigint[])
@@ -60,12 +53,6 @@ WHERE t.version = k.expected_version
     AND t.bucket = ANY(?4::bigint[])
 ORDER BY t.bucket, t.voucher_no
 FOR SHARE OF t
-
--- name: by_due
-SELECT bucket, voucher_no, check_code, state, order_bucket, order_id, line_no, due_id, generation, content, issued_at, ended_at, version
-FROM voucher
-WHERE bucket = ?1 AND due_id = ?2 AND generation = ?3
-ORDER BY bucket, voucher_no
 
 -- name: by_order
 SELECT bucket, voucher_no, check_code, state, order_bucket, order_id, line_no, due_id, generation, content, issued_at, ended_at, version

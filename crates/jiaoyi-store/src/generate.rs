@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 pub fn table_sql(spec: &TableSpec) -> String {
     let names: Vec<&str> = spec.columns.iter().map(|column| column.name).collect();
     let all = names.join(", ");
-    let (key, rest) = names.split_at(spec.key_len);
+    let key = &names[..spec.key_len];
     let mut text = format!(
         "-- Made by `cargo xtask gen sql` from the record of table {}. Do not edit.\n",
         spec.name
@@ -33,10 +33,11 @@ pub fn table_sql(spec: &TableSpec) -> String {
         ),
     );
     if spec.mutable {
-        let sets: Vec<String> = rest
-            .iter()
-            .enumerate()
-            .map(|(place, name)| format!("{name} = ?{}", place + 1 + spec.key_len))
+        // The numbers are those of all columns, so that a row is bound as it is.
+        let columns = spec.columns.iter().enumerate();
+        let sets: Vec<String> = columns
+            .filter(|(_, column)| !column.fixed)
+            .map(|(place, column)| format!("{} = ?{}", column.name, place + 1))
             .collect();
         statement(
             "update",
@@ -92,7 +93,7 @@ pub fn table_sql(spec: &TableSpec) -> String {
 fn set_based(spec: &TableSpec, statement: &mut impl FnMut(&str, String)) {
     let table = spec.name;
     let names: Vec<&str> = spec.columns.iter().map(|column| column.name).collect();
-    let (key, rest) = names.split_at(spec.key_len);
+    let key = &names[..spec.key_len];
     let listed = |of: &str, names: &[&str]| {
         let parts: Vec<String> = names.iter().map(|name| format!("{of}.{name}")).collect();
         parts.join(", ")
@@ -157,9 +158,9 @@ fn set_based(spec: &TableSpec, statement: &mut impl FnMut(&str, String)) {
     if !spec.mutable {
         return;
     }
-    let sets: Vec<String> = rest
-        .iter()
-        .map(|name| format!("{name} = k.{name}"))
+    let changing = spec.columns.iter().filter(|column| !column.fixed);
+    let sets: Vec<String> = changing
+        .map(|column| format!("{0} = k.{0}", column.name))
         .collect();
     let all = [&names[..], &["expected_version"]].concat();
     statement(

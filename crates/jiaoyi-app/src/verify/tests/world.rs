@@ -413,11 +413,10 @@ impl World {
         bucket: Bucket,
         topic: &str,
     ) -> Option<<Outbox as Record>::Key> {
-        let subject = Value::Text(subject.to_owned());
-        let given = [bucket.to_value(), subject, Value::Text(topic.to_owned())];
+        let texts = [subject, topic].map(|text| Value::Text(text.to_owned()));
+        let given = [bucket.to_value(), texts[0].clone(), texts[1].clone()];
         let found = self.store.query("outbox_of_subject", &given).await.unwrap();
-        let id = found.into_iter().next()?.into_iter().nth(1)?;
-        Some((bucket, jiaoyi_domain::messages::OutboxId::from_value(id)?))
+        crate::calls::outbox_key(found.first()?)
     }
 
     pub fn seen(&mut self, started: &Started, fen: u64) -> SeenPayment {
@@ -793,7 +792,11 @@ async fn unpaid(world: &mut World, people: &[Someone]) -> Started {
         .outbox(lost.attempt.as_str(), lost.order.0, "close")
         .await
         .unwrap();
-    world.run(LeaseOutbox { key, for_ms: 1_000 }).await;
+    let lease = LeaseOutbox {
+        key: key.clone(),
+        for_ms: 1_000,
+    };
+    world.run(lease).await;
     world
         .run(FinishOutbox {
             key,
