@@ -6,9 +6,10 @@ use crate::import::slice_row;
 use crate::platform::{Platform, place};
 use crate::pricing::Priced;
 use jiaoyi_documents::roster::CheckedRow;
+use jiaoyi_domain::Bucket;
 use jiaoyi_domain::channel::{ChannelCode, CreateOutcome, Handover, Method, SeenPayment};
 use jiaoyi_domain::decide::{
-    ActivateRoster, Answer, OpenRoster, PublishSlice, RecordCreated, RecordPayment,
+    ActivateRoster, Answer, Drafted, OpenRoster, PublishSlice, RecordCreated, RecordPayment,
     StagedToPublishing, StartPayment,
 };
 use jiaoyi_domain::due::{Due, RosterId};
@@ -16,7 +17,6 @@ use jiaoyi_domain::fact::FactSource;
 use jiaoyi_domain::person::Document;
 use jiaoyi_domain::record::Column;
 use jiaoyi_domain::roster::{Document as DocumentRow, Roster, RosterState};
-use jiaoyi_domain::{AttemptNo, Bucket};
 use jiaoyi_store::StoreError;
 
 /// A roster whose rows a program makes.
@@ -135,18 +135,17 @@ impl Platform {
                 renderer,
             })
             .await?;
-        let Answer::Started { attempt, .. } = started else {
+        let Answer::Started {
+            drafted: Some(drafted),
+            ..
+        } = started
+        else {
             return Ok(false);
         };
-        let Some(attempt_no) = AttemptNo::parse(&attempt) else {
-            return Ok(false);
-        };
-        let bucket = attempt_no.bucket();
+        let Drafted { attempt, outbox } = *drafted;
+        let attempt_no = attempt.attempt_no;
         let text = format!("weixin://wxpay/bizpayurl?pr={txn_id}");
         let handover = format!("qr:{text}");
-        let view = self.store.view().await?;
-        let outbox = Platform::outbox_of(&view, bucket, &attempt, "create").await?;
-        drop(view);
         self.submit(RecordCreated {
             attempt_no: attempt_no.clone(),
             outbox,
@@ -159,7 +158,7 @@ impl Platform {
         })
         .await?;
         let seen = SeenPayment {
-            attempt_no: attempt,
+            attempt_no: attempt_no.as_str().to_owned(),
             txn_id,
             amount,
             currency: "CNY".to_owned(),

@@ -8,7 +8,8 @@ use crate::pricing::Priced;
 use jiaoyi_domain::attempt::Attempt;
 use jiaoyi_domain::channel::{Handover, Method};
 use jiaoyi_domain::decide::{
-    Answer, ConfirmZero, DueKey, GiveUp, Refusal, StartPayment, SwitchMethod, order_from_text,
+    Answer, ConfirmZero, Drafted, DueKey, GiveUp, Refusal, StartPayment, SwitchMethod,
+    order_from_text,
 };
 use jiaoyi_domain::due::OrderId;
 use jiaoyi_domain::record::{Column, Value};
@@ -110,9 +111,14 @@ impl Platform {
         };
         match self.submit_keyed(command, key.clone()).await {
             Ok(Answer::Started {
+                drafted: Some(drafted),
+                ..
+            }) => self.after_draft(*drafted).await,
+            Ok(Answer::Started {
                 bucket,
                 order,
                 attempt,
+                drafted: None,
             }) => {
                 self.after_start(visitor, bucket, &order, &attempt, pressed)
                     .await
@@ -200,6 +206,25 @@ impl Platform {
             Some(attempt) => self.place_attempt(attempt, outbox).await?,
             None => None,
         };
+        self.on_the_way(token, no, placed).await
+    }
+
+    /// Sends the first attempt of a new order to its channel and the payer on the way.
+    async fn after_draft(&self, drafted: Drafted) -> Result<StartAnswer, StoreError> {
+        let Drafted { attempt, outbox } = drafted;
+        let token = self.order_token(attempt.bucket, attempt.order_id);
+        let placed = self.place_attempt(&attempt, outbox).await?;
+        self.on_the_way(token, attempt.attempt_no, placed).await
+    }
+
+    /// Where the payer goes from here: to what was `placed` just now, or to what stands in the
+    /// database.
+    async fn on_the_way(
+        &self,
+        token: String,
+        no: AttemptNo,
+        placed: Option<Handover>,
+    ) -> Result<StartAnswer, StoreError> {
         // Read again only where nothing was handed out just now: link methods, a form sent twice.
         let attempt: Option<Attempt> = match &placed {
             Some(_) => None,
@@ -356,6 +381,7 @@ impl Platform {
                 bucket,
                 order,
                 attempt,
+                ..
             }) => {
                 self.after_start(visitor, bucket, &order, &attempt, pressed)
                     .await

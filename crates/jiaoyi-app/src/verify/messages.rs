@@ -94,6 +94,7 @@ fn check_answer(view: &View<'_>, row: &CommandKey, report: &mut Report) {
             bucket,
             order,
             attempt,
+            ..
         }) => {
             has_order(view, bucket, &order)
                 && AttemptNo::parse(&attempt)

@@ -46,7 +46,7 @@ use crate::id::{AttemptNo, Bucket, IdSource, OrderNo, RefundNo, VoucherNo};
 use crate::messages::{Case, CaseId, CaseKind, CaseState, Outbox, OutboxId, OutboxState, Topic};
 use crate::money::Fen;
 use crate::order::{OrderEvent, PayOrder};
-use crate::record::{Column, Value};
+use crate::record::{Column, Record, Value};
 use crate::roster::RosterState;
 use crate::time::{Date, Instant, SECOND_MS};
 use crate::working_set::{Need, WorkingSet};
@@ -99,6 +99,14 @@ pub trait Renderer: Send + Sync {
     fn refund(&self, terms: &RefundTerms) -> Vec<u8>;
 }
 
+/// An attempt that was just written, and the outbox row that asks for it to be placed at its channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drafted {
+    pub attempt: Attempt,
+    /// None where nothing has to be called.
+    pub outbox: Option<<Outbox as Record>::Key>,
+}
+
 /// What a command brought about.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Answer {
@@ -111,6 +119,9 @@ pub enum Answer {
         bucket: u16,
         order: String,
         attempt: String,
+        /// Only where the order is new: whoever hears this need not read what was just written.
+        #[serde(skip)]
+        drafted: Option<Box<Drafted>>,
     },
     /// A due of 0 yuan is confirmed.
     Confirmed { bucket: u16, order: String },
@@ -316,8 +327,8 @@ fn post(
     topic: Topic,
     subject: &str,
     delay_ms: i64,
-) {
-    ws.outbox.put(Outbox {
+) -> <Outbox as Record>::Key {
+    let row = Outbox {
         bucket,
         outbox_id: OutboxId(ctx.ids.id16()),
         topic,
@@ -330,7 +341,10 @@ fn post(
         lease_until: None,
         done_at: None,
         version: 1,
-    });
+    };
+    let key = row.key();
+    ws.outbox.put(row);
+    key
 }
 
 /// The request that caused a call runs it at once; the relay leaves it alone for so long.
@@ -434,7 +448,7 @@ struct NewAttempt<'a> {
     renderer: &'a dyn Renderer,
 }
 
-fn add_attempt(ws: &mut WorkingSet, ctx: &mut Context, new: &NewAttempt<'_>) -> AttemptNo {
+fn add_attempt(ws: &mut WorkingSet, ctx: &mut Context, new: &NewAttempt<'_>) -> Drafted {
     let (bucket, order_id) = new.order;
     let no = AttemptNo::draw(bucket, &mut ctx.ids);
     let terms = AttemptTerms {
@@ -472,17 +486,25 @@ fn add_attempt(ws: &mut WorkingSet, ctx: &mut Context, new: &NewAttempt<'_>) -> 
         asks: 0,
         version: 1,
     };
-    if new.method.placed_by_call() {
-        post(ws, ctx, bucket, Topic::Create, no.as_str(), OWN_CALL_MS);
+    let outbox = if new.method.placed_by_call() {
+        Some(post(
+            ws,
+            ctx,
+            bucket,
+            Topic::Create,
+            no.as_str(),
+            OWN_CALL_MS,
+        ))
     } else {
         // The link is signed from the stored request after this commit; this commit is the step
         // that hands it out.
         attempt.apply(AttemptEvent::HandedOut);
         attempt.handed_out_at = Some(ctx.at);
-    }
+        None
+    };
     attempt.ask_at = attempt.next_ask(ctx.at);
-    ws.attempt.put(attempt);
-    no
+    ws.attempt.put(attempt.clone());
+    Drafted { attempt, outbox }
 }
 
 /// Draws the numbers of a new order.

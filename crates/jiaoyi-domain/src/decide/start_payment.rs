@@ -240,7 +240,7 @@ impl Command for StartPayment {
             order_id,
             added_at: ctx.at,
         });
-        let attempt = add_attempt(
+        let drafted = add_attempt(
             ws,
             ctx,
             &NewAttempt {
@@ -259,7 +259,8 @@ impl Command for StartPayment {
         Ok(Answer::Started {
             bucket: bucket.get(),
             order: order_text(order_id),
-            attempt: attempt.as_str().to_owned(),
+            attempt: drafted.attempt.attempt_no.as_str().to_owned(),
+            drafted: Some(Box::new(drafted)),
         })
     }
 }

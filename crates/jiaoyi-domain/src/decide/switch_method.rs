@@ -111,7 +111,7 @@ impl Command for SwitchMethod {
         order.until = expires_at;
         order.ended_at = None;
         ws.pay_order.put(order);
-        let attempt = add_attempt(
+        let drafted = add_attempt(
             ws,
             ctx,
             &NewAttempt {
@@ -130,7 +130,9 @@ impl Command for SwitchMethod {
         Ok(Answer::Started {
             bucket: self.order.0.get(),
             order: order_text(self.order.1),
-            attempt: attempt.as_str().to_owned(),
+            attempt: drafted.attempt.attempt_no.as_str().to_owned(),
+            // The attempts before this one have to be read all the same.
+            drafted: None,
         })
     }
 }

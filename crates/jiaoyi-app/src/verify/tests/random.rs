@@ -60,6 +60,7 @@ impl Walk {
             bucket,
             order,
             attempt,
+            ..
         }) = answer
         {
             self.started.push(Started {

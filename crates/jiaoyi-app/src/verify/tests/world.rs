@@ -369,6 +369,7 @@ impl World {
             bucket,
             order,
             attempt,
+            ..
         } = self.run(command).await
         else {
             panic!("not started")
