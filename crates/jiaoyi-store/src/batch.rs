@@ -13,7 +13,7 @@ use jiaoyi_domain::messages::CommandKey;
 use jiaoyi_domain::record::{TableSpec, Value};
 use jiaoyi_domain::working_set::{Change, Need, TABLES, WorkingSet};
 use jiaoyi_domain::{Bucket, Date, IdSource, Instant};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -63,6 +63,12 @@ pub type Group = RangeInclusive<u16>;
 
 /// Every bucket.
 pub const ALL_BUCKETS: Group = 0..=4095;
+
+/// Whether the rows of a table lie in buckets.
+fn has_bucket(table: u8) -> bool {
+    let spec = TABLES.iter().find(|spec| spec.number == table);
+    spec.is_some_and(|spec| spec.columns[0].name == "bucket")
+}
 
 /// The bucket under which a need looks; none for a table of reference.
 fn bucket_of_need(need: &Need) -> Option<u16> {
@@ -176,9 +182,47 @@ pub struct Found {
 struct Running {
     envelope: Arc<Envelope>,
     rounds: u32,
-    /// How many commands had changed rows when nothing was missing any more.
-    whole_at: Option<usize>,
+    /// Once nothing was missing: where the rows lie that it looked at, and how many commands had
+    /// changed rows by then.
+    whole: Option<(Looked, usize)>,
     verdict: Option<Verdict>,
+}
+
+/// Where a command has looked: these buckets, or anywhere.
+type Looked = Option<BTreeSet<u16>>;
+
+fn looked(needs: &[Need]) -> Looked {
+    let places = needs.iter().filter(|need| has_bucket(need.table()));
+    places.map(bucket_of_need).collect()
+}
+
+/// How many commands have changed rows, and which of them was the last to do so where.
+#[derive(Default)]
+struct Changing {
+    count: usize,
+    buckets: BTreeMap<u16, usize>,
+    /// A table of reference: everybody may have looked at it.
+    reference: usize,
+}
+
+impl Changing {
+    fn note(&mut self, touched: &[(Bucket, Touched)]) {
+        self.count += 1;
+        for (bucket, row) in touched {
+            if has_bucket(row.table) {
+                self.buckets.insert(bucket.get(), self.count);
+            } else {
+                self.reference = self.count;
+            }
+        }
+    }
+
+    /// Whether a row where a command has looked was changed after the first `count` commands.
+    fn since(&self, count: usize, looked: &Looked) -> bool {
+        let later = |bucket: &u16| self.buckets.get(bucket).is_some_and(|last| *last > count);
+        let there = |buckets: &BTreeSet<u16>| buckets.iter().any(later);
+        self.count > count && (self.reference > count || looked.as_ref().is_none_or(there))
+    }
 }
 
 /// A batch on its way to a plan.
@@ -191,7 +235,7 @@ pub struct Batch {
     ws: WorkingSet,
     gathered: bool,
     decided: usize,
-    changing: usize,
+    changing: Changing,
     events: Vec<Event>,
 }
 
@@ -207,7 +251,7 @@ impl Batch {
         let running = envelopes.into_iter().map(|envelope| Running {
             envelope,
             rounds: 0,
-            whole_at: None,
+            whole: None,
             verdict: None,
         });
         Batch {
@@ -218,7 +262,7 @@ impl Batch {
             ws: WorkingSet::default(),
             gathered: false,
             decided: 0,
-            changing: 0,
+            changing: Changing::default(),
             events: Vec::new(),
         }
     }
@@ -279,14 +323,19 @@ impl Batch {
         Step::Load(needs)
     }
 
-    /// What a command still misses; nothing once it is whole and no row has changed since.
+    /// What a command still misses; nothing once it is whole and no row that it looked at can have
+    /// changed since.
     fn missing(&mut self, place: usize) -> Result<Vec<Need>, Failure> {
         let running = &mut self.running[place];
-        if running.verdict.is_some() || running.whole_at == Some(self.changing) {
+        let whole = running.whole.as_ref();
+        let stands = whole.is_some_and(|(looked, at)| !self.changing.since(*at, looked));
+        if running.verdict.is_some() || stands {
             return Ok(Vec::new());
         }
+        let needs = running.envelope.needs(&self.ws)?;
+        let looked = looked(&needs);
         let missing = if running.rounds < ROUNDS_MAX {
-            self.ws.missing(running.envelope.needs(&self.ws)?)
+            self.ws.missing(needs)
         } else {
             Vec::new()
         };
@@ -297,7 +346,7 @@ impl Batch {
             return Ok(Vec::new());
         }
         if missing.is_empty() {
-            running.whole_at = Some(self.changing);
+            running.whole = Some((looked, self.changing.count));
         }
         Ok(missing)
     }
@@ -335,7 +384,7 @@ impl Batch {
                 }
                 let touched = ws.accept();
                 if !touched.is_empty() {
-                    self.changing += 1;
+                    self.changing.note(&touched);
                     self.push_events(&envelope, touched);
                 }
             }
