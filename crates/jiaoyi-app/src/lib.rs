@@ -1,12 +1,15 @@
 //! The use cases: the only place where batches and transactions begin. Nothing here spawns; the
 //! binary decides what runs when.
 
+pub mod admission;
 mod bills;
 mod calls;
 mod facade;
 mod health;
 pub mod import;
 pub mod jobs;
+#[cfg(all(test, feature = "model"))]
+mod lease_model;
 pub mod limits;
 pub mod links;
 mod lookup;
@@ -18,6 +21,7 @@ pub mod platform;
 pub mod portal;
 mod pricing;
 mod put_off;
+mod sync;
 pub mod verify;
 mod vouchers;
 

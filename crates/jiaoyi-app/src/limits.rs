@@ -3,10 +3,11 @@
 //! Time is an input, so tests turn it. A counter that is pushed out by newer ones starts again at
 //! zero; the maps are large enough that an attacker needs more addresses than the budgets assume.
 
+use crate::sync::Mutex;
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::time::{HOUR_MS, MINUTE_MS};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 /// How much is allowed. Zero switches a budget off (benchmarks say that they do).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,17 @@ impl Counter {
     }
 
     fn add(&self, key: &[u8], now: Instant) {
+        self.take(key, 0, now);
+    }
+
+    fn retry_after_s(&self, now: Instant) -> u32 {
+        let left = self.length_ms - now.0.rem_euclid(self.length_ms);
+        u32::try_from(left / 1000).unwrap_or(60).saturating_add(1)
+    }
+
+    /// Seconds to wait when `key` has used up `max`, 0 being no bound; otherwise counts one more.
+    /// Looking and counting is one step: of many at once no more than `max` pass.
+    fn take(&self, key: &[u8], max: u32, now: Instant) -> Option<u32> {
         let window = self.window(now);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= KEYS_MAX && !counts.contains_key(key) {
@@ -77,20 +89,10 @@ impl Counter {
         if entry.0 != window {
             *entry = (window, 0);
         }
-        entry.1 = entry.1.saturating_add(1);
-    }
-
-    fn retry_after_s(&self, now: Instant) -> u32 {
-        let left = self.length_ms - now.0.rem_euclid(self.length_ms);
-        u32::try_from(left / 1000).unwrap_or(60).saturating_add(1)
-    }
-
-    /// Seconds to wait when `key` has used up `max`; otherwise counts one more.
-    fn take(&self, key: &[u8], max: u32, now: Instant) -> Option<u32> {
-        if max > 0 && self.count(key, now) >= max {
+        if max > 0 && entry.1 >= max {
             return Some(self.retry_after_s(now));
         }
-        self.add(key, now);
+        entry.1 = entry.1.saturating_add(1);
         None
     }
 }
@@ -223,7 +225,34 @@ impl Limits {
     }
 }
 
-#[cfg(test)]
+/// Every interleaving that a random scheduler finds: run by `cargo xtask test model`.
+#[cfg(all(test, feature = "model"))]
+mod model {
+    use super::*;
+    use crate::sync::Arc;
+    use shuttle::thread;
+
+    #[test]
+    fn of_many_at_once_no_more_pass_than_the_budget() {
+        let play = || {
+            let counter = Arc::new(Counter::new(MINUTE_MS));
+            let asks: Vec<_> = (0..4)
+                .map(|_| {
+                    let counter = Arc::clone(&counter);
+                    thread::spawn(move || {
+                        let takes = (0..2).map(|_| counter.take(b"x", 3, Instant(0)));
+                        takes.filter(Option::is_none).count()
+                    })
+                })
+                .collect();
+            let passed: usize = asks.into_iter().map(|ask| ask.join().unwrap()).sum();
+            assert_eq!(passed, 3);
+        };
+        shuttle::check_random(play, 2_000);
+    }
+}
+
+#[cfg(all(test, not(feature = "model")))]
 mod tests {
     use super::*;
 

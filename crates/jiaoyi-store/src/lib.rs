@@ -22,6 +22,7 @@ mod sqlite_checkpoint;
 mod sqlite_lane;
 mod sqlite_readers;
 mod statements;
+mod sync;
 
 pub use batch::{CallKey, Envelope};
 pub use database::{Database, MigrationPlan};

@@ -1,7 +1,7 @@
 //! The bounded queue in front of a lane: payments first, slices of imports between batches.
 
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// How urgent a job is.
@@ -147,7 +147,106 @@ impl<T> Queue<T> {
     }
 }
 
-#[cfg(test)]
+/// Every interleaving that a random scheduler finds: run by `cargo xtask test model`.
+#[cfg(all(test, feature = "model"))]
+mod model {
+    use super::*;
+    use shuttle::sync::Arc;
+    use shuttle::thread;
+
+    /// What one lane took while others pushed and closed the queue in the end.
+    fn work(queue: &Queue<u32>) -> Vec<(Urgency, Vec<u32>)> {
+        let mut taken = Vec::new();
+        while let Some(jobs) = queue.take(2, Duration::ZERO, true) {
+            taken.push(jobs);
+        }
+        taken
+    }
+
+    #[test]
+    fn what_was_let_in_is_done_once_in_order_and_nobody_sleeps_through_it() {
+        let play = || {
+            let queue = Arc::new(Queue::new(3, 1));
+            let lane = {
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || work(&queue))
+            };
+            let pushes: Vec<_> = (0..3_u32)
+                .map(|of| {
+                    let queue = Arc::clone(&queue);
+                    thread::spawn(move || {
+                        let mut let_in = Vec::new();
+                        for number in 0..3 {
+                            let urgency = match number {
+                                1 => Urgency::Background,
+                                _ => Urgency::Payment,
+                            };
+                            let job = of * 10 + number;
+                            if queue.push(urgency, job).is_ok() {
+                                let_in.push(job);
+                            }
+                        }
+                        let_in
+                    })
+                })
+                .collect();
+            let mut let_in: Vec<u32> = Vec::new();
+            for push in pushes {
+                let_in.extend(push.join().unwrap());
+            }
+            queue.close();
+            assert!(queue.push(Urgency::Payment, 99).is_err());
+            let taken = lane.join().unwrap();
+            for (urgency, jobs) in &taken {
+                let most = if *urgency == Urgency::Payment { 2 } else { 1 };
+                assert!((1..=most).contains(&jobs.len()), "{taken:?}");
+            }
+            let done: Vec<u32> = taken.into_iter().flat_map(|(_, jobs)| jobs).collect();
+            for of in 0..3 {
+                let payments = |all: &[u32]| -> Vec<u32> {
+                    let own = all.iter().filter(|job| **job / 10 == of && **job % 10 != 1);
+                    own.copied().collect()
+                };
+                assert_eq!(payments(&done), payments(&let_in), "order of one pusher");
+            }
+            let mut sorted = done.clone();
+            sorted.sort_unstable();
+            let_in.sort_unstable();
+            assert_eq!(sorted, let_in, "lost or done twice");
+        };
+        shuttle::check_random(play, 3_000);
+        shuttle::check_pct(play, 3_000, 3);
+    }
+
+    /// With a lane that is gone, what waits is handed back to be refused: nobody waits for ever.
+    #[test]
+    fn a_lane_that_ends_leaves_nobody_behind() {
+        let play = || {
+            let queue = Arc::new(Queue::new(4, 1));
+            let push = {
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || {
+                    (0..3)
+                        .filter(|n| queue.push(Urgency::Payment, *n).is_ok())
+                        .count()
+                })
+            };
+            let end = {
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || {
+                    queue.close();
+                    queue.take_waiting().len()
+                })
+            };
+            let (let_in, refused) = (push.join().unwrap(), end.join().unwrap());
+            assert_eq!(let_in, refused + queue.take_waiting().len());
+            assert_eq!(queue.take(1, Duration::ZERO, true), None);
+        };
+        shuttle::check_random(play, 2_000);
+    }
+}
+
+#[cfg(all(test, not(feature = "model")))]
 mod tests {
     use super::*;
 

@@ -113,6 +113,13 @@ const STEPS: &[Step] = &[
         run: rust_tests,
     },
     Step {
+        name: "model",
+        checks: "queue, gate, budgets and lease under a model checker's scheduler",
+        outside: false,
+        needs: &[],
+        run: model_checks,
+    },
+    Step {
         name: "checks",
         checks: "other programs on amounts and vouchers",
         outside: true,
@@ -257,7 +264,21 @@ fn rust_tests(log: &Log) -> Result<Count> {
     command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
     // Tests that start the program would build it otherwise, with other features.
     command.env("JIAOYI_BIN", process::binary());
-    let (status, said) = logged(&mut command, &log.file(""))?;
+    cargo_tests(&mut command, log)
+}
+
+/// What threads share, with a model checker's types in place of the standard library's.
+fn model_checks(log: &Log) -> Result<Count> {
+    let mut command = limited(1200, &process::cargo());
+    command.args(["test", "--locked", "--lib", "--no-fail-fast"]);
+    command.args(["-p", "jiaoyi-store", "-p", "jiaoyi-app"]);
+    command.args(["--features", "jiaoyi-store/model,jiaoyi-app/model"]);
+    command.args(["--", "model"]);
+    cargo_tests(&mut command, log)
+}
+
+fn cargo_tests(command: &mut std::process::Command, log: &Log) -> Result<Count> {
+    let (status, said) = logged(command, &log.file(""))?;
     let mut count = cargo_test_count(&said);
     if !status.success() {
         print_failure(&said, log, "");

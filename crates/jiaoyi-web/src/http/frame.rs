@@ -223,7 +223,9 @@ fn write_page(state: &WebState, asked: &Asked, page: Page, response: &mut Respon
     }
     secure(state, page.script, page.names_host, headers);
     let bytes = page.html.into_bytes();
-    let bytes = if asked.gzip && bytes.len() >= GZIP_BYTES_MIN {
+    // Whoever is turned away must cost little.
+    let packs = asked.gzip && page.status != 503;
+    let bytes = if packs && bytes.len() >= GZIP_BYTES_MIN {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         gzip(&bytes, Compression::new(6))
     } else {

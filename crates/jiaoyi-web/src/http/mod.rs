@@ -1,5 +1,6 @@
 //! HTTP: routes, limits, and the answers of handlers turned into responses.
 
+mod admission;
 mod asker;
 mod frame;
 mod info;
@@ -17,6 +18,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use jiaoyi_app::admission::{Bounds, Gate};
 use jiaoyi_app::portal::{Portal, PortalError};
 use jiaoyi_domain::channel::Method;
 use jiaoyi_domain::{Date, Instant};
@@ -57,6 +59,8 @@ pub struct WebSettings {
     pub methods: Vec<Method>,
     /// Header in which our own proxy gives the visitor's address; `None` takes the connection's.
     pub client_ip_header: Option<String>,
+    /// How many requests may be under way at once.
+    pub bounds: Bounds,
 }
 
 impl Default for WebSettings {
@@ -67,6 +71,7 @@ impl Default for WebSettings {
             wallet_hosts: Vec::new(),
             methods: Method::ALL.to_vec(),
             client_ip_header: None,
+            bounds: Bounds::default(),
         }
     }
 }
@@ -91,6 +96,7 @@ impl WebState {
 /// Every route of the portal. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`,
 /// so that the visitor's address is known.
 pub fn router(state: WebState) -> Router {
+    let gate = Gate::new(state.settings.bounds);
     let pages = Router::new()
         .route("/", get(info::start))
         .route("/pay", get(pay::who))
@@ -126,12 +132,20 @@ pub fn router(state: WebState) -> Router {
         .method_not_allowed_fallback(|| async { Stop::Trouble(Trouble::NotAllowed) })
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&gate),
+            admission::page,
+        ))
+        .layer(axum::middleware::from_fn_with_state(
             state.clone(),
             frame::around,
         ));
     let notices = Router::new()
         .route("/notify/{channel}", post(machine::notice))
-        .layer(DefaultBodyLimit::max(NOTICE_BYTES_MAX));
+        .layer(DefaultBodyLimit::max(NOTICE_BYTES_MAX))
+        .layer(axum::middleware::from_fn_with_state(
+            gate,
+            admission::notice,
+        ));
     Router::new()
         .route("/healthz", get(machine::health))
         .route("/readyz", get(machine::ready))

@@ -14,6 +14,7 @@ use crate::{WebSettings, WebState, router};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method as Verb, Request, StatusCode, header};
+use jiaoyi_app::admission::Bounds;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,10 @@ use tower::ServiceExt;
 
 /// A router over samples, at a fixed time, with countable randomness.
 fn site(https: bool) -> Router {
+    site_with(https, Bounds::default())
+}
+
+fn site_with(https: bool, bounds: Bounds) -> Router {
     let counter = AtomicU64::new(1);
     router(WebState {
         portal: Arc::new(fake::Fake),
@@ -35,6 +40,7 @@ fn site(https: bool) -> Router {
             demo: true,
             https,
             wallet_hosts: vec!["https://wallet.example".to_owned()],
+            bounds,
             ..WebSettings::default()
         }),
     })

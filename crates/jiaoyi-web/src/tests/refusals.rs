@@ -1,7 +1,8 @@
 //! Limits, headers, and everything that is refused.
 
-use super::{Body, Client, PHONE, Verb, fake, site};
+use super::{Body, Client, PHONE, Verb, fake, site, site_with};
 use axum::http::StatusCode;
+use jiaoyi_app::admission::Bounds;
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
@@ -396,4 +397,42 @@ async fn machines_get_their_own_answers() {
             .html()
             .contains("Disallow: /o/")
     );
+}
+
+#[tokio::test]
+async fn questions_are_turned_away_with_a_kind_page_while_payers_go_on() {
+    let mut client = Client::new(PHONE);
+    client.site = site_with(
+        false,
+        Bounds {
+            questions: 0,
+            ..Bounds::default()
+        },
+    );
+    for path in ["/", "/pay/person", "/v/0ABCDEF12345678J?r=paid"] {
+        let seen = client.get(path).await;
+        assert_eq!(seen.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert_eq!(seen.header("retry-after"), "5", "{path}");
+        assert!(seen.html().contains("<main"), "{path}");
+    }
+    let form = [("name", "x"), ("document", "y"), ("region", "z")];
+    let seen = client.post("/pay/person", &form).await;
+    assert_eq!(seen.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(client.get("/o/paid").await.status, StatusCode::OK);
+    let machine = client.get("/healthz").await;
+    assert_eq!(machine.status, StatusCode::OK, "a probe is no visitor");
+    client.site = site_with(
+        false,
+        Bounds {
+            payments: 0,
+            notices: 0,
+            ..Bounds::default()
+        },
+    );
+    assert_eq!(client.get("/").await.status, StatusCode::OK);
+    let started = client.post("/pay/start", &[("method", "x")]).await;
+    assert_eq!(started.status, StatusCode::SERVICE_UNAVAILABLE);
+    let told = client.post("/notify/wechat", &[]).await;
+    assert_eq!(told.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(told.header("retry-after"), "5", "the channel tells again");
 }

@@ -1,0 +1,219 @@
+//! Admission: how many requests may be under way at once, by what they are for.
+//!
+//! A request holds a place until its answer is made. Who finds none is told to come again, which
+//! costs a hundredth of serving; so beyond the peak the platform goes on serving at its peak instead
+//! of serving everybody too late. Questions are turned away before payments: a question can be
+//! asked again, and whoever got as far as paying is let through. When many payments are under way,
+//! questions have few places, so that payments have the processors.
+
+use crate::sync::{Arc, AtomicUsize, Ordering};
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It reads: look-ups, pages, vouchers.
+    Question,
+    /// It starts, changes or follows a payment.
+    Payment,
+    /// A channel tells of money; it will tell again, but not for ever.
+    Notice,
+}
+
+/// How many requests may be under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    pub questions: usize,
+    /// Questions while `crowd` or more payments are under way.
+    pub questions_in_crowd: usize,
+    pub crowd: usize,
+    pub payments: usize,
+    pub notices: usize,
+}
+
+impl Default for Bounds {
+    /// At 75 µs a question, 512 wait for 20 ms; at 500 µs a payment, 4,096 wait for a second. A
+    /// payment that waits for its channel holds its place too, without using a processor.
+    fn default() -> Bounds {
+        Bounds {
+            questions: 512,
+            questions_in_crowd: 64,
+            crowd: 1_024,
+            payments: 4_096,
+            notices: 1_024,
+        }
+    }
+}
+
+/// Counts what is under way and lets in or turns away.
+#[derive(Debug)]
+pub struct Gate {
+    bounds: Bounds,
+    questions: AtomicUsize,
+    payments: AtomicUsize,
+    notices: AtomicUsize,
+}
+
+impl Gate {
+    /// A gate with nobody inside.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Arc<Gate> {
+        Arc::new(Gate {
+            bounds,
+            questions: AtomicUsize::new(0),
+            payments: AtomicUsize::new(0),
+            notices: AtomicUsize::new(0),
+        })
+    }
+
+    /// A place, or none when there are too many inside already.
+    #[must_use]
+    pub fn enter(self: &Arc<Gate>, purpose: Purpose) -> Option<Place> {
+        let counter = self.counter(purpose);
+        let max = self.max(purpose);
+        let one_more = |inside| (inside < max).then_some(inside + 1);
+        counter
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more)
+            .ok()?;
+        Some(Place {
+            gate: Arc::clone(self),
+            purpose,
+        })
+    }
+
+    /// How many are inside.
+    #[must_use]
+    pub fn inside(&self, purpose: Purpose) -> usize {
+        self.counter(purpose).load(Ordering::SeqCst)
+    }
+
+    const fn counter(&self, purpose: Purpose) -> &AtomicUsize {
+        match purpose {
+            Purpose::Question => &self.questions,
+            Purpose::Payment => &self.payments,
+            Purpose::Notice => &self.notices,
+        }
+    }
+
+    fn max(&self, purpose: Purpose) -> usize {
+        match purpose {
+            Purpose::Question if self.inside(Purpose::Payment) >= self.bounds.crowd => {
+                self.bounds.questions_in_crowd
+            }
+            Purpose::Question => self.bounds.questions,
+            Purpose::Payment => self.bounds.payments,
+            Purpose::Notice => self.bounds.notices,
+        }
+    }
+}
+
+/// A place inside; leaving is dropping it, whatever became of the request.
+#[derive(Debug)]
+pub struct Place {
+    gate: Arc<Gate>,
+    purpose: Purpose,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let counter = self.gate.counter(self.purpose);
+        counter.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(all(test, not(feature = "model")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_are_turned_away_first() {
+        let gate = Gate::new(Bounds {
+            questions: 2,
+            questions_in_crowd: 1,
+            crowd: 3,
+            payments: 4,
+            notices: 1,
+        });
+        let first = gate.enter(Purpose::Question);
+        let second = gate.enter(Purpose::Question);
+        assert!(first.is_some() && second.is_some());
+        assert!(gate.enter(Purpose::Question).is_none());
+        let payments: Vec<_> = (0..5).map(|_| gate.enter(Purpose::Payment)).collect();
+        assert_eq!(payments.iter().flatten().count(), 4);
+        assert!(gate.enter(Purpose::Notice).is_some(), "and left at once");
+        drop(second);
+        assert!(gate.enter(Purpose::Question).is_none(), "a crowd pays");
+        drop(payments);
+        assert!(gate.enter(Purpose::Question).is_some());
+        drop(first);
+        assert_eq!(gate.inside(Purpose::Question), 0);
+        assert_eq!(gate.inside(Purpose::Payment), 0);
+    }
+}
+
+/// Every interleaving that a random scheduler finds: run by `cargo xtask test model`.
+#[cfg(all(test, feature = "model"))]
+mod model {
+    use super::*;
+    use shuttle::thread;
+
+    #[test]
+    fn no_more_are_inside_than_there_are_places_and_none_is_lost() {
+        let play = || {
+            let bounds = Bounds {
+                questions: 2,
+                questions_in_crowd: 1,
+                crowd: 2,
+                payments: 2,
+                notices: 1,
+            };
+            let gate = Gate::new(bounds);
+            let visit = |purpose| {
+                let gate = Arc::clone(&gate);
+                thread::spawn(move || {
+                    for _ in 0..2 {
+                        let place = gate.enter(purpose);
+                        let max = gate.max(purpose).max(bounds.questions);
+                        assert!(gate.inside(purpose) <= max);
+                        thread::yield_now();
+                        drop(place);
+                    }
+                })
+            };
+            let kinds = [Purpose::Question, Purpose::Payment, Purpose::Notice];
+            let visits: Vec<_> = kinds.iter().cycle().take(9).map(|of| visit(*of)).collect();
+            for visit in visits {
+                visit.join().unwrap();
+            }
+            for purpose in kinds {
+                assert_eq!(gate.inside(purpose), 0, "a place was lost");
+            }
+            assert!(gate.enter(Purpose::Notice).is_some());
+        };
+        shuttle::check_random(play, 2_000);
+        shuttle::check_pct(play, 2_000, 3);
+    }
+
+    /// The check must be able to fail: a gate that looks first and counts afterwards.
+    #[test]
+    fn a_gate_that_looks_before_it_counts_is_found() {
+        let play = || {
+            let inside = Arc::new(AtomicUsize::new(0));
+            let visits: Vec<_> = (0..3)
+                .map(|_| {
+                    let inside = Arc::clone(&inside);
+                    thread::spawn(move || {
+                        if inside.load(Ordering::SeqCst) < 1 {
+                            assert!(inside.fetch_add(1, Ordering::SeqCst) < 1, "too many");
+                            inside.fetch_sub(1, Ordering::SeqCst);
+                        }
+                    })
+                })
+                .collect();
+            for visit in visits {
+                visit.join().unwrap();
+            }
+        };
+        let found = std::panic::catch_unwind(|| shuttle::check_random(play, 1_000));
+        assert!(found.is_err());
+    }
+}

@@ -1,0 +1,7 @@
+//! What threads share. With the feature `model` the same names stand for those of a model checker,
+//! which then decides who runs when; nothing else of the crate works with it.
+
+#[cfg(feature = "model")]
+pub use shuttle::sync::{Condvar, Mutex, MutexGuard};
+#[cfg(not(feature = "model"))]
+pub use std::sync::{Condvar, Mutex, MutexGuard};
