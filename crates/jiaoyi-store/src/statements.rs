@@ -12,6 +12,7 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files![
     "attempt",
     "checkpoint",
+    "citus",
     "command_key",
     "device_order",
     "document",
