@@ -45,7 +45,7 @@ impl FromIterator<u16> for Group {
 }
 
 /// All groups of a database: every bucket lies in exactly one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Groups {
     list: Vec<Group>,
     place_of: Vec<usize>,

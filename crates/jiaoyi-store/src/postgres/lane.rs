@@ -1,11 +1,12 @@
 //! The writer connection of one lane.
 
 use super::own_runtime;
-use super::session::{Session, failure, said};
-use super::values::{Array, kind_of, read_row};
+use super::session::{Session, failure, refs, said};
+use super::values::{Array, Bound, kind_of, read_row};
 use crate::batch::{Found, Plan, bucket_of_need};
 use crate::engine::{Aside, Engine};
 use crate::error::{Failure, StoreError};
+use crate::generate::INSERTS;
 use crate::group::Groups;
 use crate::lane::Trouble;
 use crate::statements::sql;
@@ -41,11 +42,19 @@ fn range_many(range: &str) -> &'static str {
     }
 }
 
-/// One statement with its arrays, and how many rows it has to touch.
+/// What a statement is given.
+enum Given<'a> {
+    /// A column each.
+    Arrays(Vec<Array<'a>>),
+    /// One value after another, row by row.
+    Values(Vec<Bound<'a>>),
+}
+
+/// One statement with its parameters, and how many rows it has to touch.
 struct Set<'a> {
     spec: &'static TableSpec,
     name: &'static str,
-    arrays: Vec<Array<'a>>,
+    given: Given<'a>,
     rows: u64,
 }
 
@@ -82,8 +91,34 @@ fn set<'a>(
     Set {
         spec,
         name,
-        arrays,
+        given: Given::Arrays(arrays),
         rows: u64::try_from(rows.len()).unwrap_or(u64::MAX),
+    }
+}
+
+/// The statements that insert rows: from arrays, or as VALUES of one shard, since a distributed
+/// database would pull rows of arrays to its coordinator and copy them from there.
+fn inserts<'a>(
+    spec: &'static TableSpec,
+    mut rows: &[&'a [Value]],
+    distributed: bool,
+    sets: &mut Vec<Set<'a>>,
+) {
+    if !distributed {
+        sets.push(set(spec, "insert_many", &names(spec), rows, None, false));
+        return;
+    }
+    for (count, name) in INSERTS {
+        while let Some((some, rest)) = rows.split_at_checked(*count) {
+            let values = some.iter().flat_map(|row| row.iter().map(Bound));
+            sets.push(Set {
+                spec,
+                name,
+                given: Given::Values(values.collect()),
+                rows: u64::try_from(*count).unwrap_or(u64::MAX),
+            });
+            rows = rest;
+        }
     }
 }
 
@@ -143,7 +178,7 @@ fn place_of(spec: &TableSpec, row: &[Value], shards: &Groups) -> usize {
 fn writes<'a>(
     spec: &'static TableSpec,
     changes: &'a [Change],
-    shards: &Groups,
+    machines: &Machines,
     sets: &mut Vec<Set<'a>>,
 ) {
     let all = names(spec);
@@ -156,21 +191,27 @@ fn writes<'a>(
             } => (1, values, Some(*expected)),
             Change::Assert { key, expected } => (2, key, Some(*expected)),
         };
-        let place = place_of(spec, row, shards);
+        let place = place_of(spec, row, &machines.shards);
         let (rows, versions) = kinds[kind].entry(place).or_default();
         rows.push(row);
         versions.extend(expected.map(|version| Some(i64::from(version))));
     }
-    let [inserts, updates, asserts] = kinds;
-    for (rows, _) in inserts.into_values() {
-        sets.push(set(spec, "insert_many", &all, &rows, None, false));
+    let [new, updates, asserts] = kinds;
+    for (rows, _) in new.into_values() {
+        inserts(spec, &rows, machines.distributed, sets);
     }
     for (rows, versions) in updates.into_values() {
         sets.push(set(spec, "update_many", &all, &rows, Some(versions), true));
     }
+    // A row of reference is only read again on distributed PostgreSQL: whoever changes one reads no
+    // row of a bucket, so the two can always be put in an order.
+    let assert = match machines.distributed && all.first() != Some(&"bucket") {
+        true => "assert_many_unlocked",
+        false => "assert_many",
+    };
     for (keys, versions) in asserts.into_values() {
         let key = &all[..spec.key_len];
-        sets.push(set(spec, "assert_many", key, &keys, Some(versions), true));
+        sets.push(set(spec, assert, key, &keys, Some(versions), true));
     }
 }
 
@@ -178,26 +219,32 @@ fn writes<'a>(
 fn appends<'a>(
     spec: &'static TableSpec,
     rows: impl Iterator<Item = &'a [Value]>,
-    shards: &Groups,
+    machines: &Machines,
     sets: &mut Vec<Set<'a>>,
 ) {
     let mut places: BTreeMap<usize, Vec<&[Value]>> = BTreeMap::new();
     for row in rows {
-        let place = place_of(spec, row, shards);
+        let place = place_of(spec, row, &machines.shards);
         places.entry(place).or_default().push(row);
     }
     for rows in places.into_values() {
-        sets.push(set(spec, "insert_many", &names(spec), &rows, None, false));
+        inserts(spec, &rows, machines.distributed, sets);
     }
+}
+
+/// Where the database keeps its rows.
+pub(super) struct Machines {
+    /// Whether there are several.
+    pub(super) distributed: bool,
+    /// Which buckets lie together; without distribution all of them.
+    pub(super) shards: Groups,
 }
 
 /// One writer connection, driven on the thread of its lanes.
 pub(super) struct PostgresEngine {
     config: Config,
     session: Option<Session>,
-    /// Which buckets the database keeps together.
-    shards: Arc<Groups>,
-    distributed: bool,
+    machines: Arc<Machines>,
     /// The chain of the lane whose turn it is: the key of its barrier rows.
     chain: ChainId,
     /// Places of the shards that were read since the batch began: a barrier in each proves it.
@@ -209,16 +256,14 @@ impl PostgresEngine {
     /// Connects and writes the first barrier of each of its lanes.
     pub(super) fn open(
         config: Config,
-        shards: Arc<Groups>,
-        distributed: bool,
+        machines: Arc<Machines>,
         chains: &[ChainId],
         now: Instant,
     ) -> Result<PostgresEngine, StoreError> {
         let mut engine = PostgresEngine {
             config,
             session: None,
-            shards,
-            distributed,
+            machines,
             chain: ChainId([0; 16]),
             seen: BTreeSet::new(),
             runtime: own_runtime()?,
@@ -243,9 +288,10 @@ impl PostgresEngine {
     /// one in every other shard that was read, whose log is another.
     fn barriers(&self, now: Instant) -> Vec<[Value; 3]> {
         let home = self.chain.home();
-        let own = self.shards.place(home.get());
+        let shards = &self.machines.shards;
+        let own = shards.place(home.get());
         let others = self.seen.iter().filter(|place| **place != own);
-        let others = others.map(|place| self.shards.list()[*place].home());
+        let others = others.map(|place| shards.list()[*place].home());
         let writer = Value::Bytes(self.chain.0.to_vec());
         std::iter::once(home)
             .chain(others)
@@ -256,7 +302,7 @@ impl PostgresEngine {
     /// Reads the link, then writes a barrier: a commit that proves what was read before it.
     fn recover_once(&mut self, link: Option<&Link>, now: Instant) -> Result<Option<Link>, String> {
         let (config, barriers) = (&self.config, self.barriers(now));
-        let distributed = self.distributed;
+        let distributed = self.machines.distributed;
         let held = self.session.take();
         let (session, durable) = self.runtime.block_on(async {
             let mut session = match held {
@@ -316,7 +362,10 @@ async fn prepared(session: &mut Session, sets: &[Set<'_>]) -> Result<Vec<Stateme
 }
 
 fn bound<'a>(set: &'a Set<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
-    set.arrays.iter().map(Array::bound).collect()
+    match &set.given {
+        Given::Arrays(arrays) => arrays.iter().map(Array::bound).collect(),
+        Given::Values(values) => refs(values),
+    }
 }
 
 async fn load(
@@ -344,16 +393,16 @@ async fn load(
 }
 
 /// Writes a plan and commits it.
-async fn write(session: &mut Session, plan: &Plan, shards: &Groups) -> Result<(), Failure> {
+async fn write(session: &mut Session, plan: &Plan, machines: &Machines) -> Result<(), Failure> {
     let events: Vec<Vec<Value>> = plan.events.iter().map(Record::values).collect();
     let link = plan.link.values();
     let mut sets = Vec::new();
     for (spec, changes) in &plan.changes {
-        writes(spec, changes, shards, &mut sets);
+        writes(spec, changes, machines, &mut sets);
     }
     let events = events.iter().map(Vec::as_slice);
-    appends(Event::SPEC, events, shards, &mut sets);
-    appends(Link::SPEC, std::iter::once(&*link), shards, &mut sets);
+    appends(Event::SPEC, events, machines, &mut sets);
+    appends(Link::SPEC, std::iter::once(&*link), machines, &mut sets);
     let statements = prepared(session, &sets).await?;
     let given: Vec<_> = sets.iter().map(bound).collect();
     let written = statements
@@ -441,18 +490,19 @@ impl Engine for PostgresEngine {
     }
 
     fn load(&mut self, needs: &[Need]) -> Result<Vec<Found>, Failure> {
-        let shards = Arc::clone(&self.shards);
+        let machines = Arc::clone(&self.machines);
         let buckets = needs.iter().filter_map(bucket_of_need);
-        self.seen.extend(buckets.map(|bucket| shards.place(bucket)));
+        let places = buckets.map(|bucket| machines.shards.place(bucket));
+        self.seen.extend(places);
         let (runtime, session) = self.session()?;
-        runtime.block_on(load(session, needs, &shards))
+        runtime.block_on(load(session, needs, &machines.shards))
     }
 
     fn write(&mut self, plan: &Plan) -> Result<(), Failure> {
-        let shards = Arc::clone(&self.shards);
+        let machines = Arc::clone(&self.machines);
         let (runtime, session) = self.session()?;
         runtime.block_on(async {
-            let written = write(session, plan, &shards).await;
+            let written = write(session, plan, &machines).await;
             if matches!(&written, Err(failure) if !matches!(failure, Failure::Unknown(_))) {
                 roll_back(session).await;
             }

@@ -27,7 +27,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use jiaoyi_domain::audit::ChainId;
 use jiaoyi_domain::record::Value;
 use jiaoyi_domain::{Bucket, Date, Instant};
-use lane::PostgresEngine;
+use lane::{Machines, PostgresEngine};
 use session::refs;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_postgres::{Config, NoTls};
@@ -62,7 +62,7 @@ impl Running {
 pub(crate) struct PostgresBackend {
     config: Config,
     url: String,
-    groups: Arc<Groups>,
+    groups: Groups,
     /// The lane of the group at place `n` is number `n / writers.len()` of writer
     /// `n % writers.len()`.
     writers: Vec<Running>,
@@ -198,26 +198,24 @@ impl PostgresBackend {
         };
         let writer = Writer {
             config: config.clone(),
-            distributed: prepared.shards.is_some(),
-            shards: Arc::new(Groups::ranges(1)),
+            machines: Arc::new(Machines {
+                distributed: prepared.shards.is_some(),
+                shards: prepared.shards.unwrap_or_else(|| Groups::ranges(1)),
+            }),
             now,
             health: Health::default(),
         };
-        let writers = writers.max(1);
-        let (writer, groups) = match prepared.shards {
-            Some(shards) => {
-                let shards = Arc::new(shards);
-                let groups = Arc::clone(&shards);
-                (Writer { shards, ..writer }, groups)
-            }
-            None => (writer, Arc::new(Groups::ranges(writers))),
+        // Each shard is a group; without distribution each writer has one.
+        let groups = match writer.machines.distributed {
+            true => writer.machines.shards.clone(),
+            false => Groups::ranges(writers),
         };
         let wide = writer.start(
             "store-wide",
             vec![(chain(0, Bucket::default()), ALL_BUCKETS)],
             None,
         )?;
-        let writers = usize::from(writers).min(groups.list().len());
+        let writers = usize::from(writers).clamp(1, groups.list().len());
         let mut running = Vec::with_capacity(writers);
         for first in 0..writers {
             let lanes = groups
@@ -278,9 +276,7 @@ impl PostgresBackend {
 /// What the writers of a backend have in common.
 struct Writer {
     config: Config,
-    distributed: bool,
-    /// Which buckets the database keeps together; without distribution all of them.
-    shards: Arc<Groups>,
+    machines: Arc<Machines>,
     now: Instant,
     health: Health,
 }
@@ -296,14 +292,14 @@ impl Writer {
     ) -> Result<Running, StoreError> {
         let queue = Arc::new(Queue::new(PAYMENTS_MAX, BACKGROUND_MAX));
         let lane_thread = LaneThread::new(&queue, &self.health);
-        let (config, distributed, now) = (self.config.clone(), self.distributed, self.now);
-        let shards = Arc::clone(&self.shards);
+        let (config, now) = (self.config.clone(), self.now);
+        let machines = Arc::clone(&self.machines);
         let (ready, started) = std::sync::mpsc::channel();
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
                 let chains: Vec<ChainId> = lanes.iter().map(|(chain, _)| chain.id).collect();
-                let opened = PostgresEngine::open(config, shards, distributed, &chains, now);
+                let opened = PostgresEngine::open(config, machines, &chains, now);
                 let mut engine = match opened {
                     Ok(engine) => engine,
                     Err(error) => {

@@ -1,6 +1,7 @@
 //! What every engine does alike.
 
 use crate::cluster::Cluster;
+use crate::distributed;
 use crate::touch::{Key, Touch, call, count, envelope, key, tries};
 use futures_util::future::join_all;
 use jiaoyi_domain::Instant;
@@ -18,10 +19,12 @@ async fn databases() -> Vec<Database> {
     let file = format!("jiaoyi-store-{}-{number}.db", std::process::id());
     let cluster = Cluster::get();
     let name = cluster.database();
-    vec![
+    let mut databases = vec![
         Database::Sqlite(std::env::temp_dir().join(file)),
         cluster.url(&name, &name).parse().unwrap(),
-    ]
+    ];
+    databases.extend(distributed::database().await);
+    databases
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,9 @@
 
 mod cluster;
 mod conformance;
+mod distributed;
 mod doubt;
 mod histories;
+mod plans;
+mod texts;
 mod touch;
