@@ -9,5 +9,6 @@ mod distributed;
 mod doubt;
 mod histories;
 mod plans;
+mod refusals;
 mod texts;
 mod touch;

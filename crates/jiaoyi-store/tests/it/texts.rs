@@ -1,5 +1,7 @@
 //! Every SQL text of the store, as it lies in its folders.
 
+use jiaoyi_store::generate::{INSERTS, insert_rows};
+use jiaoyi_store::schema::{MIGRATIONS, Words, all_tables, ddl};
 use std::path::Path;
 
 /// A statement with the name of its file and its own.
@@ -45,13 +47,21 @@ pub fn statements() -> Vec<Text> {
             });
         }
     }
+    for spec in all_tables() {
+        for (rows, name) in INSERTS.iter().filter(|(_, name)| *name != "insert") {
+            texts.push(Text {
+                file: spec.name.to_owned(),
+                name: (*name).to_owned(),
+                sql: insert_rows(spec, *rows).replace('?', "$"),
+            });
+        }
+    }
     assert!(texts.len() > 200, "only {} statements", texts.len());
     texts
 }
 
 /// The migrations in PostgreSQL's words.
 pub fn migrations() -> Vec<(i64, String)> {
-    use jiaoyi_store::schema::{MIGRATIONS, Words, ddl};
     let known = MIGRATIONS.iter();
     known
         .map(|(version, text)| (*version, ddl(text, Words::Postgres)))
