@@ -240,7 +240,7 @@ impl Reading {
         if sharded > 1 && beside + 1 < sharded {
             self.note("joins tables whose rows do not lie together");
         }
-        if !pinned && !(inner && beside > 0) {
+        if !(pinned || inner && beside > 0) {
             self.note(ALL_SHARDS);
         }
         pinned
