@@ -45,6 +45,14 @@ WHERE t.version = k.expected_version
 ORDER BY t.pack_id
 FOR SHARE OF t
 
+-- name: assert_many_unlocked
+SELECT t.version
+FROM policy_pack AS t
+JOIN unnest(?1::text[], ?2::bigint[]) AS k (pack_id, expected_version)
+    ON t.pack_id = k.pack_id
+WHERE t.version = k.expected_version
+ORDER BY t.pack_id
+
 -- name: scan
 SELECT pack_id, region, benefit_year, status, file_name, text, imported_on, imported_at, version
 FROM policy_pack

@@ -51,6 +51,14 @@ WHERE t.version = k.expected_version
 ORDER BY t.roster_id
 FOR SHARE OF t
 
+-- name: assert_many_unlocked
+SELECT t.version
+FROM roster AS t
+JOIN unnest(?1::bytes[], ?2::bigint[]) AS k (roster_id, expected_version)
+    ON t.roster_id = k.roster_id
+WHERE t.version = k.expected_version
+ORDER BY t.roster_id
+
 -- name: by_source
 SELECT roster_id, state, region, benefit_year, source, serial, file_hash, rows_read, rows_good, rows_bad, rows_published, created_at, activated_at, version
 FROM roster

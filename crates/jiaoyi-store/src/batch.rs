@@ -14,7 +14,6 @@ use jiaoyi_domain::record::{TableSpec, Value};
 use jiaoyi_domain::working_set::{Change, Need, TABLES, WorkingSet};
 use jiaoyi_domain::{Bucket, Date, IdSource, Instant};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -58,11 +57,7 @@ impl Envelope {
     }
 }
 
-/// A bucket group: the buckets that lie together and are written by one lane.
-pub type Group = RangeInclusive<u16>;
-
-/// Every bucket.
-pub const ALL_BUCKETS: Group = 0..=4095;
+pub use crate::group::{ALL_BUCKETS, Group};
 
 /// Whether the rows of a table lie in buckets.
 fn has_bucket(table: u8) -> bool {
@@ -71,7 +66,7 @@ fn has_bucket(table: u8) -> bool {
 }
 
 /// The bucket under which a need looks; none for a table of reference.
-fn bucket_of_need(need: &Need) -> Option<u16> {
+pub(crate) fn bucket_of_need(need: &Need) -> Option<u16> {
     let spec = TABLES.iter().find(|spec| spec.number == need.table())?;
     let (first, column) = match need {
         Need::Key { key, .. } => (key.first(), Some(spec.columns[0].name)),
@@ -89,18 +84,12 @@ fn bucket_of_need(need: &Need) -> Option<u16> {
     }
 }
 
-/// The buckets that a command touches as far as is known before anything is loaded: the lowest and
-/// the highest, or `None` when it names none.
+/// The buckets that a command touches as far as is known before anything is loaded.
 #[must_use]
-pub fn first_buckets(envelope: &Envelope) -> Option<(u16, u16)> {
+pub fn first_buckets(envelope: &Envelope) -> Vec<u16> {
     // A command that panics here panics again in its batch, where that is dealt with.
     let needs = envelope.needs(&WorkingSet::default()).unwrap_or_default();
-    let mut span = None;
-    for bucket in needs.iter().filter_map(bucket_of_need) {
-        let (low, high) = span.unwrap_or((bucket, bucket));
-        span = Some((bucket.min(low), bucket.max(high)));
-    }
-    span
+    needs.iter().filter_map(bucket_of_need).collect()
 }
 
 /// Where the next link of a chain hangs.
@@ -340,7 +329,7 @@ impl Batch {
             Vec::new()
         };
         running.rounds += 1;
-        let outside = |bucket| !self.group.contains(&bucket);
+        let outside = |bucket| !self.group.contains(bucket);
         if missing.iter().filter_map(bucket_of_need).any(outside) {
             running.verdict = Some(Verdict::Elsewhere);
             return Ok(Vec::new());

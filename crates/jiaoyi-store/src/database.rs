@@ -1,7 +1,7 @@
 //! Which database: what stands behind `database_url` and `--database`.
 
 use crate::error::StoreError;
-use crate::postgres::{config_of, without_password};
+use crate::postgres::{Distribution, config_of, without_password};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -53,6 +53,8 @@ pub struct MigrationPlan {
     pub known: i64,
     /// Version and text of each migration that is missing, in the engine's words.
     pub missing: Vec<(i64, String)>,
+    /// How the database is distributed over machines, if it is.
+    pub distribution: Option<Distribution>,
 }
 
 impl Database {
@@ -72,9 +74,14 @@ impl Database {
             Database::Postgres(url) => (crate::postgres::schema_version(url)?, Words::Postgres),
         };
         assert_known(known, &self.to_string())?;
+        let distribution = match self {
+            Database::Sqlite(_) => None,
+            Database::Postgres(url) => crate::postgres::distribution(url)?,
+        };
         let missing = MIGRATIONS.iter().filter(|(version, _)| *version > known);
         Ok(MigrationPlan {
             known,
+            distribution,
             missing: missing
                 .map(|(version, text)| (*version, ddl(text, words)))
                 .collect(),

@@ -6,7 +6,7 @@ use crate::error::{Failure, StoreError};
 use crate::lane::{Action, Item, Lane, Reply, Trouble};
 use crate::queue::{Queue, Urgency};
 use crate::snapshot::Snapshot;
-use jiaoyi_domain::audit::Link;
+use jiaoyi_domain::audit::{ChainId, Link};
 use jiaoyi_domain::decide::Answer;
 use jiaoyi_domain::record::{TableSpec, Value};
 use jiaoyi_domain::working_set::Need;
@@ -69,12 +69,16 @@ impl Aside {
 
 /// What may wait for a lane.
 pub enum Job {
-    Command(Item),
+    /// A command, and the place of its lane among those of the thread.
+    Command(Item, usize),
     Aside(Aside, Reply<()>),
 }
 
 /// A database as a lane uses it: one writer connection. All calls block.
 pub trait Engine {
+    /// What follows is done for the lane of this chain, until another is named.
+    fn turn_to(&mut self, _: ChainId) {}
+
     /// A batch begins; what was left open before is given up.
     ///
     /// # Errors
@@ -227,9 +231,19 @@ impl LaneThread {
     }
 
     /// Works until the queue is closed and empty, or nothing can be trusted any more. Commands of
-    /// another lane go to `wide`.
-    pub(crate) fn work(&self, lane: &mut Lane, engine: &mut dyn Engine, wide: Option<&Queue<Job>>) {
-        work(lane, engine, &self.queue, wide, &self.health.away);
+    /// another group go to `wide`. The lanes take turns at the one engine.
+    pub(crate) fn work(
+        &self,
+        lanes: &mut [Lane],
+        engine: &mut dyn Engine,
+        wide: Option<&Queue<Job>>,
+    ) {
+        Work {
+            queue: &self.queue,
+            wide,
+            away: &self.health.away,
+        }
+        .run(lanes, engine);
     }
 }
 
@@ -266,6 +280,7 @@ pub struct Away;
 ///
 /// [`Away`].
 pub fn drive(lane: &mut Lane, engine: &mut dyn Engine) -> Result<(), Away> {
+    engine.turn_to(lane.chain());
     loop {
         match lane.next_action() {
             Action::Begin => {
@@ -301,67 +316,104 @@ pub fn drive(lane: &mut Lane, engine: &mut dyn Engine) -> Result<(), Away> {
     }
 }
 
-fn work(
-    lane: &mut Lane,
-    engine: &mut dyn Engine,
-    queue: &Queue<Job>,
-    wide: Option<&Queue<Job>>,
-    away: &AtomicUsize,
-) {
-    let mut busy = false;
-    loop {
-        let linger = if busy { LINGER } else { Duration::ZERO };
-        let taken = queue.take(BATCH_MAX, linger, !lane.has_deferred());
-        let Some((urgency, jobs)) = taken else { break };
-        busy = urgency == Urgency::Payment && jobs.len() > 1;
-        let mut items = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            match job {
-                Job::Command(item) => items.push(item),
-                Job::Aside(work, reply) => {
-                    let done = engine.aside(&work);
-                    if let Err(failure) = &done {
-                        lane.met(failure);
-                    }
-                    let _ = reply.send(done.map_err(StoreError::from));
-                }
-            }
-        }
-        lane.begin(items);
-        let mut driven = drive(lane, engine);
-        for item in lane.take_elsewhere() {
-            send_on(wide, urgency, item);
-        }
-        if driven.is_err() {
-            away.fetch_add(1, Ordering::SeqCst);
-            while driven.is_err() && !lane.has_stopped() {
-                for job in queue.take_waiting() {
-                    refuse(job);
-                }
-                queue.pause(LOST_PAUSE);
-                if queue.is_closed() {
-                    break;
-                }
-                driven = drive(lane, engine);
-            }
-            away.fetch_sub(1, Ordering::SeqCst);
-        }
-        if lane.has_stopped() {
-            return;
-        }
-        if urgency == Urgency::Background {
-            queue.rest(GAP);
-        }
-    }
+/// What a lane's thread takes from and gives to.
+struct Work<'t> {
+    queue: &'t Queue<Job>,
+    wide: Option<&'t Queue<Job>>,
+    away: &'t AtomicUsize,
 }
 
-fn send_on(wide: Option<&Queue<Job>>, urgency: Urgency, item: Item) {
-    let Some(wide) = wide else {
-        let _ = item.reply.send(Err(StoreError::Stopped));
-        return;
-    };
-    if let Err((Job::Command(item), closed)) = wide.push(urgency, Job::Command(item)) {
-        let _ = item.reply.send(Err(StoreError::not_taken(closed)));
+impl Work<'_> {
+    fn run(&self, lanes: &mut [Lane], engine: &mut dyn Engine) {
+        let mut busy = false;
+        let most = BATCH_MAX.saturating_mul(lanes.len());
+        loop {
+            let linger = if busy { LINGER } else { Duration::ZERO };
+            let deferred = lanes.iter().any(Lane::has_deferred);
+            let Some((urgency, jobs)) = self.queue.take(most, linger, !deferred) else {
+                break;
+            };
+            busy = urgency == Urgency::Payment && jobs.len() > 1;
+            let mut shares: Vec<Vec<Item>> = lanes.iter().map(|_| Vec::new()).collect();
+            for job in jobs {
+                match job {
+                    Job::Command(item, place) => match shares.get_mut(place) {
+                        Some(share) => share.push(item),
+                        None => refuse(Job::Command(item, place)),
+                    },
+                    Job::Aside(work, reply) => {
+                        let done = engine.aside(&work);
+                        if let Err(failure) = &done {
+                            lanes.iter_mut().for_each(|lane| lane.met(failure));
+                        }
+                        let _ = reply.send(done.map_err(StoreError::from));
+                    }
+                }
+            }
+            let mut was_lost = false;
+            for (lane, mut share) in lanes.iter_mut().zip(shares) {
+                if was_lost {
+                    // They waited for another lane's recovery long enough.
+                    share
+                        .drain(..)
+                        .for_each(|item| refuse(Job::Command(item, 0)));
+                }
+                was_lost |= self.turn(lane, engine, urgency, share).is_err();
+                if lane.has_stopped() {
+                    return;
+                }
+            }
+            if urgency == Urgency::Background {
+                self.queue.rest(GAP);
+            }
+        }
+    }
+
+    /// One lane's turn: its commands, in batches, until all of them are answered. The engine may
+    /// have been lost meanwhile; then it is back, or the lane has ended.
+    fn turn(
+        &self,
+        lane: &mut Lane,
+        engine: &mut dyn Engine,
+        urgency: Urgency,
+        mut share: Vec<Item>,
+    ) -> Result<(), Away> {
+        loop {
+            let rest = share.split_off(share.len().min(BATCH_MAX));
+            lane.begin(share);
+            share = rest;
+            if share.is_empty() {
+                break;
+            }
+        }
+        let outcome = drive(lane, engine);
+        for item in lane.take_elsewhere() {
+            self.send_on(urgency, item);
+        }
+        if outcome.is_err() {
+            self.away.fetch_add(1, Ordering::SeqCst);
+            while !lane.has_stopped() {
+                for job in self.queue.take_waiting() {
+                    refuse(job);
+                }
+                self.queue.pause(LOST_PAUSE);
+                if self.queue.is_closed() || drive(lane, engine).is_ok() {
+                    break;
+                }
+            }
+            self.away.fetch_sub(1, Ordering::SeqCst);
+        }
+        outcome
+    }
+
+    fn send_on(&self, urgency: Urgency, item: Item) {
+        let Some(wide) = self.wide else {
+            let _ = item.reply.send(Err(StoreError::Stopped));
+            return;
+        };
+        if let Err((Job::Command(item, _), closed)) = wide.push(urgency, Job::Command(item, 0)) {
+            let _ = item.reply.send(Err(StoreError::not_taken(closed)));
+        }
     }
 }
 
@@ -370,7 +422,7 @@ fn refuse(job: Job) {
         why: "the database cannot be reached".to_owned(),
     };
     match job {
-        Job::Command(item) => {
+        Job::Command(item, _) => {
             let _ = item.reply.send(Err(unavailable()));
         }
         Job::Aside(_, reply) => {

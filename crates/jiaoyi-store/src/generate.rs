@@ -175,17 +175,52 @@ fn set_based(spec: &TableSpec, statement: &mut impl FnMut(&str, String)) {
         ),
     );
     let keys = [key, &["expected_version"]].concat();
-    statement(
-        "assert_many",
-        format!(
-            "SELECT t.version\nFROM {table} AS t\nJOIN unnest({}) AS k ({})\n    ON {}\nWHERE t.version = k.expected_version{}\nORDER BY {}\nFOR SHARE OF t",
-            arrays(&keys),
-            keys.join(", "),
-            matched(key),
-            within(key, keys.len() + 1, "\n    AND"),
-            listed("t", key),
-        ),
+    let assert = format!(
+        "SELECT t.version\nFROM {table} AS t\nJOIN unnest({}) AS k ({})\n    ON {}\nWHERE t.version = k.expected_version{}\nORDER BY {}",
+        arrays(&keys),
+        keys.join(", "),
+        matched(key),
+        within(key, keys.len() + 1, "\n    AND"),
+        listed("t", key),
     );
+    statement("assert_many", format!("{assert}\nFOR SHARE OF t"));
+    // Citus locks a row of a table that lies whole on every machine by a lock of the whole table,
+    // and its writers would wait for each other.
+    if key.first() != Some(&"bucket") {
+        statement("assert_many_unlocked", assert);
+    }
+}
+
+/// Names of the statements that insert several rows as VALUES, with how many: what a distributed
+/// database takes as one task. Any number of rows is a few of them; one alone is `insert`.
+pub const INSERTS: &[(usize, &str)] = &[
+    (64, "insert_64"),
+    (32, "insert_32"),
+    (16, "insert_16"),
+    (8, "insert_8"),
+    (4, "insert_4"),
+    (2, "insert_2"),
+    (1, "insert"),
+];
+
+/// The text of a statement of [`INSERTS`], which is too long for a file.
+#[must_use]
+pub fn insert_rows(spec: &TableSpec, rows: usize) -> String {
+    let names: Vec<&str> = spec.columns.iter().map(|column| column.name).collect();
+    let row = |number: usize| {
+        let first = number.saturating_mul(names.len());
+        let marks: Vec<String> = (1..=names.len())
+            .map(|place| format!("?{}", first.saturating_add(place)))
+            .collect();
+        format!("({})", marks.join(", "))
+    };
+    let rows: Vec<String> = (0..rows).map(row).collect();
+    format!(
+        "INSERT INTO {} ({})\nVALUES {}",
+        spec.name,
+        names.join(", "),
+        rows.join(", ")
+    )
 }
 
 fn conditions(names: &[&str], first: usize) -> String {

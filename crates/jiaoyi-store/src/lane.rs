@@ -11,7 +11,7 @@
 
 use crate::batch::{Batch, Chain, Envelope, Found, Group, Plan, Step, Verdict};
 use crate::error::{Failure, RETRY_AFTER_S, StoreError};
-use jiaoyi_domain::audit::Link;
+use jiaoyi_domain::audit::{ChainId, Link};
 use jiaoyi_domain::decide::{Answer, Refusal};
 use jiaoyi_domain::working_set::Need;
 use std::collections::VecDeque;
@@ -127,6 +127,12 @@ impl Lane {
             elsewhere: Vec::new(),
             doubtful: None,
         }
+    }
+
+    /// Its chain, and with that where its own rows lie.
+    #[must_use]
+    pub fn chain(&self) -> ChainId {
+        self.chain.id
     }
 
     /// Takes in commands, when the lane rests.

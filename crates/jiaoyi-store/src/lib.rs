@@ -11,6 +11,7 @@ mod database;
 pub mod engine;
 mod error;
 pub mod generate;
+mod group;
 mod import_mark;
 pub mod lane;
 mod postgres;
@@ -27,6 +28,7 @@ mod sync;
 pub use batch::{CallKey, Envelope};
 pub use database::{Database, MigrationPlan};
 pub use error::{Failure, StoreError};
+pub use postgres::Distribution;
 pub use queue::Urgency;
 pub use snapshot::Snapshot;
 
@@ -63,9 +65,24 @@ impl Store {
     /// [`StoreError::Open`] when it cannot be opened, is newer than this program, or has settings
     /// under which an acknowledged commit could be lost.
     pub fn open(database: &Database, drawn: [u8; 16], now: Instant) -> Result<Store, StoreError> {
+        Store::open_with(database, drawn, now, postgres::WRITERS)
+    }
+
+    /// Opens a database as [`Store::open`] does, with so many writer connections for the bucket
+    /// groups where there can be several; a file has one writer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn open_with(
+        database: &Database,
+        drawn: [u8; 16],
+        now: Instant,
+        writers: u16,
+    ) -> Result<Store, StoreError> {
         let backend: Arc<dyn Backend> = match database {
             Database::Sqlite(path) => Arc::new(SqliteBackend::open(path, drawn, now)?),
-            Database::Postgres(url) => Arc::new(PostgresBackend::open(url, drawn, now)?),
+            Database::Postgres(url) => Arc::new(PostgresBackend::open(url, drawn, now, writers)?),
         };
         Ok(Store::over(backend))
     }

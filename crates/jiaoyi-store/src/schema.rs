@@ -16,6 +16,52 @@ pub fn all_tables() -> Vec<&'static TableSpec> {
 /// The migrations, in order; forward only.
 pub const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../migrations/0001_core.sql"))];
 
+/// Where the rows of a table lie when PostgreSQL is distributed over several machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// By the hash of `bucket`, all such tables alike: a bucket's rows lie together.
+    Sharded,
+    /// Small and seldom written: whole on every machine.
+    Reference,
+}
+
+use Placement::{Reference, Sharded};
+
+/// Every table of the schema, and where its rows lie.
+pub const PLACEMENTS: &[(&str, Placement)] = &[
+    ("command_key", Sharded),
+    ("inbox", Sharded),
+    ("person", Sharded),
+    ("document", Sharded),
+    ("due", Sharded),
+    ("revision", Sharded),
+    ("slot", Sharded),
+    ("turned_away", Sharded),
+    ("pay_order", Sharded),
+    ("order_line", Sharded),
+    ("attempt", Sharded),
+    ("fact", Sharded),
+    ("transfer", Sharded),
+    ("refund", Sharded),
+    ("voucher", Sharded),
+    ("voucher_signature", Sharded),
+    ("device_order", Sharded),
+    ("notice_link", Sharded),
+    ("outbox", Sharded),
+    ("exception_case", Sharded),
+    ("event", Sharded),
+    ("link", Sharded),
+    ("checkpoint", Sharded),
+    ("staged_page", Sharded),
+    ("barrier", Sharded),
+    ("roster", Reference),
+    ("policy_pack", Reference),
+    ("schema_version", Reference),
+];
+
+/// The sharded table that all others lie beside.
+pub(crate) const FIRST_SHARDED: &str = "command_key";
+
 /// Refuses a database whose tables were made by a newer program than this one.
 pub(crate) fn assert_known(version: i64, path: &str) -> Result<(), StoreError> {
     let newest = MIGRATIONS.last().map_or(0, |(version, _)| *version);

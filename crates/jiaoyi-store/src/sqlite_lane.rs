@@ -398,7 +398,7 @@ impl SqliteBackend {
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                lane_thread.work(&mut lane, &mut engine, None);
+                lane_thread.work(std::slice::from_mut(&mut lane), &mut engine, None);
                 drop(checkpointer);
                 if !lane.has_stopped() {
                     let _ = engine
@@ -428,7 +428,7 @@ impl SqliteBackend {
 
 impl Backend for SqliteBackend {
     fn submit(&self, urgency: Urgency, item: Item) -> Result<(), StoreError> {
-        self.push(urgency, Job::Command(item))
+        self.push(urgency, Job::Command(item, 0))
     }
 
     fn aside(&self, work: Aside, reply: Reply<()>) -> Result<(), StoreError> {

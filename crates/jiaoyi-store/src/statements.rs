@@ -1,5 +1,7 @@
 //! The SQL texts of `sql/`, by name: `table.load`, `queries.outbox_due`.
 
+use crate::generate::{INSERTS, insert_rows};
+use crate::schema::all_tables;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -12,6 +14,7 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files![
     "attempt",
     "checkpoint",
+    "citus",
     "command_key",
     "device_order",
     "document",
@@ -56,18 +59,20 @@ fn parse(text: &'static str) -> BTreeMap<&'static str, &'static str> {
         .collect()
 }
 
-/// The same texts as PostgreSQL writes them: `$1` for a parameter, `bytea` for bytes.
+/// The same texts as PostgreSQL writes them: `$1` for a parameter, `bytea` for bytes; and those that
+/// insert several rows, which are too long for a file.
 static OF_POSTGRES: LazyLock<BTreeMap<(&'static str, &'static str), String>> =
     LazyLock::new(|| {
-        STATEMENTS
-            .iter()
-            .flat_map(|(file, statements)| {
-                statements.iter().map(|(name, text)| {
-                    let text = text.replace('?', "$").replace("::bytes[]", "::bytea[]");
-                    ((*file, *name), text)
-                })
-            })
-            .collect()
+        let words = |text: &str| text.replace('?', "$").replace("::bytes[]", "::bytea[]");
+        let files = STATEMENTS.iter().flat_map(|(file, statements)| {
+            let texts = statements.iter();
+            texts.map(move |(name, text)| ((*file, *name), words(text)))
+        });
+        let inserts = all_tables().into_iter().flat_map(|spec| {
+            let texts = INSERTS.iter();
+            texts.map(move |(rows, name)| ((spec.name, *name), words(&insert_rows(spec, *rows))))
+        });
+        files.chain(inserts).collect()
     });
 
 /// The text of a statement in PostgreSQL's words.
@@ -101,7 +106,7 @@ mod tests {
 
     #[test]
     fn generated_texts_are_up_to_date() {
-        for spec in crate::schema::all_tables() {
+        for spec in all_tables() {
             let file = FILES.iter().find(|(name, _)| *name == spec.name);
             let (_, text) = file.unwrap_or_else(|| panic!("{} is not in FILES", spec.name));
             assert_eq!(

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 pub struct Config {
     /// `sqlite:FILE` or `postgres://USER@HOST/NAME`.
     pub database_url: String,
+    /// Writer connections of PostgreSQL for the bucket groups; one more is for commands of several.
+    #[serde(default = "default_writers")]
+    pub database_writers: u16,
     /// Where the portal listens.
     #[serde(default = "default_listen")]
     pub listen: String,
@@ -90,6 +93,10 @@ impl BudgetConfig {
             wrong_codes_per_number_hour: self.wrong_codes_per_number_hour,
         }
     }
+}
+
+const fn default_writers() -> u16 {
+    4
 }
 
 fn default_listen() -> String {

@@ -1,19 +1,22 @@
 //! The writer connection of one lane.
 
 use super::own_runtime;
-use super::session::{Session, failure, said};
-use super::values::{Array, kind_of, read_row};
-use crate::batch::{Chain, Found, Plan};
+use super::session::{Session, failure, refs, said};
+use super::values::{Array, Bound, kind_of, read_row};
+use crate::batch::{Found, Plan, bucket_of_need};
 use crate::engine::{Aside, Engine};
 use crate::error::{Failure, StoreError};
+use crate::generate::INSERTS;
+use crate::group::Groups;
 use crate::lane::Trouble;
 use crate::statements::sql;
 use futures_util::future::{join, join_all};
 use jiaoyi_domain::Instant;
-use jiaoyi_domain::audit::{Event, Link};
+use jiaoyi_domain::audit::{ChainId, Event, Link};
 use jiaoyi_domain::record::{Column, Record, TableSpec, Value};
 use jiaoyi_domain::working_set::{Change, Need, TABLES};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 use tokio::runtime::Runtime;
 use tokio_postgres::types::ToSql;
@@ -39,11 +42,19 @@ fn range_many(range: &str) -> &'static str {
     }
 }
 
-/// One statement with its arrays, and how many rows it has to touch.
+/// What a statement is given.
+enum Given<'a> {
+    /// A column each.
+    Arrays(Vec<Array<'a>>),
+    /// One value after another, row by row.
+    Values(Vec<Bound<'a>>),
+}
+
+/// One statement with its parameters, and how many rows it has to touch.
 struct Set<'a> {
     spec: &'static TableSpec,
     name: &'static str,
-    arrays: Vec<Array<'a>>,
+    given: Given<'a>,
     rows: u64,
 }
 
@@ -80,8 +91,34 @@ fn set<'a>(
     Set {
         spec,
         name,
-        arrays,
+        given: Given::Arrays(arrays),
         rows: u64::try_from(rows.len()).unwrap_or(u64::MAX),
+    }
+}
+
+/// The statements that insert rows: from arrays, or as VALUES of one shard, since a distributed
+/// database would pull rows of arrays to its coordinator and copy them from there.
+fn inserts<'a>(
+    spec: &'static TableSpec,
+    mut rows: &[&'a [Value]],
+    distributed: bool,
+    sets: &mut Vec<Set<'a>>,
+) {
+    if !distributed {
+        sets.push(set(spec, "insert_many", &names(spec), rows, None, false));
+        return;
+    }
+    for (count, name) in INSERTS {
+        while let Some((some, rest)) = rows.split_at_checked(*count) {
+            let values = some.iter().flat_map(|row| row.iter().map(Bound));
+            sets.push(Set {
+                spec,
+                name,
+                given: Given::Values(values.collect()),
+                rows: u64::try_from(*count).unwrap_or(u64::MAX),
+            });
+            rows = rest;
+        }
     }
 }
 
@@ -89,21 +126,23 @@ fn names(spec: &TableSpec) -> Vec<&'static str> {
     spec.columns.iter().map(|column| column.name).collect()
 }
 
-/// The statements that load the needs: one for each table and way of asking.
-fn loads(needs: &[Need]) -> Vec<Set<'_>> {
-    let mut groups: BTreeMap<(u8, &'static str), Vec<&[Value]>> = BTreeMap::new();
+/// The statements that load the needs: one for each table, way of asking and shard.
+fn loads<'a>(needs: &'a [Need], shards: &Groups) -> Vec<Set<'a>> {
+    let mut groups: BTreeMap<(u8, &'static str, usize), Vec<&[Value]>> = BTreeMap::new();
     for need in needs {
-        match need {
-            Need::Key { table, key } => groups.entry((*table, "")).or_default().push(key),
+        let (table, range, given) = match need {
+            Need::Key { table, key } => (*table, "", key),
             Need::Range {
                 table,
                 range,
                 given,
-            } => groups.entry((*table, range)).or_default().push(given),
-        }
+            } => (*table, *range, given),
+        };
+        let place = bucket_of_need(need).map_or(0, |bucket| shards.place(bucket));
+        groups.entry((table, range, place)).or_default().push(given);
     }
     let mut sets = Vec::with_capacity(groups.len());
-    for ((table, range), rows) in groups {
+    for ((table, range, _), rows) in groups {
         let Some(spec) = TABLES.iter().find(|spec| spec.number == table) else {
             continue;
         };
@@ -121,69 +160,121 @@ fn loads(needs: &[Need]) -> Vec<Set<'_>> {
     sets
 }
 
-/// The statements that write changes of one table: rows that are new, changed, and only asserted.
-fn writes<'a>(spec: &'static TableSpec, changes: &'a [Change], sets: &mut Vec<Set<'a>>) {
-    let all = names(spec);
-    let mut inserts: Vec<&[Value]> = Vec::new();
-    let (mut updates, mut of_updates): (Vec<&[Value]>, Vec<Option<i64>>) = Default::default();
-    let (mut asserts, mut of_asserts): (Vec<&[Value]>, Vec<Option<i64>>) = Default::default();
-    for change in changes {
-        match change {
-            Change::Insert { values } => inserts.push(values),
-            Change::Update {
-                values, expected, ..
-            } => {
-                updates.push(values);
-                of_updates.push(Some(i64::from(*expected)));
-            }
-            Change::Assert { key, expected } => {
-                asserts.push(key);
-                of_asserts.push(Some(i64::from(*expected)));
-            }
+/// Rows of one kind of write, with the versions that are expected where there were rows before.
+type Rows<'a> = (Vec<&'a [Value]>, Vec<Option<i64>>);
+
+/// The place of the shard in which a row of this table lies.
+fn place_of(spec: &TableSpec, row: &[Value], shards: &Groups) -> usize {
+    match row.first() {
+        Some(Value::Int(bucket)) if spec.columns[0].name == "bucket" => {
+            u16::try_from(*bucket).map_or(0, |bucket| shards.place(bucket))
         }
-    }
-    if !inserts.is_empty() {
-        sets.push(set(spec, "insert_many", &all, &inserts, None, false));
-    }
-    if !updates.is_empty() {
-        let given = Some(of_updates);
-        sets.push(set(spec, "update_many", &all, &updates, given, true));
-    }
-    if !asserts.is_empty() {
-        let (given, key) = (Some(of_asserts), &all[..spec.key_len]);
-        sets.push(set(spec, "assert_many", key, &asserts, given, true));
+        _ => 0,
     }
 }
 
-/// One writer connection, driven on the lane's own thread.
+/// The statements that write changes of one table, shard by shard: rows that are new, changed, and
+/// only asserted.
+fn writes<'a>(
+    spec: &'static TableSpec,
+    changes: &'a [Change],
+    machines: &Machines,
+    sets: &mut Vec<Set<'a>>,
+) {
+    let all = names(spec);
+    let mut kinds: [BTreeMap<usize, Rows<'a>>; 3] = Default::default();
+    for change in changes {
+        let (kind, row, expected): (usize, &[Value], _) = match change {
+            Change::Insert { values } => (0, values, None),
+            Change::Update {
+                values, expected, ..
+            } => (1, values, Some(*expected)),
+            Change::Assert { key, expected } => (2, key, Some(*expected)),
+        };
+        let place = place_of(spec, row, &machines.shards);
+        let (rows, versions) = kinds[kind].entry(place).or_default();
+        rows.push(row);
+        versions.extend(expected.map(|version| Some(i64::from(version))));
+    }
+    let [new, updates, asserts] = kinds;
+    for (rows, _) in new.into_values() {
+        inserts(spec, &rows, machines.distributed, sets);
+    }
+    for (rows, versions) in updates.into_values() {
+        sets.push(set(spec, "update_many", &all, &rows, Some(versions), true));
+    }
+    // A row of reference is only read again on distributed PostgreSQL: whoever changes one reads no
+    // row of a bucket, so the two can always be put in an order.
+    let assert = match machines.distributed && all.first() != Some(&"bucket") {
+        true => "assert_many_unlocked",
+        false => "assert_many",
+    };
+    for (keys, versions) in asserts.into_values() {
+        let key = &all[..spec.key_len];
+        sets.push(set(spec, assert, key, &keys, Some(versions), true));
+    }
+}
+
+/// The statements that append rows of a table of the audit chain, shard by shard.
+fn appends<'a>(
+    spec: &'static TableSpec,
+    rows: impl Iterator<Item = &'a [Value]>,
+    machines: &Machines,
+    sets: &mut Vec<Set<'a>>,
+) {
+    let mut places: BTreeMap<usize, Vec<&[Value]>> = BTreeMap::new();
+    for row in rows {
+        let place = place_of(spec, row, &machines.shards);
+        places.entry(place).or_default().push(row);
+    }
+    for rows in places.into_values() {
+        inserts(spec, &rows, machines.distributed, sets);
+    }
+}
+
+/// Where the database keeps its rows.
+pub(super) struct Machines {
+    /// Whether there are several.
+    pub(super) distributed: bool,
+    /// Which buckets lie together; without distribution all of them.
+    pub(super) shards: Groups,
+}
+
+/// One writer connection, driven on the thread of its lanes.
 pub(super) struct PostgresEngine {
     config: Config,
     session: Option<Session>,
-    /// The key of its barrier row.
-    barrier: [Value; 2],
+    machines: Arc<Machines>,
+    /// The chain of the lane whose turn it is: the key of its barrier rows.
+    chain: ChainId,
+    /// Places of the shards that were read since the batch began: a barrier in each proves it.
+    seen: BTreeSet<usize>,
     runtime: Runtime,
 }
 
 impl PostgresEngine {
-    /// Connects and writes the first barrier.
+    /// Connects and writes the first barrier of each of its lanes.
     pub(super) fn open(
         config: Config,
-        chain: &Chain,
+        machines: Arc<Machines>,
+        chains: &[ChainId],
         now: Instant,
     ) -> Result<PostgresEngine, StoreError> {
         let mut engine = PostgresEngine {
             config,
             session: None,
-            barrier: [
-                chain.id.home().to_value(),
-                Value::Bytes(chain.id.0.to_vec()),
-            ],
+            machines,
+            chain: ChainId([0; 16]),
+            seen: BTreeSet::new(),
             runtime: own_runtime()?,
         };
-        match engine.recover_once(None, now) {
-            Ok(_) => Ok(engine),
-            Err(why) => Err(StoreError::Unavailable { why }),
+        for chain in chains {
+            engine.chain = *chain;
+            if let Err(why) = engine.recover_once(None, now) {
+                return Err(StoreError::Unavailable { why });
+            }
         }
+        Ok(engine)
     }
 
     fn session(&mut self) -> Result<(&Runtime, &mut Session), Failure> {
@@ -193,9 +284,25 @@ impl PostgresEngine {
         }
     }
 
+    /// The barrier rows that prove what this lane read and wrote: one where its own rows lie, and
+    /// one in every other shard that was read, whose log is another.
+    fn barriers(&self, now: Instant) -> Vec<[Value; 3]> {
+        let home = self.chain.home();
+        let shards = &self.machines.shards;
+        let own = shards.place(home.get());
+        let others = self.seen.iter().filter(|place| **place != own);
+        let others = others.map(|place| shards.list()[*place].home());
+        let writer = Value::Bytes(self.chain.0.to_vec());
+        std::iter::once(home)
+            .chain(others)
+            .map(|home| [home.to_value(), writer.clone(), Value::Int(now.0)])
+            .collect()
+    }
+
     /// Reads the link, then writes a barrier: a commit that proves what was read before it.
     fn recover_once(&mut self, link: Option<&Link>, now: Instant) -> Result<Option<Link>, String> {
-        let (config, barrier) = (&self.config, &self.barrier);
+        let (config, barriers) = (&self.config, self.barriers(now));
+        let distributed = self.machines.distributed;
         let held = self.session.take();
         let (session, durable) = self.runtime.block_on(async {
             let mut session = match held {
@@ -203,7 +310,7 @@ impl PostgresEngine {
                 _ => {
                     let session = Session::open(config).await;
                     let session = session.map_err(|error| error.to_string())?;
-                    let set = session.use_indexes().await;
+                    let set = session.set_plans(distributed).await;
                     set.map_err(|error| said(&error))?;
                     session
                 }
@@ -220,10 +327,10 @@ impl PostgresEngine {
                 }
             };
             session.take_warning();
-            let [bucket, writer] = barrier.clone();
-            let given = [bucket, writer, Value::Int(now.0)];
-            let written = session.execute("queries", "barrier", &given).await;
-            written.map_err(|error| said(&error))?;
+            for given in &barriers {
+                let written = session.execute("queries", "barrier", given).await;
+                written.map_err(|error| said(&error))?;
+            }
             if session.take_warning() {
                 return Err("the barrier was not confirmed by the standby".to_owned());
             }
@@ -255,11 +362,18 @@ async fn prepared(session: &mut Session, sets: &[Set<'_>]) -> Result<Vec<Stateme
 }
 
 fn bound<'a>(set: &'a Set<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
-    set.arrays.iter().map(Array::bound).collect()
+    match &set.given {
+        Given::Arrays(arrays) => arrays.iter().map(Array::bound).collect(),
+        Given::Values(values) => refs(values),
+    }
 }
 
-async fn load(session: &mut Session, needs: &[Need]) -> Result<Vec<Found>, Failure> {
-    let sets = loads(needs);
+async fn load(
+    session: &mut Session,
+    needs: &[Need],
+    shards: &Groups,
+) -> Result<Vec<Found>, Failure> {
+    let sets = loads(needs, shards);
     let statements = prepared(session, &sets).await?;
     let given: Vec<_> = sets.iter().map(bound).collect();
     let asked = statements
@@ -279,24 +393,16 @@ async fn load(session: &mut Session, needs: &[Need]) -> Result<Vec<Found>, Failu
 }
 
 /// Writes a plan and commits it.
-async fn write(session: &mut Session, plan: &Plan) -> Result<(), Failure> {
+async fn write(session: &mut Session, plan: &Plan, machines: &Machines) -> Result<(), Failure> {
     let events: Vec<Vec<Value>> = plan.events.iter().map(Record::values).collect();
     let link = plan.link.values();
     let mut sets = Vec::new();
     for (spec, changes) in &plan.changes {
-        writes(spec, changes, &mut sets);
+        writes(spec, changes, machines, &mut sets);
     }
-    let rows: Vec<&[Value]> = events.iter().map(Vec::as_slice).collect();
-    let (event, of_link) = (names(Event::SPEC), names(Link::SPEC));
-    sets.push(set(Event::SPEC, "insert_many", &event, &rows, None, false));
-    sets.push(set(
-        Link::SPEC,
-        "insert_many",
-        &of_link,
-        &[&link],
-        None,
-        false,
-    ));
+    let events = events.iter().map(Vec::as_slice);
+    appends(Event::SPEC, events, machines, &mut sets);
+    appends(Link::SPEC, std::iter::once(&*link), machines, &mut sets);
     let statements = prepared(session, &sets).await?;
     let given: Vec<_> = sets.iter().map(bound).collect();
     let written = statements
@@ -370,20 +476,33 @@ async fn do_aside(session: &mut Session, work: &Aside) -> Result<(), tokio_postg
 }
 
 impl Engine for PostgresEngine {
+    fn turn_to(&mut self, chain: ChainId) {
+        if self.chain != chain {
+            self.chain = chain;
+            self.seen.clear();
+        }
+    }
+
     /// Loads need no transaction: what a decision rests on is asserted when it is written.
     fn begin(&mut self) -> Result<(), Failure> {
+        self.seen.clear();
         self.session().map(|_| ())
     }
 
     fn load(&mut self, needs: &[Need]) -> Result<Vec<Found>, Failure> {
+        let machines = Arc::clone(&self.machines);
+        let buckets = needs.iter().filter_map(bucket_of_need);
+        let places = buckets.map(|bucket| machines.shards.place(bucket));
+        self.seen.extend(places);
         let (runtime, session) = self.session()?;
-        runtime.block_on(load(session, needs))
+        runtime.block_on(load(session, needs, &machines.shards))
     }
 
     fn write(&mut self, plan: &Plan) -> Result<(), Failure> {
+        let machines = Arc::clone(&self.machines);
         let (runtime, session) = self.session()?;
         runtime.block_on(async {
-            let written = write(session, plan).await;
+            let written = write(session, plan, &machines).await;
             if matches!(&written, Err(failure) if !matches!(failure, Failure::Unknown(_))) {
                 roll_back(session).await;
             }
@@ -392,13 +511,14 @@ impl Engine for PostgresEngine {
     }
 
     fn prove(&mut self) -> Result<(), Failure> {
-        let [bucket, writer] = self.barrier.clone();
+        let barriers = self.barriers(Instant(0));
         let (runtime, session) = self.session()?;
         runtime.block_on(async {
             session.take_warning();
-            let given = [bucket, writer, Value::Int(0)];
-            let written = session.execute("queries", "barrier", &given).await;
-            written.map_err(|error| failure(&error))?;
+            for given in &barriers {
+                let written = session.execute("queries", "barrier", given).await;
+                written.map_err(|error| failure(&error))?;
+            }
             if session.take_warning() {
                 return Err(Failure::Unknown("a barrier was not confirmed".to_owned()));
             }

@@ -1,20 +1,24 @@
-//! PostgreSQL as an engine and a backend: a few lanes by bucket group and a wide one, each with a
-//! writer connection, a queue, a chain and a barrier of its own; other connections for reading.
+//! PostgreSQL as an engine and a backend: a few writer connections for the lanes of the bucket
+//! groups and one for the wide lane, each with a queue; other connections for reading. A lane has
+//! a chain and a barrier of its own. On distributed PostgreSQL the groups are the shards.
 //!
 //! Rows are loaded and written by statements that take arrays, all of a round sent together, so a
 //! batch costs a few journeys whatever its size. Nothing rests on the isolation level: every
 //! changed row is named with its version, and every count is compared.
 
+mod citus;
 mod lane;
 mod session;
 mod snapshot;
 mod values;
 
+pub use citus::Distribution;
 pub(crate) use snapshot::PostgresSnapshot;
 
 use crate::batch::{ALL_BUCKETS, Chain, Group, first_buckets};
 use crate::engine::{Aside, Backend, Boxed, Health, Job, LaneThread, RawRows};
 use crate::error::StoreError;
+use crate::group::Groups;
 use crate::lane::{Item, Lane, Reply};
 use crate::queue::{Queue, Urgency};
 use crate::snapshot::Snapshot;
@@ -23,28 +27,20 @@ use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use jiaoyi_domain::audit::ChainId;
 use jiaoyi_domain::record::Value;
 use jiaoyi_domain::{Bucket, Date, Instant};
-use lane::PostgresEngine;
+use lane::{Machines, PostgresEngine};
 use session::refs;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_postgres::{Config, NoTls};
 use values::{Bound, read_rows};
 
-/// Lanes with a bucket group of their own.
-const LANES: u16 = 4;
+/// Writer connections for the bucket groups, unless another number is asked for.
+pub(crate) const WRITERS: u16 = 4;
 /// How many commands may wait for each lane; beyond that the answer is "busy" at once.
 const PAYMENTS_MAX: usize = 2048;
 /// How many background jobs may wait for each lane.
 const BACKGROUND_MAX: usize = 64;
 /// Connections for reading.
 const READERS: usize = 4;
-
-/// The groups: as many equal ranges as there are lanes.
-fn groups() -> Vec<Group> {
-    let width = 4096 / LANES;
-    (0..LANES)
-        .map(|lane| lane * width..=lane * width + (width - 1))
-        .collect()
-}
 
 struct Running {
     queue: Arc<Queue<Job>>,
@@ -66,8 +62,10 @@ impl Running {
 pub(crate) struct PostgresBackend {
     config: Config,
     url: String,
-    groups: Vec<Group>,
-    lanes: Vec<Running>,
+    groups: Groups,
+    /// The lane of the group at place `n` is number `n / writers.len()` of writer
+    /// `n % writers.len()`.
+    writers: Vec<Running>,
     wide: Running,
     readers: Pool,
     health: Health,
@@ -135,19 +133,46 @@ pub(crate) fn schema_version(url: &str) -> Result<i64, StoreError> {
     })
 }
 
-/// Migrates, asserts settings, and reads the last book day.
-fn prepare(config: Config, url: String, now: Instant) -> Result<Option<Date>, StoreError> {
+/// How a database is distributed over machines; `None` when it is not.
+pub(crate) fn distribution(url: &str) -> Result<Option<Distribution>, StoreError> {
+    let config = config_of(url)?;
+    let shown = without_password(url);
+    apart(move || {
+        own_runtime()?.block_on(async {
+            let mut session = session::Session::reach(&config, &shown).await?;
+            session.distribution().await
+        })
+    })
+}
+
+/// What is known of a database before its lanes start.
+struct Prepared {
+    last_day: Option<Date>,
+    /// The shards of a distributed database.
+    shards: Option<Groups>,
+}
+
+/// Migrates, asserts settings, places tables, and reads the last book day.
+fn prepare(config: Config, url: String, now: Instant) -> Result<Prepared, StoreError> {
     apart(move || {
         own_runtime()?.block_on(async {
             let mut session = session::Session::reach(&config, &url).await?;
-            session.assert_settings(&url).await?;
+            let distributed = session.is_distributed().await?;
+            session.assert_settings(&url, distributed).await?;
             session.migrate(&url, now.0).await?;
+            let shards = if distributed {
+                session.place_tables().await?;
+                Some(session.shard_groups().await?)
+            } else {
+                None
+            };
             let rows = session.query("queries", "last_book_day", &[]).await?;
             let day: Option<String> = match rows.first() {
                 Some(row) => row.try_get(0)?,
                 None => None,
             };
-            Ok(day.and_then(|day| day.parse().ok()))
+            let last_day = day.and_then(|day| day.parse().ok());
+            Ok(Prepared { last_day, shards })
         })
     })
 }
@@ -158,25 +183,50 @@ impl PostgresBackend {
         url: &str,
         drawn: [u8; 16],
         now: Instant,
+        writers: u16,
     ) -> Result<PostgresBackend, StoreError> {
         let config = config_of(url)?;
         let shown = without_password(url);
-        let last_day = prepare(config.clone(), shown.clone(), now)?;
-        let chain = |number: u8, home: u16| {
+        let prepared = prepare(config.clone(), shown.clone(), now)?;
+        let chain = |number: usize, home| {
             let mut drawn = drawn;
-            drawn[15] = drawn[15].wrapping_add(number);
-            let home = Bucket::try_new(home).unwrap_or_default();
-            Chain::new(ChainId::at(home, drawn), now.date(), last_day)
+            let number = u16::try_from(number).unwrap_or(u16::MAX).to_be_bytes();
+            for (place, part) in [14, 15].into_iter().zip(number) {
+                drawn[place] = drawn[place].wrapping_add(part);
+            }
+            Chain::new(ChainId::at(home, drawn), now.date(), prepared.last_day)
         };
-        let health = Health::default();
-        let start = |chain, group, wide| start(&config, chain, group, now, wide, &health);
-        let wide = start(chain(0, 0), ALL_BUCKETS, None)?;
-        let groups = groups();
-        let mut lanes = Vec::with_capacity(groups.len());
-        for (number, group) in (1..).zip(&groups) {
-            let chain = chain(number, *group.start());
+        let writer = Writer {
+            config: config.clone(),
+            machines: Arc::new(Machines {
+                distributed: prepared.shards.is_some(),
+                shards: prepared.shards.unwrap_or_else(|| Groups::ranges(1)),
+            }),
+            now,
+            health: Health::default(),
+        };
+        // Each shard is a group; without distribution each writer has one.
+        let groups = match writer.machines.distributed {
+            true => writer.machines.shards.clone(),
+            false => Groups::ranges(writers),
+        };
+        let wide = writer.start(
+            "store-wide",
+            vec![(chain(0, Bucket::default()), ALL_BUCKETS)],
+            None,
+        )?;
+        let writers = usize::from(writers).clamp(1, groups.list().len());
+        let mut running = Vec::with_capacity(writers);
+        for first in 0..writers {
+            let lanes = groups
+                .list()
+                .iter()
+                .enumerate()
+                .skip(first)
+                .step_by(writers);
+            let lanes = lanes.map(|(place, group)| (chain(place + 1, group.home()), group.clone()));
             let other = Some(Arc::clone(&wide.queue));
-            lanes.push(start(chain, group.clone(), other)?);
+            running.push(writer.start(&format!("store-{first}"), lanes.collect(), other)?);
         }
         let manager = Manager::from_config(
             config.clone(),
@@ -195,21 +245,22 @@ impl PostgresBackend {
             config,
             url: shown,
             groups,
-            lanes,
+            writers: running,
             wide,
             readers,
-            health,
+            health: writer.health,
         })
     }
 
-    /// The lane of a command: that of its bucket group, or the wide one.
-    fn lane_of(&self, item: &Item) -> &Running {
-        let Some((low, high)) = first_buckets(&item.envelope) else {
-            return &self.wide;
-        };
-        let within = |group: &Group| group.contains(&low) && group.contains(&high);
-        let place = self.groups.iter().position(within);
-        place.map_or(&self.wide, |place| &self.lanes[place])
+    /// The writer of a command and its lane there: that of its bucket group, or the wide one.
+    fn lane_of(&self, item: &Item) -> (&Running, usize) {
+        match self.groups.common(&first_buckets(&item.envelope)) {
+            Some(place) => {
+                let count = self.writers.len();
+                (&self.writers[place % count], place / count)
+            }
+            None => (&self.wide, 0),
+        }
     }
 
     async fn read(&self, text: &'static str, given: &[Value]) -> Result<RawRows, StoreError> {
@@ -222,47 +273,62 @@ impl PostgresBackend {
     }
 }
 
-/// Starts a lane on a thread of its own; its first barrier is written when this returns.
-fn start(
-    config: &Config,
-    chain: Chain,
-    group: Group,
+/// What the writers of a backend have in common.
+struct Writer {
+    config: Config,
+    machines: Arc<Machines>,
     now: Instant,
-    wide: Option<Arc<Queue<Job>>>,
-    health: &Health,
-) -> Result<Running, StoreError> {
-    let queue = Arc::new(Queue::new(PAYMENTS_MAX, BACKGROUND_MAX));
-    let lane_thread = LaneThread::new(&queue, health);
-    let config = config.clone();
-    let (ready, started) = std::sync::mpsc::channel();
-    let thread = std::thread::Builder::new()
-        .name(format!("store-{}", group.start()))
-        .spawn(move || {
-            let mut engine = match PostgresEngine::open(config, &chain, now) {
-                Ok(engine) => engine,
-                Err(error) => {
-                    let _ = ready.send(Err(error));
-                    return;
-                }
-            };
-            let _ = ready.send(Ok(()));
-            let mut lane = Lane::new(chain, group);
-            lane_thread.work(&mut lane, &mut engine, wide.as_deref());
+    health: Health,
+}
+
+impl Writer {
+    /// Starts the lanes of one connection on a thread of its own; its first barriers are written
+    /// when this returns.
+    fn start(
+        &self,
+        name: &str,
+        lanes: Vec<(Chain, Group)>,
+        wide: Option<Arc<Queue<Job>>>,
+    ) -> Result<Running, StoreError> {
+        let queue = Arc::new(Queue::new(PAYMENTS_MAX, BACKGROUND_MAX));
+        let lane_thread = LaneThread::new(&queue, &self.health);
+        let (config, now) = (self.config.clone(), self.now);
+        let machines = Arc::clone(&self.machines);
+        let (ready, started) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                let chains: Vec<ChainId> = lanes.iter().map(|(chain, _)| chain.id).collect();
+                let opened = PostgresEngine::open(config, machines, &chains, now);
+                let mut engine = match opened {
+                    Ok(engine) => engine,
+                    Err(error) => {
+                        let _ = ready.send(Err(error));
+                        return;
+                    }
+                };
+                let _ = ready.send(Ok(()));
+                let lanes = lanes.into_iter();
+                let mut lanes: Vec<Lane> = lanes
+                    .map(|(chain, group)| Lane::new(chain, group))
+                    .collect();
+                lane_thread.work(&mut lanes, &mut engine, wide.as_deref());
+            })
+            .map_err(|error| StoreError::Unavailable {
+                why: error.to_string(),
+            })?;
+        started.recv().map_err(|_| StoreError::Stopped)??;
+        Ok(Running {
+            queue,
+            thread: Mutex::new(Some(thread)),
         })
-        .map_err(|error| StoreError::Unavailable {
-            why: error.to_string(),
-        })?;
-    started.recv().map_err(|_| StoreError::Stopped)??;
-    Ok(Running {
-        queue,
-        thread: Mutex::new(Some(thread)),
-    })
+    }
 }
 
 impl Backend for PostgresBackend {
     fn submit(&self, urgency: Urgency, item: Item) -> Result<(), StoreError> {
-        let lane = self.lane_of(&item);
-        let pushed = lane.queue.push(urgency, Job::Command(item));
+        let (writer, place) = self.lane_of(&item);
+        let pushed = writer.queue.push(urgency, Job::Command(item, place));
         pushed.map_err(|(_, closed)| StoreError::not_taken(closed))
     }
 
@@ -298,9 +364,7 @@ impl Backend for PostgresBackend {
     }
 
     fn close(&self) {
-        for lane in &self.lanes {
-            lane.close();
-        }
+        self.writers.iter().for_each(Running::close);
         self.wide.close();
     }
 }

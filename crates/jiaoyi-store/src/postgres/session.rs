@@ -78,6 +78,10 @@ const SETTINGS: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
+/// The longest time after which Citus ends what a lost coordinator left prepared, in milliseconds:
+/// until then the rows are locked.
+const RECOVER_2PC_MAX: i64 = 5_000;
+
 /// The oldest server that is supported.
 const SERVER_VERSION_MIN: i64 = 150_000;
 
@@ -138,8 +142,10 @@ impl Session {
     }
 
     /// Makes plans that use indexes whatever the tables' statistics say: a lane reads by keys only.
-    pub(super) async fn use_indexes(&self) -> Result<(), tokio_postgres::Error> {
-        self.client.batch_execute(sql("postgres", "session")).await
+    /// A distributed database plans by the values given, or it could not tell which shard has them.
+    pub(super) async fn set_plans(&self, distributed: bool) -> Result<(), tokio_postgres::Error> {
+        let file = if distributed { "citus" } else { "postgres" };
+        self.client.batch_execute(sql(file, "session")).await
     }
 
     /// Whether the server has remarked anything since the last call.
@@ -186,8 +192,12 @@ impl Session {
     }
 
     /// Refuses to run with settings under which an acknowledged commit could be lost or a lane
-    /// could stand still.
-    pub(super) async fn assert_settings(&mut self, url: &str) -> Result<(), StoreError> {
+    /// could stand still; on every machine of a distributed database.
+    pub(super) async fn assert_settings(
+        &mut self,
+        url: &str,
+        distributed: bool,
+    ) -> Result<(), StoreError> {
         let mut names: Vec<&str> = SETTINGS.iter().map(|(name, ..)| *name).collect();
         names.push("server_version_num");
         let statement = self.prepare("postgres", "settings").await?;
@@ -201,28 +211,20 @@ impl Session {
             Some(row) => row.try_get(0)?,
             None => String::new(),
         };
-        let mut why = String::new();
-        for (name, needed, remedy) in SETTINGS {
-            // A setting that this server does not have cannot be wrong.
-            let Some(value) = found.get(*name) else {
-                continue;
-            };
-            if !needed.contains(&value.as_str()) {
-                let remedy = remedy.replace("{role}", &format!("\"{role}\""));
-                let needed = needed.join(" or ");
-                let _ = write!(
-                    why,
-                    "\n  {name} is {value}, needed: {needed}. Run: {remedy}"
-                );
+        let mut why = wrong_settings(&found, &role, "");
+        if distributed {
+            for (node, found) in self.settings_of_nodes().await? {
+                let node = format!("{node}: ");
+                match found {
+                    Ok(found) => {
+                        why.push_str(&wrong_settings(&found, &role, &node));
+                        why.push_str(&wrong_settings_of_citus(&found, &node));
+                    }
+                    Err(said) => {
+                        let _ = write!(why, "\n  {node}cannot be asked for its settings: {said}");
+                    }
+                }
             }
-        }
-        let version = found.get("server_version_num");
-        let version: i64 = version.and_then(|text| text.parse().ok()).unwrap_or(0);
-        if version < SERVER_VERSION_MIN {
-            let _ = write!(
-                why,
-                "\n  the server is {version}, needed: {SERVER_VERSION_MIN} or newer"
-            );
         }
         if why.is_empty() {
             return Ok(());
@@ -231,6 +233,25 @@ impl Session {
             path: url.to_owned(),
             why: format!("settings of the server are wrong, or of its role:{why}"),
         })
+    }
+
+    /// What the role meets on each machine, or what the machine said.
+    async fn settings_of_nodes(
+        &mut self,
+    ) -> Result<Vec<(String, Result<BTreeMap<String, String>, String>)>, StoreError> {
+        let rows = self.query("citus", "settings", &[]).await?;
+        let mut nodes = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let (node, good): (String, i32) = (row.try_get(0)?, row.try_get(1)?);
+            let text: Option<String> = row.try_get(2)?;
+            let text = text.unwrap_or_default();
+            let found = match good {
+                1 => serde_json::from_str(&text).map_err(|error| error.to_string()),
+                _ => Err(text),
+            };
+            nodes.push((node, found));
+        }
+        Ok(nodes)
     }
 
     /// The version of the schema; 0 for an empty database.
@@ -280,6 +301,60 @@ impl Session {
         self.execute("queries", "migrated", &given).await?;
         self.client.batch_execute(sql("postgres", "commit")).await
     }
+}
+
+/// A line for each wrong setting and what sets it right.
+fn wrong_settings(found: &BTreeMap<String, String>, role: &str, node: &str) -> String {
+    let mut why = String::new();
+    for (name, needed, remedy) in SETTINGS {
+        // A setting that this server does not have cannot be wrong.
+        let Some(value) = found.get(*name) else {
+            continue;
+        };
+        if !needed.contains(&value.as_str()) {
+            let remedy = remedy.replace("{role}", &format!("\"{role}\""));
+            let needed = needed.join(" or ");
+            let _ = write!(
+                why,
+                "\n  {node}{name} is {value}, needed: {needed}. Run: {remedy}"
+            );
+        }
+    }
+    let version = found.get("server_version_num");
+    let version: i64 = version.and_then(|text| text.parse().ok()).unwrap_or(0);
+    if version < SERVER_VERSION_MIN {
+        let _ = write!(
+            why,
+            "\n  {node}the server is {version}, needed: {SERVER_VERSION_MIN} or newer"
+        );
+    }
+    why
+}
+
+/// The same for what only a machine of a distributed database needs.
+fn wrong_settings_of_citus(found: &BTreeMap<String, String>, node: &str) -> String {
+    let mut why = String::new();
+    let number = |name: &str| {
+        let value = found.get(name).and_then(|text| text.parse::<i64>().ok());
+        value.unwrap_or(0)
+    };
+    if number("max_prepared_transactions") <= 0 {
+        let _ = write!(
+            why,
+            "\n  {node}max_prepared_transactions is 0. Run: ALTER SYSTEM SET \
+             max_prepared_transactions = 300, and start the server again"
+        );
+    }
+    let interval = number("citus.recover_2pc_interval");
+    if !(1..=RECOVER_2PC_MAX).contains(&interval) {
+        let _ = write!(
+            why,
+            "\n  {node}citus.recover_2pc_interval is {interval} ms, needed: at most \
+             {RECOVER_2PC_MAX}. Run: ALTER SYSTEM SET citus.recover_2pc_interval = '5s', and \
+             SELECT pg_reload_conf()"
+        );
+    }
+    why
 }
 
 /// Parameters as the client takes them.

@@ -91,10 +91,21 @@ impl PostgresSnapshot {
 
 async fn begin(config: &Config, url: &str) -> Result<Session, StoreError> {
     let mut session = Session::reach(config, url).await?;
+    let distributed = session.is_distributed().await?;
+    if distributed {
+        // A machine's view is that of one connection.
+        let one = sql("citus", "one_connection");
+        session.client.batch_execute(one).await?;
+    }
     let begin = sql("postgres", "begin_snapshot");
     session.client.batch_execute(begin).await?;
     // The view is fixed by the first statement of the transaction.
     assert_ours(session.schema_version().await?, url)?;
+    if distributed {
+        // And each machine's by the first statement that reaches it. What was written in one bucket
+        // is seen whole; what a command wrote on two machines may be seen in one of them only.
+        session.query("citus", "reach_all", &[]).await?;
+    }
     Ok(session)
 }
 

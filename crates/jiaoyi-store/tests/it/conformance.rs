@@ -1,6 +1,7 @@
 //! What every engine does alike.
 
 use crate::cluster::Cluster;
+use crate::distributed;
 use crate::touch::{Key, Touch, call, count, envelope, key, tries};
 use futures_util::future::join_all;
 use jiaoyi_domain::Instant;
@@ -9,6 +10,7 @@ use jiaoyi_domain::decide::{Answer, Refusal};
 use jiaoyi_store::{Database, Snapshot, Store, StoreError};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, mpsc};
+use tokio_postgres::NoTls;
 
 const NOW: Instant = Instant(1_767_000_000_000);
 
@@ -18,10 +20,12 @@ async fn databases() -> Vec<Database> {
     let file = format!("jiaoyi-store-{}-{number}.db", std::process::id());
     let cluster = Cluster::get();
     let name = cluster.database();
-    vec![
+    let mut databases = vec![
         Database::Sqlite(std::env::temp_dir().join(file)),
         cluster.url(&name, &name).parse().unwrap(),
-    ]
+    ];
+    databases.extend(distributed::database().await);
+    databases
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,8 +166,9 @@ async fn tables_of_a_newer_version_are_left_alone() {
                 file.execute_batch(newer).unwrap();
             }
             Database::Postgres(url) => {
-                let name = url.rsplit('/').next().unwrap();
-                Cluster::get().run(name, &[newer.to_owned()]);
+                let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+                tokio::spawn(connection);
+                client.batch_execute(newer).await.unwrap();
             }
         }
         let refused = [

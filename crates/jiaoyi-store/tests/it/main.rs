@@ -5,6 +5,10 @@
 
 mod cluster;
 mod conformance;
+mod distributed;
 mod doubt;
 mod histories;
+mod plans;
+mod refusals;
+mod texts;
 mod touch;

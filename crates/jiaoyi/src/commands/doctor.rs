@@ -85,12 +85,15 @@ pub async fn run(args: DoctorArgs) -> Result<(), Exit> {
 /// What stands behind `database_url`; one without tables is made at the first start.
 fn database(config: &Config) -> Found {
     let told = database_of(&config.database_url).and_then(|database| {
-        let known = database.migration_plan().map_err(Exit::unavailable)?.known;
-        if known == 0 {
+        let plan = database.migration_plan().map_err(Exit::unavailable)?;
+        if plan.known == 0 {
             return Ok(format!("{database} will be made at the first start"));
         }
         Snapshot::open(&database).map_err(Exit::unavailable)?;
-        Ok(database.to_string())
+        Ok(match plan.distribution {
+            Some(distribution) => format!("{database}, {distribution}"),
+            None => database.to_string(),
+        })
     });
     match told {
         Ok(told) => Good(told),

@@ -32,10 +32,22 @@ pub fn run(args: &MigrateArgs) -> Result<(), Exit> {
             plan.known,
             plan.missing.len()
         ));
+        if let Some(distribution) = &plan.distribution {
+            for statement in &distribution.missing {
+                print(format!("{statement};"));
+            }
+            note(distribution.to_string());
+        }
         return Ok(());
     }
     let opened = Store::open(&database, edge::random_bytes(), edge::system_now());
     opened.map_err(Exit::unavailable)?.close();
     note(format!("{database}: {} migrations run", plan.missing.len()));
+    if plan.distribution.is_some() {
+        let after = database.migration_plan().map_err(Exit::unavailable)?;
+        if let Some(distribution) = after.distribution {
+            note(distribution.to_string());
+        }
+    }
     Ok(())
 }

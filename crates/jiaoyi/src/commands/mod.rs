@@ -63,7 +63,8 @@ pub async fn open_platform(config: &Config) -> Result<Arc<Platform>, Exit> {
     let keyring = crate::keys::load(&config.keys)?;
     let channels = open_channels(&config.channels)?;
     let clock = edge::system_clock();
-    let store = Store::open(&database, edge::random_bytes(), edge::system_now())
+    let (drawn, now) = (edge::random_bytes(), edge::system_now());
+    let store = Store::open_with(&database, drawn, now, config.database_writers)
         .map_err(Exit::unavailable)?;
     let platform = Platform::open(
         store,

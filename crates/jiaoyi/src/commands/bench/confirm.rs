@@ -6,14 +6,16 @@ use super::person;
 use super::report::{number, ratio};
 use super::world::{World, seed};
 use super::{RunArgs, process};
-use crate::exit::{Exit, note};
+use crate::exit::{Exit, note, print};
+use clap::Args;
 use jiaoyi_app::platform::Platform;
 use jiaoyi_app::portal::{LookupAnswer, LookupRequest, Portal, StartAnswer, Visitor};
 use jiaoyi_store::bare::capture;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How many wait at once: enough that no batch lacks company.
 const AT_ONCE: u64 = 1_024;
@@ -28,7 +30,7 @@ fn visitor(number: u64) -> Visitor {
 }
 
 /// The sealed reference of this person's bill.
-async fn bill(platform: &Platform, number: u64) -> Option<String> {
+async fn bill(platform: &Platform, visitor: &Visitor, number: u64) -> Option<String> {
     let invented = person::person_zero(number);
     let request = LookupRequest {
         name: invented.name,
@@ -36,49 +38,186 @@ async fn bill(platform: &Platform, number: u64) -> Option<String> {
         document: invented.id_number,
         region: person::REGION_ZERO.to_owned(),
     };
-    match platform.lookup(&visitor(number), request, "").await {
+    match platform.lookup(visitor, request, "").await {
         Ok(LookupAnswer::Found(bills)) => bills.into_iter().next().map(|bill| bill.bill_ref),
         Ok(_) | Err(_) => None,
     }
+}
+
+/// What the bench of confirmations takes.
+#[derive(Args, Clone)]
+pub struct ConfirmArgs {
+    #[command(flatten)]
+    run: RunArgs,
+    /// How many bills are confirmed.
+    #[arg(long, default_value_t = 20_000)]
+    count: u64,
+    /// Number of the first person: a kept database is gone on with behind those of the last run.
+    #[arg(long, default_value_t = 0)]
+    first: u64,
+    /// Writer connections of the database.
+    #[arg(long, default_value_t = 4)]
+    writers: u16,
+    /// Devices whose list of orders lies in the bucket of the bill, as that of one who pays for
+    /// themselves could: then a confirmation touches one bucket.
+    #[arg(long)]
+    one_bucket: bool,
+    /// For runs in which the database is killed: try again what was not taken, and at the end ask
+    /// for every acknowledged confirmation once more; it must name the same order.
+    #[arg(long)]
+    prove: bool,
+}
+
+/// Runs the bench.
+pub async fn run(args: &ConfirmArgs) -> Result<(), Exit> {
+    let mut world = World::open(args.run.data.as_deref(), args.run.database.as_deref())?;
+    world.writers = args.writers;
+    let told = measure_in(&world, args).await?;
+    print(told.to_string());
+    Ok(())
 }
 
 /// Measures `count` confirmations and their rows.
 pub async fn measure(args: &RunArgs, count: u64) -> Result<Value, Exit> {
     note("confirmations through the use case, without RSA and HTTP");
     let world = World::open(None, args.database.as_deref())?;
+    let args = ConfirmArgs {
+        run: args.clone(),
+        count,
+        first: 0,
+        writers: world.writers,
+        one_bucket: false,
+        prove: false,
+    };
+    measure_in(&world, &args).await
+}
+
+/// A device for each bill: any, or one whose own bucket is the bill's.
+fn visitors(platform: &Platform, from: u64, count: u64, one_bucket: bool) -> Vec<Visitor> {
+    let persons = from..from.saturating_add(count);
+    if !one_bucket {
+        return persons.map(visitor).collect();
+    }
+    let mut of_bucket: BTreeMap<u16, u64> = BTreeMap::new();
+    let mut drawn = 0;
+    let mut device_of = |bucket: u16| {
+        loop {
+            if let Some(number) = of_bucket.get(&bucket) {
+                return visitor(*number);
+            }
+            let found = platform.device_bucket(&visitor(drawn).device);
+            of_bucket.insert(found.get(), drawn);
+            drawn += 1;
+        }
+    };
+    persons
+        .map(|number| match person::row(number, platform.today(), true) {
+            Some(row) => device_of(platform.place_of(&row.document).0.get()),
+            None => visitor(number),
+        })
+        .collect()
+}
+
+/// Between two tries of a confirmation that was not taken.
+const PAUSE: Duration = Duration::from_millis(100);
+/// So often it is tried.
+const TRIES_MAX: u32 = 300;
+
+/// Confirms a bill under a key; the order's token, or `None` when it was not taken.
+async fn confirm(
+    platform: &Platform,
+    visitor: &Visitor,
+    reference: &str,
+    key: &str,
+    tries: u32,
+) -> Option<String> {
+    for again in 0..tries {
+        if again > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let done = platform.confirm_zero(visitor, reference, "self", key).await;
+        if let Ok(StartAnswer::Started { order, .. }) = done {
+            return Some(order);
+        }
+    }
+    None
+}
+
+/// Orders that are not named again, or not the same, when their confirmation is asked for again.
+async fn lost(platform: &Platform, args: &ConfirmArgs, runs: &Runs) -> u64 {
+    let mut lost = 0;
+    for (place, order) in runs.acknowledged() {
+        let key = args.first.saturating_add(place).to_string();
+        let (Some(reference), Some(visitor)) = runs.of(place) else {
+            continue;
+        };
+        let again = confirm(platform, visitor, reference, &key, TRIES_MAX).await;
+        lost += u64::from(again != Some(order));
+    }
+    lost
+}
+
+/// What is confirmed, and what was acknowledged of it.
+struct Runs {
+    bills: Vec<String>,
+    visitors: Vec<Visitor>,
+    next: AtomicU64,
+    done: Mutex<Vec<(u64, String)>>,
+}
+
+impl Runs {
+    fn of(&self, place: u64) -> (Option<&String>, Option<&Visitor>) {
+        let place = usize::try_from(place).unwrap_or(usize::MAX);
+        (self.bills.get(place), self.visitors.get(place))
+    }
+
+    fn acknowledge(&self, place: u64, order: String) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.push((place, order));
+    }
+
+    fn acknowledged(&self) -> Vec<(u64, String)> {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.clone()
+    }
+}
+
+async fn measure_in(world: &World, args: &ConfirmArgs) -> Result<Value, Exit> {
+    let (first, count) = (args.first, args.count);
     let platform = world.platform().await?;
-    seed(&platform, 0, count, true).await?;
+    seed(&platform, first, first.saturating_add(count), true).await?;
     platform.store.close();
     let seeded = world.folder.join("seed.db");
     if let Some(file) = world.file() {
         std::fs::copy(file, &seeded).map_err(Exit::unexpected)?;
     }
     let platform = world.platform().await?;
+    let visitors = visitors(&platform, first, count, args.one_bucket);
     let mut bills = Vec::new();
-    for number in 0..count {
-        bills.push(bill(&platform, number).await.unwrap_or_default());
+    for (number, visitor) in (first..).zip(&visitors) {
+        bills.push(bill(&platform, visitor, number).await.unwrap_or_default());
     }
-    let bills = Arc::new(bills);
-    let next = Arc::new(AtomicU64::new(0));
-    let confirmed = Arc::new(AtomicU64::new(0));
+    note("confirming");
+    let runs = Arc::new(Runs {
+        bills,
+        visitors,
+        next: AtomicU64::new(0),
+        done: Mutex::default(),
+    });
+    let tries = if args.prove { TRIES_MAX } else { 1 };
     let (begun, from) = (Instant::now(), process::cpu_us(std::process::id()));
     let mut tasks = Vec::new();
     for _ in 0..AT_ONCE {
-        let (platform, bills) = (Arc::clone(&platform), Arc::clone(&bills));
-        let (next, confirmed) = (Arc::clone(&next), Arc::clone(&confirmed));
+        let (platform, runs) = (Arc::clone(&platform), Arc::clone(&runs));
         tasks.push(tokio::spawn(async move {
             loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                let place = usize::try_from(number).unwrap_or(usize::MAX);
-                let Some(reference) = bills.get(place) else {
+                let place = runs.next.fetch_add(1, Ordering::Relaxed);
+                let (Some(reference), Some(visitor)) = runs.of(place) else {
                     return;
                 };
-                let key = number.to_string();
-                let done = platform
-                    .confirm_zero(&visitor(number), reference, "self", &key)
-                    .await;
-                if matches!(done, Ok(StartAnswer::Started { .. })) {
-                    confirmed.fetch_add(1, Ordering::Relaxed);
+                let key = first.saturating_add(place).to_string();
+                if let Some(order) = confirm(&platform, visitor, reference, &key, tries).await {
+                    runs.acknowledge(place, order);
                 }
             }
         }));
@@ -88,8 +227,12 @@ pub async fn measure(args: &RunArgs, count: u64) -> Result<Value, Exit> {
     }
     let wall_s = begun.elapsed().as_secs_f64();
     let cpu_us = process::cpu_us(std::process::id()) - from;
+    let done = runs.acknowledged().len();
+    let not_again = match args.prove {
+        true => Some(lost(&platform, args, &runs).await),
+        false => None,
+    };
     platform.store.close();
-    let done = confirmed.load(Ordering::Relaxed);
     let each = |us: f64| us / f64::from(u32::try_from(done.max(1)).unwrap_or(u32::MAX));
     let rate = 1.0 / each(wall_s);
     let mut told = json!({
@@ -97,6 +240,9 @@ pub async fn measure(args: &RunArgs, count: u64) -> Result<Value, Exit> {
         "per_s": number(rate),
         "cpu_us": number(each(f64::from(u32::try_from(cpu_us).unwrap_or(u32::MAX)))),
     });
+    if let Some(lost) = not_again {
+        told["lost"] = lost.into();
+    }
     if let Some(file) = world.file() {
         let commands = capture(&file, "confirm_zero", &[], 1_000_000);
         let commands = commands.map_err(Exit::unexpected)?;

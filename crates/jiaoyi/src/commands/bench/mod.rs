@@ -39,6 +39,8 @@ pub struct BenchArgs {
 enum BenchCommand {
     /// Full payments: CPU of each beside its floor, rate, latency.
     Payments(RunArgs),
+    /// Confirmations of bills of 0 yuan without HTTP and RSA: the database's part of a payment.
+    Confirmations(confirm::ConfirmArgs),
     /// Look-ups of a person's bill through HTTP.
     Queries(RunArgs),
     /// A roster file through the import command.
@@ -93,6 +95,7 @@ pub struct GrowthArgs {
 pub async fn run(args: BenchArgs) -> Result<(), Exit> {
     match args.command {
         BenchCommand::Payments(args) => payments::run(&args).await,
+        BenchCommand::Confirmations(args) => confirm::run(&args).await,
         BenchCommand::Queries(args) => queries::run(&args).await,
         BenchCommand::Import(args) => import::run(&args).await,
         BenchCommand::Verify(args) => verify::run(&args).await,

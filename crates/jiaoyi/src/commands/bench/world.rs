@@ -32,6 +32,8 @@ pub struct World {
     /// `127.0.0.1:port` of the server.
     pub address: String,
     temporary: bool,
+    /// Writer connections of the database.
+    pub writers: u16,
 }
 
 impl Drop for World {
@@ -68,6 +70,7 @@ impl World {
             database_url,
             address,
             temporary,
+            writers: 4,
         })
     }
 
@@ -87,8 +90,9 @@ impl World {
         let text = channels.to_string();
         std::fs::write(self.folder.join("bench-channels.toml"), text).map_err(Exit::unexpected)?;
         let (address, database) = (&self.address, &self.database_url);
+        let writers = self.writers;
         let config = format!(
-            "database_url = \"{database}\"\nlisten = \"{address}\"\n\
+            "database_url = \"{database}\"\ndatabase_writers = {writers}\nlisten = \"{address}\"\n\
              public_url = \"http://{address}\"\nissuer = \"演示医保局\"\nkeys = \"keys.toml\"\n\
              channels = \"bench-channels.toml\"\ndemo = true\n\n[budgets]\n\
              misses_per_device_hour = 0\nlookups_per_address_minute = 0\n\
