@@ -12,6 +12,12 @@ ROLLBACK
 -- name: begin_snapshot
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
 
+-- name: mark_import
+LOCK TABLE schema_version IN ROW SHARE MODE
+
+-- name: no_import
+LOCK TABLE schema_version IN EXCLUSIVE MODE NOWAIT
+
 -- name: session
 SET plan_cache_mode = force_generic_plan;
 SET enable_seqscan = off;

@@ -26,6 +26,7 @@ mod statements;
 pub use batch::{CallKey, Envelope};
 pub use database::{Database, MigrationPlan};
 pub use error::{Failure, StoreError};
+pub use import_mark::ImportUnderWay;
 pub use queue::Urgency;
 pub use snapshot::Snapshot;
 

@@ -9,6 +9,7 @@
 use crate::batch::{ALL_BUCKETS, Chain, Found, Plan};
 use crate::engine::{Aside, Backend, Boxed, Engine, Health, Job, LaneThread, RawRows, Reads};
 use crate::error::{Failure, StoreError};
+use crate::import_mark::{ImportUnderWay, file_is_free, hold_file};
 use crate::lane::{Item, Lane, Reply, Trouble};
 use crate::queue::{Queue, Urgency};
 use crate::snapshot::Snapshot;
@@ -453,6 +454,14 @@ impl Backend for SqliteBackend {
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
         Snapshot::of_file(&self.path)
+    }
+
+    fn import_under_way(&self) -> Result<ImportUnderWay, StoreError> {
+        hold_file(&self.path)
+    }
+
+    fn nobody_imports(&self) -> Result<bool, StoreError> {
+        file_is_free(&self.path)
     }
 
     fn url(&self) -> &str {

@@ -6,15 +6,18 @@
 //! changed row is named with its version, and every count is compared.
 
 mod lane;
+mod mark;
 mod session;
 mod snapshot;
 mod values;
 
+pub(crate) use mark::Mark;
 pub(crate) use snapshot::PostgresSnapshot;
 
 use crate::batch::{ALL_BUCKETS, Chain, Group, first_buckets};
 use crate::engine::{Aside, Backend, Boxed, Health, Job, LaneThread, RawRows};
 use crate::error::StoreError;
+use crate::import_mark::ImportUnderWay;
 use crate::lane::{Item, Lane, Reply};
 use crate::queue::{Queue, Urgency};
 use crate::snapshot::Snapshot;
@@ -283,6 +286,14 @@ impl Backend for PostgresBackend {
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
         Ok(PostgresSnapshot::open(self.config.clone(), &self.url)?.into())
+    }
+
+    fn import_under_way(&self) -> Result<ImportUnderWay, StoreError> {
+        Ok(Mark::hold(self.config.clone())?.into())
+    }
+
+    fn nobody_imports(&self) -> Result<bool, StoreError> {
+        Mark::is_free(self.config.clone())
     }
 
     fn url(&self) -> &str {

@@ -162,7 +162,8 @@ async fn tables_of_a_newer_version_are_left_alone() {
                 file.execute_batch(newer).unwrap();
             }
             Database::Postgres(url) => {
-                let name = url.rsplit('/').next().unwrap();
+                let path = url.rsplit('/').next().unwrap();
+                let name = path.split('?').next().unwrap();
                 Cluster::get().run(name, &[newer.to_owned()]);
             }
         }
@@ -176,5 +177,25 @@ async fn tables_of_a_newer_version_are_left_alone() {
             let said = error.to_string();
             assert!(said.contains("made by a newer version"), "{said}");
         }
+    }
+}
+
+/// One node does not give up what another is taking in; another database is none of its business.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_under_way_is_seen_by_other_nodes_of_the_database_only() {
+    let others = databases().await;
+    for (database, other) in databases().await.iter().zip(&others) {
+        let open = |database, drawn| Store::open(database, [drawn; 16], NOW).unwrap();
+        let nodes = [open(database, 1), open(database, 2), open(other, 3)];
+        let free = || nodes.each_ref().map(|node| node.nobody_imports().unwrap());
+        assert_eq!(free(), [true; 3], "{database}");
+        let mark = nodes[0].import_under_way().unwrap();
+        let second = nodes[1].import_under_way().unwrap();
+        assert_eq!(free(), [false, false, true], "{database}");
+        drop(mark);
+        assert_eq!(free(), [false, false, true], "{database}");
+        drop(second);
+        assert_eq!(free(), [true; 3], "{database}");
+        nodes.iter().for_each(Store::close);
     }
 }

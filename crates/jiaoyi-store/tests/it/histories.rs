@@ -19,7 +19,7 @@ async fn open(name: &str, drawn: u8) -> Store {
 
 /// A connection of the superuser.
 async fn admin(database: &str) -> Client {
-    let url = Cluster::get().url("postgres", database);
+    let url = Cluster::get().superuser(database);
     let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
