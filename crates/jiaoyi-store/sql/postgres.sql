@@ -9,9 +9,6 @@ COMMIT
 -- name: rollback
 ROLLBACK
 
--- name: begin_snapshot
-BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
-
 -- name: mark_import
 LOCK TABLE schema_version IN ROW SHARE MODE
 

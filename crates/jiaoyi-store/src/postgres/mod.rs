@@ -132,7 +132,7 @@ pub(crate) fn schema_version(url: &str) -> Result<i64, StoreError> {
     let shown = without_password(url);
     apart(move || {
         own_runtime()?.block_on(async {
-            let mut session = session::Session::reach(&config, &shown).await?;
+            let session = session::Session::reach(&config, &shown).await?;
             session.schema_version().await
         })
     })

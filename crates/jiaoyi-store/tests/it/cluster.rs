@@ -9,7 +9,7 @@
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -81,7 +81,7 @@ pub struct Cluster {
     address: Address,
     server: Option<Server>,
     /// What clears up after this process; told the names of databases.
-    janitor: Mutex<ChildStdin>,
+    janitor: Mutex<Child>,
 }
 
 fn program(name: &str) -> PathBuf {
@@ -113,13 +113,12 @@ fn command(name: &str) -> Command {
 }
 
 /// Starts the script that clears up when this process has ended.
-fn janitor(script: &str, given: &[&Path]) -> Mutex<ChildStdin> {
+fn janitor(script: &str, given: &[&Path]) -> Mutex<Child> {
     let mut shell = Command::new("sh");
     shell.args(["-c", script, "janitor"]).args(given);
     shell.stdin(Stdio::piped());
     shell.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut shell = shell.spawn().expect("sh runs");
-    Mutex::new(shell.stdin.take().expect("a pipe"))
+    Mutex::new(shell.spawn().expect("sh runs"))
 }
 
 fn make_folder(folder: &Path) -> PathBuf {
@@ -297,7 +296,8 @@ impl Cluster {
         {
             let janitor = self.janitor.lock();
             let mut janitor = janitor.unwrap_or_else(PoisonError::into_inner);
-            writeln!(janitor, "{name}").expect("the janitor lives");
+            let told = janitor.stdin.as_mut().expect("a pipe");
+            writeln!(told, "{name}").expect("the janitor lives");
         }
         let password = self.address.password.trim_start_matches(':');
         self.run(
@@ -320,5 +320,16 @@ impl Cluster {
     /// The URL of a database for its superuser.
     pub fn superuser(&self, database: &str) -> String {
         self.url(&self.address.user, database)
+    }
+}
+
+/// A server that was started for one test alone ends with it.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(server) = &self.server
+            && server.id.load(Ordering::SeqCst) != 0
+        {
+            self.kill();
+        }
     }
 }

@@ -9,8 +9,11 @@ use jiaoyi_domain::decide::{Answer, Refusal};
 use jiaoyi_store::{Database, Snapshot, Store, StoreError};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 
 const NOW: Instant = Instant(1_767_000_000_000);
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn databases() -> Vec<Database> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -197,5 +200,37 @@ async fn an_import_under_way_is_seen_by_other_nodes_of_the_database_only() {
         drop(second);
         assert_eq!(free(), [true; 3], "{database}");
         nodes.iter().for_each(Store::close);
+    }
+}
+
+/// `verify` looks things up while it reads on, however much there is to read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_can_be_asked_while_it_is_read() {
+    const COMMANDS: usize = 3_000;
+    for database in databases().await {
+        let store = Store::open(&database, [1; 16], NOW).unwrap();
+        let rows: Vec<_> = (0..COMMANDS)
+            .map(|number| key(u16::try_from(number).unwrap(), 1))
+            .collect();
+        for some in rows.chunks(1_000) {
+            let submitted = some.iter().map(|row| store.submit(count(&[*row])));
+            for answer in join_all(submitted).await {
+                assert_eq!(answer.unwrap(), Answer::Done, "{database}");
+            }
+        }
+        let snapshot = store.snapshot().unwrap();
+        let (done, counted) = mpsc::channel();
+        std::thread::spawn(move || {
+            let (mut events, mut answers) = (0, 0);
+            let read = snapshot.scan_buckets::<Event>(0, 4096, |_| {
+                events += 1;
+                answers += snapshot.query("last_book_day", &[]).unwrap().len();
+            });
+            drop(done.send(read.map(|()| (events, answers))));
+        });
+        let counted = tokio::task::block_in_place(|| counted.recv_timeout(PATIENCE));
+        let counted = counted.expect("it is read to its end").unwrap();
+        assert_eq!(counted, (COMMANDS, COMMANDS), "{database}");
+        store.close();
     }
 }
