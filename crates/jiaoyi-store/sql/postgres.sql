@@ -28,6 +28,11 @@ SELECT count(*)
 FROM pg_catalog.pg_class
 WHERE relname = 'schema_version' AND relkind = 'r' AND pg_catalog.pg_table_is_visible(oid)
 
+-- name: is_copying
+SELECT count(*)
+FROM pg_catalog.pg_class
+WHERE relname = 'copying' AND relkind = 'r' AND pg_catalog.pg_table_is_visible(oid)
+
 -- name: settings
 SELECT name, setting
 FROM pg_catalog.pg_settings

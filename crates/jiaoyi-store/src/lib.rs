@@ -7,6 +7,7 @@
 
 pub mod bare;
 pub mod batch;
+pub mod copy;
 mod database;
 pub mod engine;
 mod error;

@@ -12,6 +12,7 @@ use crate::error::{Failure, StoreError};
 use crate::import_mark::{ImportUnderWay, file_is_free, hold_file};
 use crate::lane::{Item, Lane, Reply, Trouble};
 use crate::queue::{Queue, Urgency};
+use crate::schema::assert_whole;
 use crate::snapshot::Snapshot;
 use crate::sqlite::{self, Bound, execute, query};
 use crate::sqlite_checkpoint::{Checkpointer, Written, checkpoint};
@@ -368,6 +369,10 @@ impl SqliteBackend {
     ) -> Result<SqliteBackend, StoreError> {
         let mut connection = sqlite::open(path, true)?;
         sqlite::migrate(&mut connection, now.0)?;
+        assert_whole(
+            sqlite::is_copying(&connection)?,
+            &path.display().to_string(),
+        )?;
         sqlite::assert_settings(&connection, path)?;
         let last = query(&connection, sql("queries", "last_book_day"), &[])?;
         let last_day = match last.first().and_then(|row| row.first()) {

@@ -55,6 +55,7 @@ async fn main() -> Result<()> {
             let outcome = kill::kill_loop(kill::Plan {
                 kills: option(&words, "--kills", 30)?,
                 under,
+                acts: Acts::Any,
                 payers_per_second: option(&words, "--rate", 50)?,
                 kill_after_ms_max: 2_000,
                 seed,

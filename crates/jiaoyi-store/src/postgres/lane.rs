@@ -278,6 +278,22 @@ async fn load(session: &mut Session, needs: &[Need]) -> Result<Vec<Found>, Failu
     Ok(found)
 }
 
+/// Inserts rows of one table, in the transaction that is open.
+pub(super) async fn insert_rows(
+    session: &mut Session,
+    spec: &'static TableSpec,
+    rows: &[Vec<Value>],
+) -> Result<(), tokio_postgres::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<&[Value]> = rows.iter().map(Vec::as_slice).collect();
+    let set = set(spec, "insert_many", &names(spec), &rows, None, false);
+    let statement = session.prepare(spec.name, "insert_many").await?;
+    session.client.execute(&statement, &bound(&set)).await?;
+    Ok(())
+}
+
 /// Writes a plan and commits it.
 async fn write(session: &mut Session, plan: &Plan) -> Result<(), Failure> {
     let events: Vec<Vec<Value>> = plan.events.iter().map(Record::values).collect();

@@ -9,10 +9,12 @@ mod lane;
 mod mark;
 mod session;
 mod snapshot;
+mod target;
 mod values;
 
 pub(crate) use mark::Mark;
 pub(crate) use snapshot::PostgresSnapshot;
+pub(crate) use target::PostgresTarget;
 
 use crate::batch::{ALL_BUCKETS, Chain, Group, first_buckets};
 use crate::engine::{Aside, Backend, Boxed, Health, Job, LaneThread, RawRows};
@@ -20,6 +22,7 @@ use crate::error::StoreError;
 use crate::import_mark::ImportUnderWay;
 use crate::lane::{Item, Lane, Reply};
 use crate::queue::{Queue, Urgency};
+use crate::schema::assert_whole;
 use crate::snapshot::Snapshot;
 use crate::statements::postgres_text;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
@@ -145,6 +148,7 @@ fn prepare(config: Config, url: String, now: Instant) -> Result<Option<Date>, St
             let mut session = session::Session::reach(&config, &url).await?;
             session.assert_settings(&url).await?;
             session.migrate(&url, now.0).await?;
+            assert_whole(session.is_copying().await?, &url)?;
             let rows = session.query("queries", "last_book_day", &[]).await?;
             let day: Option<String> = match rows.first() {
                 Some(row) => row.try_get(0)?,

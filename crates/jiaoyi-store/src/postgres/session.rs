@@ -238,6 +238,13 @@ impl Session {
         schema_version(&self.client).await
     }
 
+    /// Whether a copy into the database is not finished.
+    pub(super) async fn is_copying(&self) -> Result<bool, StoreError> {
+        let text = postgres_text("postgres", "is_copying");
+        let marks: i64 = self.client.query_one(text, &[]).await?.try_get(0)?;
+        Ok(marks > 0)
+    }
+
     /// Brings the schema up to date, one transaction a migration.
     pub(super) async fn migrate(&mut self, url: &str, now_ms: i64) -> Result<(), StoreError> {
         let known = self.schema_version().await?;

@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-const NOW: Instant = Instant(1_767_000_000_000);
+pub const NOW: Instant = Instant(1_767_000_000_000);
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn databases() -> Vec<Database> {
+pub async fn databases() -> Vec<Database> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::SeqCst);
     let file = format!("jiaoyi-store-{}-{number}.db", std::process::id());

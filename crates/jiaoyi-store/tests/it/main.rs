@@ -5,6 +5,7 @@
 
 mod cluster;
 mod conformance;
+mod copies;
 mod doubt;
 mod histories;
 mod touch;

@@ -17,6 +17,7 @@ pub struct Plan {
     /// [`Under::Nothing`] for the embedded file, or [`Under::Server`].
     pub under: Under,
     pub payers_per_second: u32,
+    pub acts: Acts,
     /// The longest time between an answer and the next kill.
     pub kill_after_ms_max: u64,
     pub seed: u64,
@@ -36,7 +37,7 @@ pub async fn kill_loop(plan: Plan) -> Result<Outcome> {
         payers_per_second: plan.payers_per_second,
         seconds_max: u32::try_from(seconds)?,
         seed: plan.seed,
-        acts: Acts::Any,
+        acts: plan.acts,
         settle: plan.settle,
     };
     let name = match plan.under {
@@ -122,6 +123,7 @@ mod tests {
             kills: 5,
             under: Under::Nothing,
             payers_per_second: 8,
+            acts: Acts::Any,
             kill_after_ms_max: 2_000,
             seed: 20_261_122,
             settle: Duration::from_secs(300),
@@ -137,6 +139,7 @@ mod tests {
             kills: 10,
             under: Under::Server,
             payers_per_second: 6,
+            acts: Acts::Quick,
             kill_after_ms_max: 1_500,
             seed: 20_261_126,
             settle: Duration::from_secs(300),
