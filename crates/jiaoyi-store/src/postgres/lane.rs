@@ -202,7 +202,10 @@ impl PostgresEngine {
                 Some(session) if !session.client.is_closed() => session,
                 _ => {
                     let session = Session::open(config).await;
-                    let session = session.map_err(|error| error.to_string())?;
+                    let mut session = session.map_err(|error| error.to_string())?;
+                    // They may have been changed since the start, or this may be another server.
+                    let asserted = session.assert_settings("reconnected").await;
+                    asserted.map_err(|error| error.to_string())?;
                     let set = session.use_indexes().await;
                     set.map_err(|error| said(&error))?;
                     session

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::audit::{Event, Link};
 use jiaoyi_domain::decide::{Answer, Refusal};
+use jiaoyi_store::schema::MIGRATIONS;
 use jiaoyi_store::{Database, Snapshot, Store, StoreError};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, mpsc};
@@ -232,5 +233,24 @@ async fn a_view_can_be_asked_while_it_is_read() {
         let counted = counted.expect("it is read to its end").unwrap();
         assert_eq!(counted, (COMMANDS, COMMANDS), "{database}");
         store.close();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_of_migrations_changes_nothing() {
+    for database in databases().await {
+        for _ in 0..2 {
+            let plan = database.migration_plan().unwrap();
+            assert_eq!((plan.known, plan.missing.len()), (0, MIGRATIONS.len()));
+            let bytes = match database {
+                Database::Sqlite(_) => "key_hash blob not null",
+                Database::Postgres(_) => "key_hash bytea not null",
+            };
+            assert!(plan.missing[0].1.contains(bytes), "{database}");
+        }
+        Store::open(&database, [1; 16], NOW).unwrap().close();
+        let plan = database.migration_plan().unwrap();
+        let newest = MIGRATIONS.last().unwrap().0;
+        assert_eq!((plan.known, plan.missing.len()), (newest, 0), "{database}");
     }
 }

@@ -4,6 +4,7 @@
 
 #[path = "../../../jiaoyi-store/tests/it/cluster.rs"]
 mod cluster;
+mod copies;
 mod guessing;
 mod harness;
 mod locks;
