@@ -142,7 +142,8 @@ mod tests {
             acts: Acts::Quick,
             kill_after_ms_max: 1_500,
             seed: 20_261_126,
-            settle: Duration::from_secs(300),
+            // Channels repeat what they could not deliver after three minutes.
+            settle: Duration::from_secs(600),
         };
         let outcome = kill_loop(plan).await.unwrap();
         assert_eq!(outcome.restarts_ms.len(), 10);
