@@ -11,12 +11,11 @@ use clap::Args;
 use crate::process;
 
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  cargo xtask soak kill --kills 30\n  cargo xtask soak power --cuts 500\n  \
+#[command(after_help = "Examples:\n  cargo xtask soak kill --kills 30\n  \
+                  cargo xtask soak kill --engine postgres --kills 30\n  cargo xtask soak power --cuts 500\n  \
                   cargo xtask soak illness --cuts 100\n  cargo xtask soak disk\n  \
                   cargo xtask soak race --dues 2000\n  cargo xtask soak timing\n  \
-                  cargo xtask soak import --rows 1000000 --form gbk"
-)]
+                  cargo xtask soak import --rows 1000000 --form gbk")]
 pub struct Options {
     /// kill, power, illness, disk, race, timing, canary, import or meanwhile, and its options
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]

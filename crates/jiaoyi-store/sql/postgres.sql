@@ -9,8 +9,11 @@ COMMIT
 -- name: rollback
 ROLLBACK
 
--- name: begin_snapshot
-BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
+-- name: mark_import
+LOCK TABLE schema_version IN ROW SHARE MODE
+
+-- name: no_import
+LOCK TABLE schema_version IN EXCLUSIVE MODE NOWAIT
 
 -- name: session
 SET plan_cache_mode = force_generic_plan;
@@ -24,6 +27,11 @@ SET jit = off
 SELECT count(*)
 FROM pg_catalog.pg_class
 WHERE relname = 'schema_version' AND relkind = 'r' AND pg_catalog.pg_table_is_visible(oid)
+
+-- name: is_copying
+SELECT count(*)
+FROM pg_catalog.pg_class
+WHERE relname = 'copying' AND relkind = 'r' AND pg_catalog.pg_table_is_visible(oid)
 
 -- name: settings
 SELECT name, setting

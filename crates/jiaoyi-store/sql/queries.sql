@@ -168,3 +168,25 @@ WHERE bucket = ?1 AND order_no = ?2
 -- name: voucher_hosts
 SELECT DISTINCT host
 FROM voucher_signature
+
+-- name: copy_begin
+CREATE TABLE copying (
+    place bigint NOT NULL,
+    source text NOT NULL,
+    state text NOT NULL,
+    tables_done bigint NOT NULL,
+    rows_done bigint NOT NULL,
+    CONSTRAINT copying_pk PRIMARY KEY (place)
+)
+
+-- name: copy_mark
+SELECT source, state, tables_done, rows_done
+FROM copying
+
+-- name: copy_move
+INSERT INTO copying (place, source, state, tables_done, rows_done)
+VALUES (1, ?1, ?2, ?3, ?4)
+ON CONFLICT (place) DO UPDATE SET tables_done = excluded.tables_done, rows_done = excluded.rows_done
+
+-- name: copy_end
+DROP TABLE copying

@@ -5,6 +5,11 @@ SELECT count(*)
 FROM sqlite_schema
 WHERE type = 'table' AND name = 'schema_version'
 
+-- name: is_copying
+SELECT count(*)
+FROM sqlite_schema
+WHERE type = 'table' AND name = 'copying'
+
 -- name: integrity
 PRAGMA integrity_check(100)
 

@@ -3,6 +3,7 @@
 
 use crate::batch::{Envelope, Found, Plan};
 use crate::error::{Failure, StoreError};
+use crate::import_mark::ImportUnderWay;
 use crate::lane::{Action, Item, Lane, Reply, Trouble};
 use crate::queue::{Queue, Urgency};
 use crate::snapshot::Snapshot;
@@ -176,6 +177,20 @@ pub trait Backend: Send + Sync {
     ///
     /// The engine's trouble.
     fn snapshot(&self) -> Result<Snapshot, StoreError>;
+
+    /// Tells everybody else that an import is under way, until the value is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the mark cannot be made.
+    fn import_under_way(&self) -> Result<ImportUnderWay, StoreError>;
+
+    /// Whether no living process is importing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when that cannot be found out.
+    fn nobody_imports(&self) -> Result<bool, StoreError>;
 
     /// The database as `--database` names it, without a password.
     fn url(&self) -> &str;

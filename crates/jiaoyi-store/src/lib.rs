@@ -7,6 +7,7 @@
 
 pub mod bare;
 pub mod batch;
+pub mod copy;
 mod database;
 pub mod engine;
 mod error;
@@ -28,6 +29,7 @@ mod sync;
 pub use batch::{CallKey, Envelope};
 pub use database::{Database, MigrationPlan};
 pub use error::{Failure, StoreError};
+pub use import_mark::ImportUnderWay;
 pub use postgres::Distribution;
 pub use queue::Urgency;
 pub use snapshot::Snapshot;

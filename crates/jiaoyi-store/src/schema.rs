@@ -88,6 +88,20 @@ pub(crate) fn assert_ours(version: i64, path: &str) -> Result<(), StoreError> {
     assert_known(version, path)
 }
 
+/// Refuses a database that is the target of a copy that is not finished.
+pub(crate) fn assert_whole(is_copying: bool, path: &str) -> Result<(), StoreError> {
+    if !is_copying {
+        return Ok(());
+    }
+    Err(StoreError::Open {
+        path: path.to_owned(),
+        why:
+            "a copy into this database is not finished; run the same `jiaoyi copy` again until it \
+              says that both sides are equal"
+                .to_owned(),
+    })
+}
+
 /// Whose words a migration is put into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Words {

@@ -3,10 +3,10 @@
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::postgres::PostgresSnapshot;
-use crate::schema::assert_ours;
+use crate::schema::{assert_ours, assert_whole};
 use crate::sqlite::{self, read_row};
 use crate::statements::sql;
-use jiaoyi_domain::record::{Record, Value};
+use jiaoyi_domain::record::{Record, TableSpec, Value};
 use jiaoyi_domain::working_set::Damaged;
 use rusqlite::Connection;
 use std::path::Path;
@@ -35,8 +35,15 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`StoreError::Open`] when it is not there, is no database of ours or was made by a newer
-    /// version, or the store's trouble.
+    /// version or is a copy that is not finished, or the store's trouble.
     pub fn open(database: &Database) -> Result<Snapshot, StoreError> {
+        let snapshot = Snapshot::open_any(database)?;
+        assert_whole(snapshot.is_copying()?, &database.to_string())?;
+        Ok(snapshot)
+    }
+
+    /// As [`Snapshot::open`], of an unfinished copy too.
+    pub(crate) fn open_any(database: &Database) -> Result<Snapshot, StoreError> {
         match database {
             Database::Sqlite(path) => Snapshot::of_file(path),
             Database::Postgres(url) => {
@@ -68,6 +75,17 @@ impl Snapshot {
         let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
         let view = View::Sqlite { connection, bytes };
         Ok(Snapshot { view })
+    }
+
+    /// Whether a copy into the database is not finished.
+    pub(crate) fn is_copying(&self) -> Result<bool, StoreError> {
+        let file = match self.view {
+            View::Sqlite { .. } => "sqlite",
+            View::Postgres(_) => "postgres",
+        };
+        let found = self.rows(file, "is_copying", &[])?;
+        let marks = found.first().and_then(|row| row.first());
+        Ok(marks.is_some_and(|marks| *marks != Value::Int(0)))
     }
 
     /// What the engine itself finds wrong with its file, at most a hundred lines: broken pages,
@@ -157,7 +175,16 @@ impl Snapshot {
     ///
     /// The engine's trouble.
     pub fn scan_raw<R: Record>(&self, each: impl FnMut(Vec<Value>)) -> Result<(), StoreError> {
-        self.stream(R::SPEC.name, "scan", &[], each)
+        self.scan_table(R::SPEC, each)
+    }
+
+    /// As [`Snapshot::scan_raw`], of a table that is known by its declaration.
+    pub(crate) fn scan_table(
+        &self,
+        spec: &'static TableSpec,
+        each: impl FnMut(Vec<Value>),
+    ) -> Result<(), StoreError> {
+        self.stream(spec.name, "scan", &[], each)
     }
 
     /// One row by its key.

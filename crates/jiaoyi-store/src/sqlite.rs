@@ -118,6 +118,12 @@ pub(crate) fn schema_version(connection: &Connection) -> Result<i64, StoreError>
     })
 }
 
+/// Whether a copy into the file is not finished.
+pub(crate) fn is_copying(connection: &Connection) -> Result<bool, StoreError> {
+    let marks: i64 = connection.query_row(sql("sqlite", "is_copying"), [], |row| row.get(0))?;
+    Ok(marks > 0)
+}
+
 /// Brings the schema up to date.
 pub(crate) fn migrate(connection: &mut Connection, now_ms: i64) -> Result<(), StoreError> {
     let known = schema_version(connection)?;

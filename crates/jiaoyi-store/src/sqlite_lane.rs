@@ -9,8 +9,10 @@
 use crate::batch::{ALL_BUCKETS, Chain, Found, Plan};
 use crate::engine::{Aside, Backend, Boxed, Engine, Health, Job, LaneThread, RawRows, Reads};
 use crate::error::{Failure, StoreError};
+use crate::import_mark::{ImportUnderWay, file_is_free, hold_file};
 use crate::lane::{Item, Lane, Reply, Trouble};
 use crate::queue::{Queue, Urgency};
+use crate::schema::assert_whole;
 use crate::snapshot::Snapshot;
 use crate::sqlite::{self, Bound, execute, query};
 use crate::sqlite_checkpoint::{Checkpointer, Written, checkpoint};
@@ -367,6 +369,10 @@ impl SqliteBackend {
     ) -> Result<SqliteBackend, StoreError> {
         let mut connection = sqlite::open(path, true)?;
         sqlite::migrate(&mut connection, now.0)?;
+        assert_whole(
+            sqlite::is_copying(&connection)?,
+            &path.display().to_string(),
+        )?;
         sqlite::assert_settings(&connection, path)?;
         let last = query(&connection, sql("queries", "last_book_day"), &[])?;
         let last_day = match last.first().and_then(|row| row.first()) {
@@ -453,6 +459,14 @@ impl Backend for SqliteBackend {
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
         Snapshot::of_file(&self.path)
+    }
+
+    fn import_under_way(&self) -> Result<ImportUnderWay, StoreError> {
+        hold_file(&self.path)
+    }
+
+    fn nobody_imports(&self) -> Result<bool, StoreError> {
+        file_is_free(&self.path)
     }
 
     fn url(&self) -> &str {

@@ -53,6 +53,8 @@ enum Command {
     Verify(commands::verify::VerifyArgs),
     /// Check a voucher without any database.
     Voucher(commands::voucher::VoucherArgs),
+    /// Move an installation's data into another database.
+    Copy(commands::copy::CopyArgs),
     /// Bring a database's tables up to date.
     Migrate(commands::migrate::MigrateArgs),
     /// Check an installation and say what to mend.
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
             Command::Policy(args) => commands::policy::run(args).await,
             Command::Verify(args) => commands::verify::run(args),
             Command::Voucher(args) => commands::voucher::run(args),
+            Command::Copy(args) => commands::copy::run(args).await,
             Command::Migrate(args) => commands::migrate::run(&args),
             Command::Doctor(args) => commands::doctor::run(args).await,
             Command::Bench(args) => commands::bench::run(args).await,

@@ -83,7 +83,8 @@ async fn resume_imports(platform: &Platform) -> bool {
         Ok(resumed) => resumed,
         Err(error) => {
             tracing::error!(code = error.code(), %error, "interrupted imports were not taken up");
-            true
+            // A database that is away for a moment comes back; what is damaged stays so.
+            !error.is_away()
         }
     }
 }

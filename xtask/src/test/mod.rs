@@ -120,6 +120,13 @@ const STEPS: &[Step] = &[
         run: model_checks,
     },
     Step {
+        name: "postgres",
+        checks: "the scenarios of payments again, on PostgreSQL",
+        outside: true,
+        needs: &["tools", "programs"],
+        run: on_postgres,
+    },
+    Step {
         name: "checks",
         checks: "other programs on amounts and vouchers",
         outside: true,
@@ -259,12 +266,44 @@ fn generated(_log: &Log) -> Result<Count> {
     })
 }
 
+/// The scenarios that run on PostgreSQL too: all in which money or a roster moves. Others differ
+/// from them in wording, time and limits, about which a database is not asked.
+const ON_POSTGRES: &[&str] = &[
+    "locks::",
+    "notices::",
+    "pay::",
+    "points::",
+    "poisoned::",
+    "proofs::",
+    "races::",
+    "restarts::",
+    "rosters::",
+    "surplus::",
+];
+
 fn rust_tests(log: &Log) -> Result<Count> {
     let mut command = limited(3000, &process::cargo());
     command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
-    // Tests that start the program would build it otherwise, with other features.
-    command.env("JIAOYI_BIN", process::binary());
-    cargo_tests(&mut command, log)
+    cargo_test(&mut command, log)
+}
+
+fn on_postgres(log: &Log) -> Result<Count> {
+    let mut command = limited(1200, &process::cargo());
+    // With the features of the whole workspace, for which everything is compiled already.
+    command.args(["test", "--workspace", "--locked", "--test", "it", "--"]);
+    command.args(ON_POSTGRES).args(["--skip", "robust::"]);
+    command.env("JIAOYI_TEST_ENGINE", "postgres");
+    let count = cargo_test(&mut command, log)?;
+    // A scenario that was renamed must not be missed in silence.
+    let said = std::fs::read_to_string(log.file("")).unwrap_or_default();
+    let missing = ON_POSTGRES
+        .iter()
+        .filter(|name| !said.contains(&format!("test {name}")));
+    let missing: Vec<&str> = missing.copied().collect();
+    if !missing.is_empty() {
+        bail!("no scenario {} ran on PostgreSQL", missing.join(", "));
+    }
+    Ok(count)
 }
 
 /// What threads share, with a model checker's types in place of the standard library's.
@@ -274,10 +313,12 @@ fn model_checks(log: &Log) -> Result<Count> {
     command.args(["-p", "jiaoyi-store", "-p", "jiaoyi-app"]);
     command.args(["--features", "jiaoyi-store/model,jiaoyi-app/model"]);
     command.args(["--", "model"]);
-    cargo_tests(&mut command, log)
+    cargo_test(&mut command, log)
 }
 
-fn cargo_tests(command: &mut std::process::Command, log: &Log) -> Result<Count> {
+fn cargo_test(command: &mut std::process::Command, log: &Log) -> Result<Count> {
+    // Tests that start the program would build it otherwise, with other features.
+    command.env("JIAOYI_BIN", process::binary());
     let (status, said) = logged(command, &log.file(""))?;
     let mut count = cargo_test_count(&said);
     if !status.success() {

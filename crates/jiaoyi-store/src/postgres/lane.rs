@@ -309,7 +309,10 @@ impl PostgresEngine {
                 Some(session) if !session.client.is_closed() => session,
                 _ => {
                     let session = Session::open(config).await;
-                    let session = session.map_err(|error| error.to_string())?;
+                    let mut session = session.map_err(|error| error.to_string())?;
+                    // They may have been changed since the start, or this may be another server.
+                    let asserted = session.assert_settings("reconnected", distributed).await;
+                    asserted.map_err(|error| error.to_string())?;
                     let set = session.set_plans(distributed).await;
                     set.map_err(|error| said(&error))?;
                     session
@@ -390,6 +393,22 @@ async fn load(
         });
     }
     Ok(found)
+}
+
+/// Inserts rows of one table, in the transaction that is open.
+pub(super) async fn insert_rows(
+    session: &mut Session,
+    spec: &'static TableSpec,
+    rows: &[Vec<Value>],
+) -> Result<(), tokio_postgres::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<&[Value]> = rows.iter().map(Vec::as_slice).collect();
+    let set = set(spec, "insert_many", &names(spec), &rows, None, false);
+    let statement = session.prepare(spec.name, "insert_many").await?;
+    session.client.execute(&statement, &bound(&set)).await?;
+    Ok(())
 }
 
 /// Writes a plan and commits it.

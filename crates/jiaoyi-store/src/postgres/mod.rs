@@ -8,19 +8,25 @@
 
 mod citus;
 mod lane;
+mod mark;
 mod session;
 mod snapshot;
+mod target;
 mod values;
 
 pub use citus::Distribution;
+pub(crate) use mark::Mark;
 pub(crate) use snapshot::PostgresSnapshot;
+pub(crate) use target::PostgresTarget;
 
 use crate::batch::{ALL_BUCKETS, Chain, Group, first_buckets};
 use crate::engine::{Aside, Backend, Boxed, Health, Job, LaneThread, RawRows};
 use crate::error::StoreError;
 use crate::group::Groups;
+use crate::import_mark::ImportUnderWay;
 use crate::lane::{Item, Lane, Reply};
 use crate::queue::{Queue, Urgency};
+use crate::schema::assert_whole;
 use crate::snapshot::Snapshot;
 use crate::statements::postgres_text;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
@@ -127,7 +133,7 @@ pub(crate) fn schema_version(url: &str) -> Result<i64, StoreError> {
     let shown = without_password(url);
     apart(move || {
         own_runtime()?.block_on(async {
-            let mut session = session::Session::reach(&config, &shown).await?;
+            let session = session::Session::reach(&config, &shown).await?;
             session.schema_version().await
         })
     })
@@ -160,6 +166,7 @@ fn prepare(config: Config, url: String, now: Instant) -> Result<Prepared, StoreE
             let distributed = session.is_distributed().await?;
             session.assert_settings(&url, distributed).await?;
             session.migrate(&url, now.0).await?;
+            assert_whole(session.is_copying().await?, &url)?;
             let shards = if distributed {
                 session.place_tables().await?;
                 Some(session.shard_groups().await?)
@@ -349,6 +356,14 @@ impl Backend for PostgresBackend {
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
         Ok(PostgresSnapshot::open(self.config.clone(), &self.url)?.into())
+    }
+
+    fn import_under_way(&self) -> Result<ImportUnderWay, StoreError> {
+        Ok(Mark::hold(self.config.clone())?.into())
+    }
+
+    fn nobody_imports(&self) -> Result<bool, StoreError> {
+        Mark::is_free(self.config.clone())
     }
 
     fn url(&self) -> &str {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Row, Statement};
+use tokio_postgres::{AsyncMessage, Client, Config, GenericClient, NoTls, Row, Statement};
 
 /// How long opening a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
@@ -255,20 +255,15 @@ impl Session {
     }
 
     /// The version of the schema; 0 for an empty database.
-    pub(super) async fn schema_version(&mut self) -> Result<i64, StoreError> {
-        let there = self.query("postgres", "has_schema", &[]).await?;
-        let count: i64 = match there.first() {
-            Some(row) => row.try_get(0)?,
-            None => 0,
-        };
-        if count == 0 {
-            return Ok(0);
-        }
-        let rows = self.query("queries", "schema_version", &[]).await?;
-        Ok(match rows.first() {
-            Some(row) => row.try_get(0)?,
-            None => 0,
-        })
+    pub(super) async fn schema_version(&self) -> Result<i64, StoreError> {
+        schema_version(&self.client).await
+    }
+
+    /// Whether a copy into the database is not finished.
+    pub(super) async fn is_copying(&self) -> Result<bool, StoreError> {
+        let text = postgres_text("postgres", "is_copying");
+        let marks: i64 = self.client.query_one(text, &[]).await?.try_get(0)?;
+        Ok(marks > 0)
     }
 
     /// Brings the schema up to date, one transaction a migration.
@@ -355,6 +350,17 @@ fn wrong_settings_of_citus(found: &BTreeMap<String, String>, node: &str) -> Stri
         );
     }
     why
+}
+
+/// The version of the schema; 0 for an empty database.
+pub(super) async fn schema_version(client: &impl GenericClient) -> Result<i64, StoreError> {
+    let there = postgres_text("postgres", "has_schema");
+    let tables: i64 = client.query_one(there, &[]).await?.try_get(0)?;
+    if tables == 0 {
+        return Ok(0);
+    }
+    let version = postgres_text("queries", "schema_version");
+    Ok(client.query_one(version, &[]).await?.try_get(0)?)
 }
 
 /// Parameters as the client takes them.

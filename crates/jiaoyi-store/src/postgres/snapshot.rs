@@ -1,33 +1,42 @@
-//! One REPEATABLE READ, READ ONLY view, streamed by a thread of its own through a short channel, so
-//! that it can be read from anywhere and memory does not grow with the table.
+//! One REPEATABLE READ, READ ONLY view, streamed by a thread of its own, so that it can be read from
+//! anywhere and memory does not grow with the table.
+//!
+//! Every statement is a portal of which one chunk is fetched at a time. So whoever reads one may ask
+//! something else meanwhile, and nobody waits for rows that nobody takes.
 
 use super::own_runtime;
-use super::session::{Session, refs};
-use super::values::{Bound, read_row};
+use super::session::{Session, refs, schema_version};
+use super::values::{Bound, read_rows};
 use crate::engine::RawRows;
 use crate::error::StoreError;
 use crate::schema::assert_ours;
-use crate::statements::sql;
-use futures_util::{StreamExt, pin_mut};
+use crate::statements::{postgres_text, sql};
 use jiaoyi_domain::record::Value;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use tokio_postgres::Config;
+use tokio_postgres::{Client, Config, IsolationLevel, Portal, Statement, Transaction};
 
 /// Rows that travel together.
-const CHUNK_ROWS: usize = 256;
-/// Chunks that may wait for the reader.
-const CHUNKS_MAX: usize = 4;
+const CHUNK_ROWS: usize = 1024;
 
-struct Request {
-    file: &'static str,
-    name: &'static str,
-    given: Vec<Value>,
-    rows: SyncSender<Result<RawRows, StoreError>>,
+enum Request {
+    /// Asks for the first chunk of a statement.
+    Open {
+        stream: u64,
+        file: &'static str,
+        name: &'static str,
+        given: Vec<Value>,
+        rows: SyncSender<Result<RawRows, StoreError>>,
+    },
+    /// Asks for the chunk after the last one.
+    Next(u64),
 }
 
 /// A view that is fixed when it is opened.
 pub(crate) struct PostgresSnapshot {
     requests: Sender<Request>,
+    streams: AtomicU64,
     bytes: u64,
 }
 
@@ -39,25 +48,35 @@ impl PostgresSnapshot {
         std::thread::Builder::new()
             .name("store-snapshot".to_owned())
             .spawn(move || {
-                let opened = own_runtime().and_then(|runtime| {
-                    let session = runtime.block_on(begin(&config, &url))?;
-                    Ok((runtime, session))
+                let ended = own_runtime().and_then(|runtime| {
+                    runtime.block_on(async {
+                        let mut session = Session::reach(&config, &url).await?;
+                        let distributed = session.is_distributed().await?;
+                        if distributed {
+                            // A machine's view is that of one connection.
+                            let one = sql("citus", "one_connection");
+                            session.client.batch_execute(one).await?;
+                        }
+                        let begun = View::begin(&mut session.client, &url, distributed);
+                        let (view, bytes) = begun.await?;
+                        let _ = ready.send(Ok(bytes));
+                        view.serve(&asked).await;
+                        Ok(())
+                    })
                 });
-                match opened {
-                    Ok((runtime, mut session)) => {
-                        let _ = ready.send(runtime.block_on(size(&mut session)));
-                        runtime.block_on(serve(&mut session, &asked));
-                    }
-                    Err(error) => {
-                        let _ = ready.send(Err(error));
-                    }
+                if let Err(error) = ended {
+                    let _ = ready.send(Err(error));
                 }
             })
             .map_err(|error| StoreError::Unavailable {
                 why: error.to_string(),
             })?;
         let bytes = opened.recv().map_err(|_| StoreError::Stopped)??;
-        Ok(PostgresSnapshot { requests, bytes })
+        Ok(PostgresSnapshot {
+            requests,
+            streams: AtomicU64::new(0),
+            bytes,
+        })
     }
 
     /// How large the database is.
@@ -65,7 +84,12 @@ impl PostgresSnapshot {
         self.bytes
     }
 
-    /// Calls `each` with every row of a statement.
+    fn ask(&self, request: Request) -> Result<(), StoreError> {
+        let sent = self.requests.send(request);
+        sent.map_err(|_| StoreError::Stopped)
+    }
+
+    /// Calls `each` with every row of a statement; `each` may stream others.
     pub(crate) fn stream(
         &self,
         file: &'static str,
@@ -73,75 +97,131 @@ impl PostgresSnapshot {
         given: &[Value],
         mut each: impl FnMut(Vec<Value>),
     ) -> Result<(), StoreError> {
-        let (rows, chunks) = sync_channel(CHUNKS_MAX);
-        let request = Request {
+        let stream = self.streams.fetch_add(1, Ordering::Relaxed);
+        // One chunk is under way at most, so whoever sends it never waits.
+        let (rows, chunks) = sync_channel(1);
+        self.ask(Request::Open {
+            stream,
             file,
             name,
             given: given.to_vec(),
             rows,
-        };
-        let sent = self.requests.send(request);
-        sent.map_err(|_| StoreError::Stopped)?;
-        for chunk in chunks {
-            chunk?.into_iter().for_each(&mut each);
-        }
-        Ok(())
-    }
-}
-
-async fn begin(config: &Config, url: &str) -> Result<Session, StoreError> {
-    let mut session = Session::reach(config, url).await?;
-    let distributed = session.is_distributed().await?;
-    if distributed {
-        // A machine's view is that of one connection.
-        let one = sql("citus", "one_connection");
-        session.client.batch_execute(one).await?;
-    }
-    let begin = sql("postgres", "begin_snapshot");
-    session.client.batch_execute(begin).await?;
-    // The view is fixed by the first statement of the transaction.
-    assert_ours(session.schema_version().await?, url)?;
-    if distributed {
-        // And each machine's by the first statement that reaches it. What was written in one bucket
-        // is seen whole; what a command wrote on two machines may be seen in one of them only.
-        session.query("citus", "reach_all", &[]).await?;
-    }
-    Ok(session)
-}
-
-async fn size(session: &mut Session) -> Result<u64, StoreError> {
-    let rows = session.query("postgres", "size", &[]).await?;
-    let bytes: i64 = match rows.first() {
-        Some(row) => row.try_get(0)?,
-        None => 0,
-    };
-    Ok(u64::try_from(bytes).unwrap_or(0))
-}
-
-async fn serve(session: &mut Session, asked: &Receiver<Request>) {
-    while let Ok(request) = asked.recv() {
-        if let Err(error) = answer(session, &request).await {
-            let _ = request.rows.send(Err(error));
-        }
-    }
-}
-
-async fn answer(session: &mut Session, request: &Request) -> Result<(), StoreError> {
-    let statement = session.prepare(request.file, request.name).await?;
-    let bound: Vec<Bound<'_>> = request.given.iter().map(Bound).collect();
-    let stream = session.client.query_raw(&statement, refs(&bound)).await?;
-    pin_mut!(stream);
-    let mut chunk = Vec::with_capacity(CHUNK_ROWS);
-    while let Some(row) = stream.next().await {
-        chunk.push(read_row(&row?)?);
-        if chunk.len() == CHUNK_ROWS {
-            let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_ROWS));
-            if request.rows.send(Ok(full)).is_err() {
-                // Nobody reads on; the rest of the rows is thrown away with the stream.
+        })?;
+        loop {
+            let chunk = chunks.recv().map_err(|_| StoreError::Stopped)??;
+            let last = chunk.len() < CHUNK_ROWS;
+            if !last {
+                // Fetched while this one is worked on.
+                self.ask(Request::Next(stream))?;
+            }
+            chunk.into_iter().for_each(&mut each);
+            if last {
                 return Ok(());
             }
         }
     }
-    let _ = request.rows.send(Ok(chunk));
-    Ok(())
+}
+
+/// A statement that is being read.
+struct Stream {
+    portal: Portal,
+    rows: SyncSender<Result<RawRows, StoreError>>,
+}
+
+/// The server's side of a view.
+struct View<'c> {
+    transaction: Transaction<'c>,
+    statements: BTreeMap<(&'static str, &'static str), Statement>,
+    streams: BTreeMap<u64, Stream>,
+}
+
+impl View<'_> {
+    /// Fixes the view; with it comes the size of the database.
+    async fn begin<'c>(
+        client: &'c mut Client,
+        url: &str,
+        distributed: bool,
+    ) -> Result<(View<'c>, u64), StoreError> {
+        let transaction = client
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()
+            .await?;
+        // The view is fixed by the first statement of the transaction.
+        assert_ours(schema_version(&transaction).await?, url)?;
+        if distributed {
+            // And each machine's by the first statement that reaches it. What was written in one
+            // bucket is seen whole; what a command wrote on two machines may be seen in one only.
+            let reach = postgres_text("citus", "reach_all");
+            transaction.query(reach, &[]).await?;
+        }
+        let size = postgres_text("postgres", "size");
+        let bytes: i64 = transaction.query_one(size, &[]).await?.try_get(0)?;
+        let view = View {
+            transaction,
+            statements: BTreeMap::new(),
+            streams: BTreeMap::new(),
+        };
+        Ok((view, u64::try_from(bytes).unwrap_or(0)))
+    }
+
+    async fn serve(mut self, asked: &Receiver<Request>) {
+        while let Ok(request) = asked.recv() {
+            match request {
+                Request::Open {
+                    stream,
+                    file,
+                    name,
+                    given,
+                    rows,
+                } => match self.bind(file, name, &given).await {
+                    Ok(portal) => {
+                        self.streams.insert(stream, Stream { portal, rows });
+                        self.fetch(stream).await;
+                    }
+                    Err(error) => {
+                        let _ = rows.send(Err(error.into()));
+                    }
+                },
+                Request::Next(stream) => self.fetch(stream).await,
+            }
+        }
+    }
+
+    async fn bind(
+        &mut self,
+        file: &'static str,
+        name: &'static str,
+        given: &[Value],
+    ) -> Result<Portal, tokio_postgres::Error> {
+        let statement = match self.statements.get(&(file, name)) {
+            Some(statement) => statement.clone(),
+            None => {
+                let text = postgres_text(file, name);
+                let statement = self.transaction.prepare(text).await?;
+                self.statements.insert((file, name), statement.clone());
+                statement
+            }
+        };
+        let bound: Vec<Bound<'_>> = given.iter().map(Bound).collect();
+        self.transaction.bind(&statement, &refs(&bound)).await
+    }
+
+    /// Sends one chunk; a stream that is at its end, or that nobody reads, is closed.
+    async fn fetch(&mut self, number: u64) {
+        let Some(stream) = self.streams.get(&number) else {
+            return;
+        };
+        let rows_max = i32::try_from(CHUNK_ROWS).unwrap_or(i32::MAX);
+        let fetched = self.transaction.query_portal(&stream.portal, rows_max);
+        let chunk = match fetched.await {
+            Ok(rows) => read_rows(&rows),
+            Err(error) => Err(error.into()),
+        };
+        let more = chunk.as_ref().is_ok_and(|rows| rows.len() == CHUNK_ROWS);
+        if stream.rows.send(chunk).is_err() || !more {
+            self.streams.remove(&number);
+        }
+    }
 }

@@ -1,25 +1,100 @@
-//! A PostgreSQL cluster of this test process: own folder, own port, never as root, gone with the
-//! process. Every test has a database of its own.
+//! A PostgreSQL server for tests: one of this process with own folder and port, never as root, gone
+//! with the process; or the one that `JIAOYI_TEST_DATABASE_URL` names, as its superuser. Every test
+//! has a database and a role of its own, which go with the process as well.
+#![allow(
+    dead_code,
+    reason = "this file is shared by test programs that use different parts of it"
+)]
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
 
-pub struct Cluster {
-    port: u16,
+/// Waits until standard input ends, which is when the test process has ended, however that came
+/// about; then until the server is gone, and removes its folder. The server's id is in its own file.
+const REMOVE_FOLDER: &str = "trap '' INT TERM; cat >/dev/null
+server=$(head -n 1 \"$1/data/postmaster.pid\" 2>/dev/null)
+for pause in $(seq 300); do kill -0 $server 2>/dev/null || break; sleep 0.1; done
+rm -rf \"$1\"";
+
+/// The same for a server that stays: drops the databases and roles whose names it was told.
+const DROP_DATABASES: &str = "trap '' INT TERM; names=$(cat); for name in $names; do
+\"$1\" -X -q -d \"$2\" -c \"DROP DATABASE IF EXISTS $name WITH (FORCE)\" -c \"DROP ROLE $name\"
+done";
+
+/// A URL around its user and its database.
+#[derive(Clone, Debug)]
+struct Address {
+    scheme: String,
+    user: String,
+    /// With its colon, if there is one.
+    password: String,
+    host: String,
+    parameters: String,
 }
 
-/// A command of the cluster: as the user `postgres` when we are root, which the server refuses.
-fn command(program: &str) -> Command {
-    let path = Path::new(PROGRAMS).join(program);
+impl Address {
+    fn parse(url: &str) -> Option<Address> {
+        let (scheme, rest) = url.split_once("://")?;
+        let (who, rest) = rest.split_once('@')?;
+        let (host, rest) = rest.split_once('/')?;
+        let place = rest.find('?').unwrap_or(rest.len());
+        let colon = who.find(':').unwrap_or(who.len());
+        Some(Address {
+            scheme: scheme.to_owned(),
+            user: who[..colon].to_owned(),
+            password: who[colon..].to_owned(),
+            host: host.to_owned(),
+            parameters: rest[place..].to_owned(),
+        })
+    }
+
+    fn url(&self, role: &str, database: &str) -> String {
+        let Address {
+            scheme,
+            password,
+            host,
+            parameters,
+            ..
+        } = self;
+        format!("{scheme}://{role}{password}@{host}/{database}{parameters}")
+    }
+}
+
+/// A server of this process.
+struct Server {
+    data: PathBuf,
+    /// The server's process; 0 while none runs.
+    id: Arc<AtomicU32>,
+    /// Asks for it to be started, with these settings.
+    start: Sender<Vec<String>>,
+}
+
+pub struct Cluster {
+    address: Address,
+    server: Option<Server>,
+    /// What clears up after this process; told the names of databases.
+    janitor: Mutex<Child>,
+}
+
+fn program(name: &str) -> PathBuf {
+    let path = Path::new(PROGRAMS).join(name);
     assert!(
         path.exists(),
         "PostgreSQL 15 is missing; run: apt-get install -y --no-install-recommends postgresql-15"
     );
+    path
+}
+
+/// A command of the cluster: as the user `postgres` when we are root, which the server refuses.
+fn command(name: &str) -> Command {
     let id = Command::new("id").arg("-u").output().expect("id runs");
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "INT"]);
@@ -32,15 +107,23 @@ fn command(program: &str) -> Command {
             "--init-groups",
         ]);
     }
-    command.arg(path).stdin(Stdio::null());
+    command.arg(program(name)).stdin(Stdio::null());
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
-fn make_folder(port: u16) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("jiaoyi-pg-{}-{port}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let owner = Command::new("chown").arg("postgres").arg(&folder).status();
+/// Starts the script that clears up when this process has ended.
+fn janitor(script: &str, given: &[&Path]) -> Mutex<Child> {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "janitor"]).args(given);
+    shell.stdin(Stdio::piped());
+    shell.stdout(Stdio::null()).stderr(Stdio::null());
+    Mutex::new(shell.spawn().expect("sh runs"))
+}
+
+fn make_folder(folder: &Path) -> PathBuf {
+    std::fs::create_dir_all(folder).expect("a folder");
+    let owner = Command::new("chown").arg("postgres").arg(folder).status();
     drop(owner);
     let data = folder.join("data");
     let made = command("initdb")
@@ -58,68 +141,169 @@ fn make_folder(port: u16) -> PathBuf {
     data
 }
 
+/// The processes whose parent is this one; they stay behind when it is killed.
+fn children(id: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(|child| state(*child).is_some_and(|(_, parent)| parent == id))
+        .collect()
+}
+
+/// State letter and parent of a process, as /proc shows them.
+fn state(id: u32) -> Option<(char, u32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let mut fields = stat.rsplit(')').next()?.split_whitespace();
+    let letter = fields.next()?.chars().next()?;
+    Some((letter, fields.next()?.parse().ok()?))
+}
+
+/// Whether it runs; a process that is only not yet reaped does not.
+fn runs(id: u32) -> bool {
+    state(id).is_some_and(|(letter, _)| letter != 'Z')
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "other programs start and end; nothing else tells when they have"
+)]
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 impl Cluster {
-    /// The cluster of this process; started at the first call.
+    /// The server of this process's tests; started at the first call.
     pub fn get() -> &'static Cluster {
         static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-        CLUSTER.get_or_init(|| {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-            let port = listener.local_addr().expect("a port").port();
-            drop(listener);
-            // The server goes with the thread that started it, so that thread lives as long as the
-            // process and reaps the server if it ends before.
-            std::thread::spawn(move || {
-                let data = make_folder(port);
-                let mut server = command("postgres");
-                server.arg("-D").arg(&data).args(["-p", &port.to_string()]);
-                for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories="] {
-                    server.args(["-c", setting]);
-                }
-                let mut server = server.spawn().expect("postgres runs");
-                let _ = server.wait();
-            });
-            Cluster { port }
+        CLUSTER.get_or_init(|| match std::env::var("JIAOYI_TEST_DATABASE_URL") {
+            Ok(url) => Cluster::there(&url),
+            Err(_) => {
+                let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+                let port = listener.local_addr().expect("an address").port();
+                drop(listener);
+                Cluster::new(port)
+            }
         })
     }
 
+    /// A server that somebody else keeps.
+    fn there(url: &str) -> Cluster {
+        let address = Address::parse(url).expect("postgres://SUPERUSER@HOST/DATABASE");
+        Cluster {
+            janitor: janitor(DROP_DATABASES, &[&program("psql"), Path::new(url)]),
+            address,
+            server: None,
+        }
+    }
+
+    /// A server of its own behind this port.
+    pub fn new(port: u16) -> Cluster {
+        let folder = std::env::temp_dir().join(format!("jiaoyi-pg-{}-{port}", std::process::id()));
+        let janitor = janitor(REMOVE_FOLDER, &[&folder]);
+        let data = make_folder(&folder);
+        let (start, starts) = channel::<Vec<String>>();
+        let (id, place) = (Arc::new(AtomicU32::new(0)), data.clone());
+        let running = Arc::clone(&id);
+        // The server goes with the thread that started it, so that thread lives as long as the
+        // process and reaps the server if it ends before.
+        std::thread::spawn(move || {
+            for settings in starts {
+                let mut server = command("postgres");
+                server.arg("-D").arg(&place).args(["-p", &port.to_string()]);
+                for setting in settings {
+                    server.args(["-c", &setting]);
+                }
+                let mut server = server.spawn().expect("postgres runs");
+                running.store(server.id(), Ordering::SeqCst);
+                let _ = server.wait();
+                running.store(0, Ordering::SeqCst);
+            }
+        });
+        let address = Address {
+            scheme: "postgres".to_owned(),
+            user: "postgres".to_owned(),
+            password: String::new(),
+            host: format!("127.0.0.1:{port}"),
+            parameters: String::new(),
+        };
+        let cluster = Cluster {
+            address,
+            server: Some(Server { data, id, start }),
+            janitor,
+        };
+        cluster.start(&[]);
+        cluster
+    }
+
+    fn server(&self) -> &Server {
+        self.server.as_ref().expect("a server of our own")
+    }
+
+    /// The folder of its data.
+    pub fn data(&self) -> &Path {
+        &self.server().data
+    }
+
+    /// Starts the server after it has ended; it answers a moment later.
+    pub fn start(&self, more: &[&str]) {
+        let always = ["listen_addresses=127.0.0.1", "unix_socket_directories="];
+        let settings = always.iter().chain(more).map(|&text| text.to_owned());
+        let server = self.server();
+        server.start.send(settings.collect()).expect("its thread");
+        wait_for("the server does not start", || {
+            server.id.load(Ordering::SeqCst) != 0
+        });
+    }
+
+    /// Kills the server with all its processes, as a power cut ends them; none runs when this
+    /// returns. Its lock file stays, as it does then.
+    pub fn kill(&self) {
+        let server = self.server();
+        let id = server.id.load(Ordering::SeqCst);
+        assert!(id != 0, "the server runs");
+        let mut all = vec![id];
+        all.extend(children(id));
+        let ids = all.iter().map(u32::to_string);
+        // Some of them may have ended by themselves meanwhile.
+        let killed = Command::new("kill").arg("-KILL").args(ids).output();
+        drop(killed.expect("kill runs"));
+        wait_for("the server does not end", || {
+            server.id.load(Ordering::SeqCst) != id && !all.iter().any(|id| runs(*id))
+        });
+    }
+
     /// Runs statements as the superuser, as soon as the server answers.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "another program starts; nothing else tells when it answers"
-    )]
     pub fn run(&self, database: &str, statements: &[String]) {
-        for tries in 0.. {
+        let url = self.superuser(database);
+        wait_for("the cluster does not do what it is told", || {
             let mut psql = command("psql");
-            psql.args([
-                "-X",
-                "-q",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-h",
-                "127.0.0.1",
-                "-U",
-                "postgres",
-            ]);
-            psql.args(["-p", &self.port.to_string(), "-d", database]);
+            psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &url]);
             for statement in statements {
                 psql.args(["-c", statement]);
             }
-            if psql.status().expect("psql runs").success() {
-                return;
-            }
-            assert!(tries < 100, "the cluster does not start");
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
+            psql.status().expect("psql runs").success()
+        });
     }
 
     /// A fresh database with a role of its own, set as an installation has to set it. Blocks.
     pub fn database(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::SeqCst));
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        let name = format!("jiaoyi_test_{}_{number}", std::process::id());
+        {
+            let janitor = self.janitor.lock();
+            let mut janitor = janitor.unwrap_or_else(PoisonError::into_inner);
+            let told = janitor.stdin.as_mut().expect("a pipe");
+            writeln!(told, "{name}").expect("the janitor lives");
+        }
+        let password = self.address.password.trim_start_matches(':');
         self.run(
             "postgres",
             &[
-                format!("CREATE ROLE {name} LOGIN"),
+                format!("CREATE ROLE {name} LOGIN PASSWORD '{password}'"),
                 format!("ALTER ROLE {name} SET lock_timeout = '250ms'"),
                 format!("ALTER ROLE {name} SET deadlock_timeout = '50ms'"),
                 format!("CREATE DATABASE {name} OWNER {name} TEMPLATE template0 ENCODING 'UTF8'"),
@@ -130,6 +314,22 @@ impl Cluster {
 
     /// The URL of a database for a role of the cluster.
     pub fn url(&self, role: &str, database: &str) -> String {
-        format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
+        self.address.url(role, database)
+    }
+
+    /// The URL of a database for its superuser.
+    pub fn superuser(&self, database: &str) -> String {
+        self.url(&self.address.user, database)
+    }
+}
+
+/// A server that was started for one test alone ends with it.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(server) = &self.server
+            && server.id.load(Ordering::SeqCst) != 0
+        {
+            self.kill();
+        }
     }
 }

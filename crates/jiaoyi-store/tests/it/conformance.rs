@@ -7,14 +7,17 @@ use futures_util::future::join_all;
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::audit::{Event, Link};
 use jiaoyi_domain::decide::{Answer, Refusal};
+use jiaoyi_store::schema::MIGRATIONS;
 use jiaoyi_store::{Database, Snapshot, Store, StoreError};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, mpsc};
-use tokio_postgres::NoTls;
+use std::time::Duration;
 
-const NOW: Instant = Instant(1_767_000_000_000);
+pub const NOW: Instant = Instant(1_767_000_000_000);
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn databases() -> Vec<Database> {
+pub async fn databases() -> Vec<Database> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::SeqCst);
     let file = format!("jiaoyi-store-{}-{number}.db", std::process::id());
@@ -166,9 +169,9 @@ async fn tables_of_a_newer_version_are_left_alone() {
                 file.execute_batch(newer).unwrap();
             }
             Database::Postgres(url) => {
-                let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-                tokio::spawn(connection);
-                client.batch_execute(newer).await.unwrap();
+                let path = url.rsplit('/').next().unwrap();
+                let name = path.split('?').next().unwrap();
+                Cluster::get().run(name, &[newer.to_owned()]);
             }
         }
         let refused = [
@@ -181,5 +184,76 @@ async fn tables_of_a_newer_version_are_left_alone() {
             let said = error.to_string();
             assert!(said.contains("made by a newer version"), "{said}");
         }
+    }
+}
+
+/// One node does not give up what another is taking in; another database is none of its business.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_under_way_is_seen_by_other_nodes_of_the_database_only() {
+    let others = databases().await;
+    for (database, other) in databases().await.iter().zip(&others) {
+        let open = |database, drawn| Store::open(database, [drawn; 16], NOW).unwrap();
+        let nodes = [open(database, 1), open(database, 2), open(other, 3)];
+        let free = || nodes.each_ref().map(|node| node.nobody_imports().unwrap());
+        assert_eq!(free(), [true; 3], "{database}");
+        let mark = nodes[0].import_under_way().unwrap();
+        let second = nodes[1].import_under_way().unwrap();
+        assert_eq!(free(), [false, false, true], "{database}");
+        drop(mark);
+        assert_eq!(free(), [false, false, true], "{database}");
+        drop(second);
+        assert_eq!(free(), [true; 3], "{database}");
+        nodes.iter().for_each(Store::close);
+    }
+}
+
+/// `verify` looks things up while it reads on, however much there is to read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_can_be_asked_while_it_is_read() {
+    const COMMANDS: usize = 3_000;
+    for database in databases().await {
+        let store = Store::open(&database, [1; 16], NOW).unwrap();
+        let rows: Vec<_> = (0..COMMANDS)
+            .map(|number| key(u16::try_from(number).unwrap(), 1))
+            .collect();
+        for some in rows.chunks(1_000) {
+            let submitted = some.iter().map(|row| store.submit(count(&[*row])));
+            for answer in join_all(submitted).await {
+                assert_eq!(answer.unwrap(), Answer::Done, "{database}");
+            }
+        }
+        let snapshot = store.snapshot().unwrap();
+        let (done, counted) = mpsc::channel();
+        std::thread::spawn(move || {
+            let (mut events, mut answers) = (0, 0);
+            let read = snapshot.scan_buckets::<Event>(0, 4096, |_| {
+                events += 1;
+                answers += snapshot.query("last_book_day", &[]).unwrap().len();
+            });
+            drop(done.send(read.map(|()| (events, answers))));
+        });
+        let counted = tokio::task::block_in_place(|| counted.recv_timeout(PATIENCE));
+        let counted = counted.expect("it is read to its end").unwrap();
+        assert_eq!(counted, (COMMANDS, COMMANDS), "{database}");
+        store.close();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_of_migrations_changes_nothing() {
+    for database in databases().await {
+        for _ in 0..2 {
+            let plan = database.migration_plan().unwrap();
+            assert_eq!((plan.known, plan.missing.len()), (0, MIGRATIONS.len()));
+            let bytes = match database {
+                Database::Sqlite(_) => "key_hash blob not null",
+                Database::Postgres(_) => "key_hash bytea not null",
+            };
+            assert!(plan.missing[0].1.contains(bytes), "{database}");
+        }
+        Store::open(&database, [1; 16], NOW).unwrap().close();
+        let plan = database.migration_plan().unwrap();
+        let newest = MIGRATIONS.last().unwrap().0;
+        assert_eq!((plan.known, plan.missing.len()), (newest, 0), "{database}");
     }
 }

@@ -19,7 +19,7 @@ async fn open(name: &str, drawn: u8) -> Store {
 
 /// A connection of the superuser.
 async fn admin(database: &str) -> Client {
-    let url = Cluster::get().url("postgres", database);
+    let url = Cluster::get().superuser(database);
     let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
@@ -189,4 +189,45 @@ async fn writers_that_meet_do_not_deadlock() {
     let deadlocks: i64 = admin.query_one(counted, &[&name]).await.unwrap().get(0);
     assert_eq!(deadlocks, 0);
     nodes.iter().for_each(Store::close);
+}
+
+/// A setting that makes commits forgettable comes with a new connection: nothing is acknowledged
+/// over it, and the reason is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_are_asserted_again_after_a_reconnect() {
+    let name = Cluster::get().database();
+    let store = open(&name, 7).await;
+    let row = key(19, 1);
+    let mut acknowledged = 0;
+    let admin = admin(&name).await;
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+               WHERE usename = $1";
+    for (setting, wrong, right) in [
+        ("synchronous_commit", "off", "on"),
+        ("lock_timeout", "0", "'250ms'"),
+        ("default_transaction_read_only", "on", "off"),
+    ] {
+        store.submit(count(&[row])).await.unwrap();
+        acknowledged += 1;
+        let set = |value: &str| format!("ALTER ROLE {name} SET {setting} = {value}");
+        admin.batch_execute(&set(wrong)).await.unwrap();
+        let connections: i64 = admin.query_one(cut, &[&name]).await.unwrap().get(0);
+        assert!(connections > 0);
+        let said = store.submit(count(&[row])).await.unwrap_err().to_string();
+        assert!(said.contains(&format!("{setting} is ")), "{said}");
+        assert!(
+            said.contains("ALTER ROLE") || said.contains("primary"),
+            "{said}"
+        );
+        while store.can_write() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        admin.batch_execute(&set(right)).await.unwrap();
+        while store.submit(count(&[row])).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        acknowledged += 1;
+    }
+    assert_eq!(tries(&store, &row).await, acknowledged);
+    store.close();
 }

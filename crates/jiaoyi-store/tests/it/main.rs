@@ -5,6 +5,7 @@
 
 mod cluster;
 mod conformance;
+mod copies;
 mod distributed;
 mod doubt;
 mod histories;

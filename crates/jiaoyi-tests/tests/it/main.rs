@@ -1,8 +1,10 @@
-//! Scenarios over the whole platform: real pages over real sockets, the sandbox as the channels, an
-//! embedded database, one test clock. Each ends with `verify`.
+//! Scenarios over the whole platform: real pages over real sockets, the sandbox as the channels, a
+//! database (an embedded one unless `JIAOYI_TEST_ENGINE` says otherwise), one test clock. Each ends
+//! with `verify`.
 
 #[path = "../../../jiaoyi-store/tests/it/cluster.rs"]
 mod cluster;
+mod copies;
 mod guessing;
 mod harness;
 mod locks;

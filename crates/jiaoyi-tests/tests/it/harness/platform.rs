@@ -260,6 +260,18 @@ impl World {
         self.serve();
     }
 
+    /// Ends the platform, so that nothing uses its database.
+    pub async fn stop(&mut self) {
+        self.stop_pages().await;
+        self.platform.store.close();
+    }
+
+    /// Opens the platform on another database, as an operator does who names it in the configuration.
+    pub async fn move_to(&mut self, url: &str) {
+        std::fs::write(self.folder.0.join(DATABASE_NOTE), url).expect("a file");
+        self.restart().await;
+    }
+
     /// Ends everything.
     pub async fn end(&mut self) {
         self.stop_pages().await;
@@ -355,18 +367,26 @@ impl World {
 /// The database of a test: a file in its folder, or, with `JIAOYI_TEST_ENGINE=postgres`, one of its
 /// own in this process's cluster; the folder remembers which, so that a restart finds it again.
 fn database_of(folder: &Folder) -> Database {
-    if std::env::var("JIAOYI_TEST_ENGINE").as_deref() != Ok("postgres") {
-        return Database::Sqlite(folder.0.join("jiaoyi.db"));
-    }
-    let note = folder.0.join("database.txt");
+    let note = folder.0.join(DATABASE_NOTE);
     let url = std::fs::read_to_string(&note).unwrap_or_else(|_| {
-        let cluster = Cluster::get();
-        let name = cluster.database();
-        let url = cluster.url(&name, &name);
+        let url = match std::env::var("JIAOYI_TEST_ENGINE").as_deref() {
+            Ok("postgres") => fresh_server_database(),
+            _ => format!("sqlite:{}", folder.0.join("jiaoyi.db").display()),
+        };
         std::fs::write(&note, &url).expect("a file");
         url
     });
     url.parse().expect("a database")
+}
+
+/// The file in which a test's folder names its database.
+const DATABASE_NOTE: &str = "database.txt";
+
+/// The URL of a fresh database of this process's cluster.
+pub fn fresh_server_database() -> String {
+    let cluster = Cluster::get();
+    let name = cluster.database();
+    cluster.url(&name, &name)
 }
 
 async fn open(

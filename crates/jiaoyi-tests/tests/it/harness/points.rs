@@ -4,7 +4,7 @@
 use jiaoyi_store::StoreError;
 use jiaoyi_store::engine::{Aside, Backend, Boxed, RawRows};
 use jiaoyi_store::lane::{Item, Reply};
-use jiaoyi_store::{Snapshot, Urgency};
+use jiaoyi_store::{ImportUnderWay, Snapshot, Urgency};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -129,6 +129,14 @@ impl Backend for Pointed {
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
         self.inner.snapshot()
+    }
+
+    fn import_under_way(&self) -> Result<ImportUnderWay, StoreError> {
+        self.inner.import_under_way()
+    }
+
+    fn nobody_imports(&self) -> Result<bool, StoreError> {
+        self.inner.nobody_imports()
     }
 
     fn url(&self) -> &str {

@@ -34,16 +34,27 @@ pub struct Installation {
     pub folder: PathBuf,
     pub portal: String,
     pub sandbox: String,
+    /// The database as `--database` names it.
+    pub database: String,
     /// What the portal is started with.
     pub around: Around,
     _sandbox: Running,
 }
 
 impl Installation {
+    /// As [`Installation::over`], with a file in its folder as the database.
+    pub async fn new(name: &str, log: Option<&'static str>) -> Result<Installation> {
+        Installation::over(name, log, "sqlite:jiaoyi.db").await
+    }
+
     /// Makes keys, identities, configuration and policies, and starts the sandbox.
     ///
     /// `log` is what both processes are told to log.
-    pub async fn new(name: &str, log: Option<&'static str>) -> Result<Installation> {
+    pub async fn over(
+        name: &str,
+        log: Option<&'static str>,
+        database: &str,
+    ) -> Result<Installation> {
         let folder =
             std::env::temp_dir().join(format!("jiaoyi-robust-{name}-{}", std::process::id()));
         if folder.exists() {
@@ -67,6 +78,7 @@ impl Installation {
         let installation = Installation {
             portal: format!("http://127.0.0.1:{port}"),
             sandbox: address,
+            database: database.to_owned(),
             folder,
             around,
             _sandbox: sandbox,
@@ -77,9 +89,9 @@ impl Installation {
 
     fn configure(&self, port: u16) -> Result<()> {
         run(&self.folder, &["keys", "new", "keys.toml"])?;
-        let sandbox = &self.sandbox;
+        let (sandbox, database) = (&self.sandbox, &self.database);
         let text = format!(
-            "database_url = \"sqlite:jiaoyi.db\"\nlisten = \"127.0.0.1:{port}\"\n\
+            "database_url = \"{database}\"\nlisten = \"127.0.0.1:{port}\"\n\
              public_url = \"{}\"\nissuer = \"演示医保局\"\nkeys = \"keys.toml\"\n\
              channels = \"channels/channels.toml\"\nwallet_hosts = [\"{sandbox}\"]\ndemo = true\n\n\
              [budgets]\nmisses_per_device_hour = 0\nlookups_per_address_minute = 0\n\

@@ -285,6 +285,48 @@ fn commands_over_data_say_what_they_cannot_read() {
                     0,
                     "0 migrations missing",
                 ),
+                ("copy --from sqlite:jiaoyi.db", 2, "--to"),
+                (
+                    "copy --from sqlite:jiaoyi.db --to sqlite:./jiaoyi.db",
+                    2,
+                    "the same database",
+                ),
+                (
+                    "copy --from sqlite:none.db --to sqlite:b.db",
+                    7,
+                    "there is no database",
+                ),
+                (
+                    "copy --from sqlite:text --to sqlite:b.db",
+                    7,
+                    "text: this is no database",
+                ),
+                (
+                    "copy --from sqlite:jiaoyi.db --to sqlite:none/b.db",
+                    3,
+                    "make it first",
+                ),
+                (
+                    "copy --from sqlite:jiaoyi.db --to postgres://nobody:secret@127.0.0.1:9/x",
+                    7,
+                    "postgres://nobody@127.0.0.1:9/x: error connecting to server: ",
+                ),
+                (
+                    "copy --from sqlite:jiaoyi.db --to sqlite:copy.db",
+                    0,
+                    "all of them equal",
+                ),
+                (
+                    "copy --from sqlite:jiaoyi.db --to sqlite:copy.db",
+                    5,
+                    "holds data already",
+                ),
+                (
+                    "copy --from sqlite:jiaoyi.db --to sqlite:copy.db --compare --json",
+                    0,
+                    "\"ok\":true",
+                ),
+                ("verify --database sqlite:copy.db", 0, "0 violations"),
                 ("voucher verify text", 2, "--keys"),
                 ("voucher verify --keys none.json text", 3, "no such file"),
                 ("voucher verify --keys text text", 2, "/verify/keys"),

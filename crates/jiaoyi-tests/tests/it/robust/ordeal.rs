@@ -2,11 +2,12 @@
 //! payers were told, what the channels saw and what is in the database agree.
 
 use super::browser::{Browser, client};
-use super::installation::Installation;
+use super::installation::{Installation, free_port};
 use super::payers::{Acts, Counts, Journal, World, arrivals};
 use super::people::{Form, Person, person};
 use super::process::{Running, command, run};
 use super::shim::Faults;
+use crate::cluster::Cluster;
 use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,8 @@ pub enum Under {
     Shim,
     /// So many handles and no more.
     Handles(u32),
+    /// A PostgreSQL server of its own, which can be killed.
+    Server,
 }
 
 /// What a run showed.
@@ -44,7 +47,8 @@ pub enum Under {
 pub struct Outcome {
     /// What was done to the portal, by name.
     pub done: Vec<(&'static str, u64)>,
-    /// From the start of the process to its first page, in ms, sorted.
+    /// From the start of the process (of the server's, if that was down) until the portal serves, in
+    /// ms, sorted.
     pub restarts_ms: Vec<u128>,
     /// How often the portal ended by itself with code 7.
     pub gave_up: u64,
@@ -64,6 +68,9 @@ pub struct Outcome {
     pub verify: String,
 }
 
+/// Within so much time a portal serves again whose database server came back.
+const SERVES_AGAIN: Duration = Duration::from_secs(30);
+
 /// One run.
 pub struct Ordeal {
     pub installation: Installation,
@@ -71,6 +78,8 @@ pub struct Ordeal {
     pub outcome: Outcome,
     /// The disk that can fail, if there is one.
     pub faults: Option<Faults>,
+    /// The database server, if there is one.
+    server: Option<Cluster>,
     load: Load,
     portal: Option<Running>,
     world: World,
@@ -82,13 +91,24 @@ pub struct Ordeal {
 impl Ordeal {
     /// Makes an installation, starts its portal over what is `under` it, and lets payers come.
     pub async fn begin(name: &str, load: Load, under: Under) -> Result<Ordeal> {
-        let mut installation = Installation::new(name, None).await?;
+        let server = match under {
+            Under::Server => Some(Cluster::new(free_port()?)),
+            Under::Nothing | Under::Shim | Under::Handles(_) => None,
+        };
+        let database = server.as_ref().map_or_else(
+            || "sqlite:jiaoyi.db".to_owned(),
+            |server| {
+                let name = server.database();
+                server.url(&name, &name)
+            },
+        );
+        let mut installation = Installation::over(name, None, &database).await?;
         let count = load.seconds_max * load.payers_per_second;
         let people: Vec<Person> = (0..count).map(|n| person(n, "990101")).collect();
         installation.import("roster.csv", Form::Utf8, people.iter().cloned())?;
         let mut faults = None;
         match under {
-            Under::Nothing => {}
+            Under::Nothing | Under::Server => {}
             Under::Shim => {
                 let shim = faults.insert(Faults::under(&installation.folder, load.seed)?);
                 installation.around.environment = shim.shim.environment();
@@ -114,6 +134,7 @@ impl Ordeal {
             probe,
             outcome: Outcome::default(),
             faults,
+            server,
             load,
             portal: Some(portal),
             world,
@@ -136,15 +157,42 @@ impl Ordeal {
         self.faults.as_mut().map_or(Ok(()), Faults::ended)
     }
 
+    /// Kills the database server with all its processes, as a power cut would.
+    pub fn kill_server(&mut self) -> Result<()> {
+        self.server.as_ref().context("a server")?.kill();
+        Ok(())
+    }
+
+    /// Starts the database server again, and the portal unless it has lived on; waits until the
+    /// portal serves.
+    pub async fn start_server(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        let server = self.server.as_ref().context("a server")?;
+        server.start(&[]);
+        if self.portal.is_none() {
+            // What a supervisor waits for as well.
+            tokio::task::block_in_place(|| server.run("postgres", &["SELECT 1".to_owned()]));
+            return self.start_since(begun).await;
+        }
+        let serves = self.is_ready(true, SERVES_AGAIN).await?;
+        ensure!(serves, "the server is back and the portal does not serve");
+        self.outcome.restarts_ms.push(begun.elapsed().as_millis());
+        Ok(())
+    }
+
     /// Starts the portal after it has ended, again if it gives up, and waits for its first page.
     pub async fn start(&mut self) -> Result<()> {
+        self.start_since(Instant::now()).await
+    }
+
+    async fn start_since(&mut self, begun: Instant) -> Result<()> {
         for _ in 0..STARTS_MAX {
             let mut portal = self.installation.serve()?;
             let answers = self.installation.answers(&mut portal, &self.probe).await;
             self.portal = Some(portal);
             match answers {
-                Ok(took) => {
-                    self.outcome.restarts_ms.push(took.as_millis());
+                Ok(_) => {
+                    self.outcome.restarts_ms.push(begun.elapsed().as_millis());
                     return Ok(());
                 }
                 Err(error) => ensure!(self.gave_up()?, error),
@@ -239,10 +287,8 @@ fn finish(world: &World, outcome: &mut Outcome) {
     outcome.refused_requests = world.counts.refused.load(Ordering::Relaxed);
 }
 
-const VERIFY: [&str; 12] = [
+const VERIFY: [&str; 10] = [
     "verify",
-    "--database",
-    "sqlite:jiaoyi.db",
     "--keys",
     "keys.toml",
     "--settled",
@@ -270,6 +316,7 @@ async fn settle(
         std::fs::write(installation.folder.join("books.json"), &text)?;
         let books: serde_json::Value = serde_json::from_str(&text)?;
         let verified = command(&VERIFY)?
+            .args(["--database", &installation.database])
             .current_dir(&installation.folder)
             .output()?;
         outcome.verify = String::from_utf8_lossy(&verified.stdout).trim().to_owned();
@@ -325,7 +372,7 @@ fn lie(installation: &Installation, journal: &Path) -> Result<()> {
     let words = [
         "verify",
         "--database",
-        "sqlite:jiaoyi.db",
+        &installation.database,
         "--journal",
         "lie.ndjson",
         "--json",
