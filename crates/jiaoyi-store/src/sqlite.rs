@@ -52,7 +52,7 @@ pub(crate) fn open(path: &Path, writer: bool) -> Result<Connection, StoreError> 
     })
 }
 
-fn set(connection: &mut Connection, writer: bool) -> rusqlite::Result<()> {
+pub(crate) fn set(connection: &mut Connection, writer: bool) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(256);
     // Without this a statement is compiled anew whenever another value is bound to a compared
     // column, because the value could speak for another plan: half of the writer's time.

@@ -15,6 +15,7 @@ mod races;
 mod restarts;
 mod robust;
 mod rosters;
+mod sim;
 mod statuses;
 mod surplus;
 mod troubled;
