@@ -119,12 +119,15 @@ async fn main() -> Result<()> {
             let rows = option(&words, "--rows", 1_000_000)?;
             println!("{}", load::import(rows, form).await?);
         }
+        // On a thread of its own: within this runtime tasks are made to yield to its other tasks.
         Some("sim") => {
             let (first, seeds) = (
                 option(&words, "--first", 1)?,
                 option(&words, "--seeds", 100_000)?,
             );
-            simulate(first, seeds, words.iter().any(|word| word == "--trace"))?;
+            let trace = words.iter().any(|word| word == "--trace");
+            let played = std::thread::spawn(move || simulate(first, seeds, trace));
+            played.join().ok().context("the simulator panicked")??;
         }
         Some("meanwhile") => {
             let rows = option(&words, "--rows", 300_000)?;

@@ -246,6 +246,9 @@ impl Books {
             world.pause(50, most).await;
             for pause_ms in NOTICE_PAUSES_MS {
                 body["signed"] = json!(world.now().0);
+                if world.strikes(world.troubles.notice / 4) {
+                    world.pause(MINUTE_MS, 8 * MINUTE_MS).await;
+                }
                 let node = usize::try_from(world.below(2)).unwrap_or(0);
                 let raw = RawNotice {
                     headers: Vec::new(),
@@ -278,10 +281,10 @@ impl Books {
         let executor = Arc::clone(&world);
         executor.executor.spawn(None, async move {
             world.pause(SECOND_MS, 10 * MINUTE_MS).await;
-            let state = if world.strikes(world.troubles.channel / 10) {
+            let state = if world.strikes(world.troubles.channel / 3) {
                 world.saw(Situation::RefundClosed);
                 "closed"
-            } else if world.strikes(world.troubles.channel / 20) {
+            } else if world.strikes(world.troubles.channel / 4) {
                 world.saw(Situation::RefundAbnormal);
                 "abnormal"
             } else {
@@ -443,7 +446,7 @@ impl Wire {
             world.wrong(format!("{no}: more was asked back than was paid"));
             return RefundOutcome::Closed { code };
         }
-        if world.strikes(world.troubles.channel / 8) {
+        if world.strikes(world.troubles.channel / 2) {
             world.saw(Situation::ShortOfBalance);
             return RefundOutcome::ShortOfBalance;
         }

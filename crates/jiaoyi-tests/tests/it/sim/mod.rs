@@ -159,7 +159,7 @@ pub fn play(seed: u64) -> Outcome {
         .spawn(None, node::turn_clocks(Arc::clone(&world)));
     let payers: Arc<Mutex<Vec<Payer>>> = Arc::default();
     let people = 1 + world.below(u64::from(PEOPLE));
-    for number in 1..=u8::try_from(2 + world.below(5)).unwrap_or(2) {
+    for number in 1..=u8::try_from(3 + world.below(8)).unwrap_or(2) {
         let payers = Arc::clone(&payers);
         let end = move |payer| lock(&payers).push(payer);
         world

@@ -9,7 +9,7 @@ use super::world::World;
 use jiaoyi_app::platform::Platform;
 use jiaoyi_app::portal::{
     BillState, BillView, LookupAnswer, LookupRequest, OrderStatus, OrderView, Portal, PortalError,
-    StartAnswer, StartRequest, Visitor,
+    RecordAnswer, StartAnswer, StartRequest, Visitor,
 };
 use jiaoyi_domain::OrderNo;
 use jiaoyi_domain::attempt::Attempt;
@@ -360,6 +360,15 @@ impl Payer {
             } => {
                 self.start(&bill, method, &key, true).await;
             }
+            BillState::Locked {
+                mine: None,
+                may_displace: false,
+                ..
+            } => {
+                // Comes back when the other one has had three minutes.
+                self.world.pause(2 * MINUTE_MS, 4 * MINUTE_MS).await;
+                self.start(&bill, method, &key, true).await;
+            }
             BillState::NothingToPay => {
                 let reference = bill.bill_ref.clone();
                 let answer = self.ask(move |platform, visitor| {
@@ -389,7 +398,7 @@ impl Payer {
         };
         let last = |payer: &Payer| payer.held.len().wrapping_sub(1);
         match world.below(9) {
-            0..3 => {
+            0..2 => {
                 world.pause(3 * SECOND_MS, MINUTE_MS).await;
                 self.pay(last(self)).await;
             }
@@ -415,7 +424,7 @@ impl Payer {
                     self.pay(0).await;
                 }
             }
-            7 => {
+            2 | 7 => {
                 // Two windows: both are paid as fast as fingers are.
                 let method = self.method();
                 let before = self.held.len();
@@ -430,14 +439,42 @@ impl Payer {
     }
 }
 
+impl Payer {
+    /// Adds the receipt of an order to the list of another device.
+    async fn keep_receipt(&mut self, order: &str) {
+        let (text, device) = (order.to_owned(), [self.visitor.device[0] | 0x80; 32]);
+        let added = self.ask(move |platform, mut visitor| {
+            let text = text.clone();
+            visitor.device = device;
+            async move { platform.add_record(&visitor, &text).await }
+        });
+        if let Some(answer) = added.await
+            && answer != RecordAnswer::Added
+        {
+            self.world
+                .wrong(format!("a receipt is not taken: {answer:?}"));
+        }
+    }
+}
+
 /// A payer's whole day; what is held is left in `pages` for the end.
 pub async fn day(world: Arc<World>, number: u8, people: u64, end: impl FnOnce(Payer) + Send) {
     let mut payer = Payer::new(&world, number);
-    world.pause(0, 22 * MINUTE_MS).await;
-    let person = usize::try_from(world.below(people)).unwrap_or(0);
-    for _ in 0..=world.below(3) {
+    world.pause(0, world.rush_ms).await;
+    for _ in 0..=world.below(5) {
+        let person = usize::try_from(world.below(people)).unwrap_or(0);
         payer.visit(person).await;
-        world.pause(SECOND_MS, 8 * MINUTE_MS).await;
+        if world.below(4) == 0 && !payer.held.is_empty() {
+            let held = payer.held.len() as u64;
+            let place = usize::try_from(world.below(held)).unwrap_or(0);
+            payer.pay(place).await;
+        }
+        if let Some(order) = payer.orders.last().cloned()
+            && world.below(3) == 0
+        {
+            payer.keep_receipt(&order).await;
+        }
+        world.pause(SECOND_MS, 5 * MINUTE_MS).await;
     }
     end(payer);
 }

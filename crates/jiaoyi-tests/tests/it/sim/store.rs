@@ -126,7 +126,7 @@ impl Lanes {
 
     /// The time on the line to the database; the node may die meanwhile.
     async fn line(&self, whereabouts: &str) {
-        self.world.pause(0, 3).await;
+        self.world.pause(0, self.world.line_ms).await;
         self.world.may_crash(self.node, whereabouts).await;
     }
 
@@ -250,7 +250,7 @@ impl Lanes {
                 Next::Load(needs) => {
                     self.line("while it loads").await;
                     let found = self.world.database.load(&needs);
-                    self.world.pause(0, 3).await;
+                    self.world.pause(0, self.world.line_ms).await;
                     lane.loaded(found);
                 }
                 Next::Write(plan) => {
@@ -284,7 +284,6 @@ impl Lanes {
     }
 
     fn send_on(&self, item: Item) {
-        self.world.saw(Situation::WideBatch);
         self.push(self.places.len() - 1, Job::Command(item));
     }
 }
@@ -329,7 +328,11 @@ async fn work(lanes: Arc<Lanes>, place: usize, mut lane: Lane) {
 
 impl Backend for Lanes {
     fn submit(&self, _: Urgency, item: Item) -> Result<(), StoreError> {
-        self.push(self.place_of(&item), Job::Command(item));
+        let place = self.place_of(&item);
+        if place > 0 && place + 1 == self.places.len() {
+            self.world.saw(Situation::WideBatch);
+        }
+        self.push(place, Job::Command(item));
         Ok(())
     }
 

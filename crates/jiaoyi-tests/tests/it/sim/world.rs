@@ -25,7 +25,7 @@ pub const TROUBLED_MS: i64 = 45 * MINUTE_MS;
 /// Nodes over one database.
 pub const NODES: usize = 2;
 /// Insured people.
-pub const PEOPLE: u16 = 4;
+pub const PEOPLE: u16 = 6;
 /// A county whose aid pays everything.
 const COUNTY_OF_AID: &str = "990501";
 /// Most crashes of one seed.
@@ -33,7 +33,13 @@ const CRASHES_MAX: u32 = 6;
 
 /// The last one has nothing to pay.
 fn people() -> Vec<Person> {
-    let region = |n| if n + 1 == PEOPLE { COUNTY_OF_AID } else { DEMO_COUNTY };
+    let region = |n| {
+        if n + 1 == PEOPLE {
+            COUNTY_OF_AID
+        } else {
+            DEMO_COUNTY
+        }
+    };
     (0..PEOPLE).map(|n| person(n, region(n))).collect()
 }
 
@@ -89,6 +95,10 @@ pub struct World {
     pub troubles: Troubles,
     /// Whether each bucket group has a lane of its own beside a wide one, as on a server.
     pub split_lanes: bool,
+    /// The longest time on the line to the database, in milliseconds.
+    pub line_ms: i64,
+    /// Within how long the payers come.
+    pub rush_ms: i64,
     /// What payers were told, in the form of `verify --journal`.
     pub journal: Mutex<Vec<String>>,
     pub broken: Mutex<Vec<String>>,
@@ -104,6 +114,8 @@ impl World {
         let mut chance = Chance::new(seed);
         let troubles = Troubles::drawn(&mut chance);
         let split_lanes = chance.below(2) == 0;
+        let line_ms = [3, 30, 250][usize::try_from(chance.below(3)).unwrap_or(0)];
+        let rush_ms = [MINUTE_MS, 22 * MINUTE_MS][usize::try_from(chance.below(2)).unwrap_or(0)];
         let books = ChannelCode::ALL.map(|code| (code, Arc::new(Books::new(code))));
         Arc::new(World {
             template,
@@ -115,6 +127,8 @@ impl World {
             people: people(),
             troubles,
             split_lanes,
+            line_ms,
+            rush_ms,
             journal: Mutex::default(),
             broken: Mutex::default(),
             seen: Mutex::default(),
