@@ -152,6 +152,8 @@ fn simulate(first: u64, seeds: u64, trace: bool) -> Result<()> {
         for seed in first..first + seeds {
             let outcome = sim::play(seed);
             println!("{}", outcome.trace.join("\n"));
+            let digest: String = outcome.digest.iter().map(|b| format!("{b:02x}")).collect();
+            println!("seed {seed}: {digest}");
             ensure!(outcome.broken.is_empty(), "{}", outcome.broken.join("\n"));
         }
         return Ok(());

@@ -24,22 +24,14 @@ const CHECKPOINT_MS: i64 = MINUTE_MS;
 const CLOCK_MS: i64 = 4 * MINUTE_MS;
 
 /// A process, while it lives and while it does not.
+#[derive(Default)]
 pub struct Node {
-    pub index: usize,
     platform: Mutex<Option<Arc<Platform>>>,
     /// How far its clock is ahead of true time.
     ahead_ms: AtomicI64,
 }
 
 impl Node {
-    pub fn new(index: usize) -> Node {
-        Node {
-            index,
-            platform: Mutex::default(),
-            ahead_ms: AtomicI64::new(0),
-        }
-    }
-
     pub fn platform(&self) -> Option<Arc<Platform>> {
         lock(&self.platform).clone()
     }

@@ -123,7 +123,7 @@ impl World {
             chance: Mutex::new(chance),
             database,
             books: BTreeMap::from(books),
-            nodes: std::array::from_fn(Node::new),
+            nodes: std::array::from_fn(|_| Node::default()),
             people: people(),
             troubles,
             split_lanes,
