@@ -281,10 +281,10 @@ impl Books {
         let executor = Arc::clone(&world);
         executor.executor.spawn(None, async move {
             world.pause(SECOND_MS, 10 * MINUTE_MS).await;
-            let state = if world.strikes(world.troubles.channel / 3) {
+            let state = if world.strikes(world.troubles.refund) {
                 world.saw(Situation::RefundClosed);
                 "closed"
-            } else if world.strikes(world.troubles.channel / 4) {
+            } else if world.strikes(world.troubles.refund) {
                 world.saw(Situation::RefundAbnormal);
                 "abnormal"
             } else {
@@ -446,7 +446,7 @@ impl Wire {
             world.wrong(format!("{no}: more was asked back than was paid"));
             return RefundOutcome::Closed { code };
         }
-        if world.strikes(world.troubles.channel / 2) {
+        if world.strikes(world.troubles.refund) {
             world.saw(Situation::ShortOfBalance);
             return RefundOutcome::ShortOfBalance;
         }

@@ -25,7 +25,6 @@ use jiaoyi_documents::roster::CheckedRow;
 use jiaoyi_domain::decide::ImportPolicy;
 use jiaoyi_domain::person::{Document, DocumentKind, PersonName};
 use jiaoyi_domain::policy::{Pack, demo_packs};
-use jiaoyi_domain::region::RegionTable;
 use jiaoyi_domain::time::{HOUR_MS, MINUTE_MS};
 use jiaoyi_store::memory::Memory;
 use payer::{Payer, Told};
@@ -71,11 +70,7 @@ fn template() -> Arc<Template> {
                 *byte = drawn;
             }
         });
-        let mut template = Template {
-            image: Vec::new(),
-            keys: keyring.to_toml(),
-            regions: RegionTable::with_demo(),
-        };
+        let mut template = Template::new(&keyring);
         let database = Memory::new(START).expect("a database in memory");
         let world = World::new(Arc::new(template.clone()), database, 0, true);
         world

@@ -6,11 +6,12 @@ use super::node::Node;
 use super::seen::Situation;
 use crate::harness::{Person, person};
 use crate::robust::chance::Chance;
+use jiaoyi_crypto::Keyring;
 use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::policy::DEMO_COUNTY;
 use jiaoyi_domain::region::RegionTable;
 use jiaoyi_domain::time::MINUTE_MS;
-use jiaoyi_domain::{Date, Instant};
+use jiaoyi_domain::{Bucket, Date, Instant};
 use jiaoyi_store::memory::Memory;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,16 +32,23 @@ const COUNTY_OF_AID: &str = "990501";
 /// Most crashes of one seed.
 const CRASHES_MAX: u32 = 6;
 
-/// The last one has nothing to pay.
-fn people() -> Vec<Person> {
-    let region = |n| {
-        if n + 1 == PEOPLE {
-            COUNTY_OF_AID
-        } else {
-            DEMO_COUNTY
-        }
-    };
-    (0..PEOPLE).map(|n| person(n, region(n))).collect()
+/// People whose first two share a bucket; the last one has nothing to pay.
+fn people(keyring: &Keyring) -> Vec<Person> {
+    let mut known: BTreeMap<Bucket, u16> = BTreeMap::new();
+    let mut numbers = 0..u16::MAX;
+    let pair = numbers.find_map(|n| {
+        let bucket = keyring.bucket_of("id_card", &person(n, DEMO_COUNTY).id);
+        known.insert(bucket, n).map(|earlier| [earlier, n])
+    });
+    let pair = pair.expect("there are more people than buckets");
+    let others = numbers.take(usize::from(PEOPLE) - 3);
+    let mut people: Vec<Person> = pair
+        .into_iter()
+        .chain(others)
+        .map(|n| person(n, DEMO_COUNTY))
+        .collect();
+    people.push(person(0, COUNTY_OF_AID));
+    people
 }
 
 /// What every seed begins with: policies and a roster, made once.
@@ -49,6 +57,19 @@ pub struct Template {
     pub image: Vec<u8>,
     pub keys: String,
     pub regions: RegionTable,
+    pub people: Vec<Person>,
+}
+
+impl Template {
+    /// Without an image: the database is still to be filled.
+    pub fn new(keyring: &Keyring) -> Template {
+        Template {
+            image: Vec::new(),
+            keys: keyring.to_toml(),
+            regions: RegionTable::with_demo(),
+            people: people(keyring),
+        }
+    }
 }
 
 /// How much trouble a seed makes, in thousandths of whatever can go wrong; some seeds make none of a
@@ -61,6 +82,7 @@ pub struct Troubles {
     pub network: u64,
     pub channel: u64,
     pub notice: u64,
+    pub refund: u64,
     pub clock: u64,
 }
 
@@ -78,6 +100,7 @@ impl Troubles {
             network: of(80),
             channel: of(300),
             notice: of(400),
+            refund: of(500),
             clock: of(1_000),
         }
     }
@@ -118,13 +141,13 @@ impl World {
         let rush_ms = [MINUTE_MS, 22 * MINUTE_MS][usize::try_from(chance.below(2)).unwrap_or(0)];
         let books = ChannelCode::ALL.map(|code| (code, Arc::new(Books::new(code))));
         Arc::new(World {
-            template,
             executor: Executor::default(),
             chance: Mutex::new(chance),
             database,
             books: BTreeMap::from(books),
             nodes: std::array::from_fn(|_| Node::default()),
-            people: people(),
+            people: template.people.clone(),
+            template,
             troubles,
             split_lanes,
             line_ms,
