@@ -82,7 +82,8 @@ impl Memory {
     /// A [`Failure`]; then nothing of it is written.
     pub fn write(&self, plan: &Plan) -> Result<(), Failure> {
         let connection = self.lock();
-        within(&connection, || sqlite_batch::write(&connection, plan)).map(drop)
+        within(&connection, || sqlite_batch::write(&connection, plan))?;
+        sqlite_batch::write_late(&connection, plan)
     }
 
     /// Does work that is no command.

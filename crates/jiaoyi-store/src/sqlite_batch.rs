@@ -7,6 +7,8 @@ use crate::sqlite::{self, Bound, execute, query};
 use crate::statements::sql;
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::audit::{Event, Link};
+use jiaoyi_domain::messages::Outbox;
+use jiaoyi_domain::planted::{Bug, has};
 use jiaoyi_domain::record::{Record, TableSpec, Value};
 use jiaoyi_domain::working_set::{Change, Need, TABLES};
 use rusqlite::{Connection, params_from_iter};
@@ -32,17 +34,44 @@ pub(crate) fn load(connection: &Connection, needs: &[Need]) -> Result<Vec<Found>
 
 /// Writes and asserts a plan; how many rows it has. The caller commits.
 pub(crate) fn write(connection: &Connection, plan: &Plan) -> Result<usize, Failure> {
-    for (spec, changes) in &plan.changes {
-        write_table(connection, spec, changes)?;
+    if has(Bug::AuditOutsideTransaction) {
+        write_audit(connection, plan)?;
+        connection.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
     }
+    for (spec, changes) in &plan.changes {
+        if !(has(Bug::OutboxAfterCommit) && spec.name == Outbox::SPEC.name) {
+            write_table(connection, spec, changes)?;
+        }
+    }
+    if !has(Bug::AuditOutsideTransaction) {
+        write_audit(connection, plan)?;
+    }
+    let changes = plan.changes.iter().map(|(_, changes)| changes.len());
+    Ok(changes.sum::<usize>() + plan.events.len() + 1)
+}
+
+/// Writes what leaves when all else is committed; see [`Bug::OutboxAfterCommit`].
+pub(crate) fn write_late(connection: &Connection, plan: &Plan) -> Result<(), Failure> {
+    if !has(Bug::OutboxAfterCommit) {
+        return Ok(());
+    }
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    for (spec, changes) in &plan.changes {
+        if spec.name == Outbox::SPEC.name {
+            write_table(connection, spec, changes)?;
+        }
+    }
+    Ok(connection.execute_batch("COMMIT")?)
+}
+
+fn write_audit(connection: &Connection, plan: &Plan) -> Result<(), Failure> {
     for event in &plan.events {
         let text = sql(Event::SPEC.name, "insert");
         execute(connection, text, &event.values())?;
     }
     let text = sql(Link::SPEC.name, "insert");
     execute(connection, text, &plan.link.values())?;
-    let changes = plan.changes.iter().map(|(_, changes)| changes.len());
-    Ok(changes.sum::<usize>() + plan.events.len() + 1)
+    Ok(())
 }
 
 /// Writes the changes of one table; a statement is looked up once, not once a row.

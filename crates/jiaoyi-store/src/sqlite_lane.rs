@@ -158,6 +158,7 @@ impl SqliteEngine {
     fn commit_plan(&self, plan: &Plan) -> Result<(), Failure> {
         let rows = sqlite_batch::write(&self.connection, plan)?;
         self.connection.execute_batch("COMMIT")?;
+        sqlite_batch::write_late(&self.connection, plan)?;
         self.written.note(rows);
         Ok(())
     }

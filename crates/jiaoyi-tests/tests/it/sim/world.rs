@@ -8,6 +8,7 @@ use crate::harness::{Person, person};
 use crate::robust::chance::Chance;
 use jiaoyi_crypto::Keyring;
 use jiaoyi_domain::channel::ChannelCode;
+use jiaoyi_domain::person::{Document, DocumentKind};
 use jiaoyi_domain::policy::DEMO_COUNTY;
 use jiaoyi_domain::region::RegionTable;
 use jiaoyi_domain::time::MINUTE_MS;
@@ -37,7 +38,9 @@ fn people(keyring: &Keyring) -> Vec<Person> {
     let mut known: BTreeMap<Bucket, u16> = BTreeMap::new();
     let mut numbers = 0..u16::MAX;
     let pair = numbers.find_map(|n| {
-        let bucket = keyring.bucket_of("id_card", &person(n, DEMO_COUNTY).id);
+        let id = person(n, DEMO_COUNTY).id;
+        let document = Document::parse(DocumentKind::IdCard, &id, START.date()).ok()?;
+        let bucket = keyring.bucket_of(document.kind().code(), &document.index_text());
         known.insert(bucket, n).map(|earlier| [earlier, n])
     });
     let pair = pair.expect("there are more people than buckets");
