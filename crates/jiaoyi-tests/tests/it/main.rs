@@ -8,6 +8,7 @@ mod harness;
 mod locks;
 mod notices;
 mod pay;
+mod planted;
 mod points;
 mod poisoned;
 mod proofs;
