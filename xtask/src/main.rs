@@ -11,6 +11,7 @@
 mod bench;
 mod clean_clone;
 mod generate;
+mod planted;
 mod process;
 mod roster_file;
 mod soak;
@@ -50,6 +51,8 @@ enum Command {
     RosterFile(roster_file::Options),
     /// Run the robustness tests at their full length: kill, power, illness, disk, race, …
     Soak(soak::Options),
+    /// Plant twelve bugs, one after the other, and see that the tests notice each
+    Planted(planted::Options),
     /// Clone, build and pay once, as a stranger would, and print how long each part took
     CleanClone(clean_clone::Options),
 }
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::RosterFile(options) => roster_file::run(&options),
         Command::Soak(options) => soak::run(&options),
+        Command::Planted(options) => planted::run(&options),
         Command::CleanClone(options) => clean_clone::run(&options),
     };
     match outcome {

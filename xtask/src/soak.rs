@@ -15,21 +15,25 @@ use crate::process;
                   cargo xtask soak kill --engine postgres --kills 30\n  cargo xtask soak power --cuts 500\n  \
                   cargo xtask soak illness --cuts 100\n  cargo xtask soak disk\n  \
                   cargo xtask soak race --dues 2000\n  cargo xtask soak timing\n  \
-                  cargo xtask soak import --rows 1000000 --form gbk")]
+                  cargo xtask soak import --rows 1000000 --form gbk\n  \
+                  cargo xtask soak sim --seeds 100000 --first 1")]
 pub struct Options {
-    /// kill, power, illness, disk, race, timing, canary, import or meanwhile, and its options
+    /// kill, power, illness, disk, race, timing, canary, import, meanwhile or sim, and its options
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 }
 
 /// `cargo xtask soak`.
 pub fn run(options: &Options) -> Result<bool> {
-    let build = ["build", "--release", "--package", "jiaoyi"];
-    process::must(
-        Command::new(process::cargo())
-            .args(build)
-            .current_dir(process::root()),
-    )?;
+    // The simulator starts no program.
+    if options.words.first().is_none_or(|word| word != "sim") {
+        let build = ["build", "--release", "--package", "jiaoyi"];
+        process::must(
+            Command::new(process::cargo())
+                .args(build)
+                .current_dir(process::root()),
+        )?;
+    }
     let run = [
         "run",
         "--release",

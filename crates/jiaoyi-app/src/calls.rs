@@ -9,9 +9,10 @@ use jiaoyi_domain::decide::{
 };
 use jiaoyi_domain::fact::FactSource;
 use jiaoyi_domain::messages::{Outbox, OutboxId};
+use jiaoyi_domain::planted::{Bug, has};
 use jiaoyi_domain::record::{Column, Record, Value};
 use jiaoyi_domain::refund::Refund;
-use jiaoyi_domain::{AttemptNo, Bucket, RefundNo};
+use jiaoyi_domain::{AttemptNo, Bucket, IdSource, RefundNo};
 use jiaoyi_store::{StoreError, View};
 
 /// The key of an outbox row.
@@ -91,7 +92,11 @@ impl Platform {
         let no = &attempt.attempt_no;
         let mut outcome = self.create(attempt).await;
         if matches!(outcome, CreateOutcome::Unknown { .. }) {
-            outcome = self.create(attempt).await;
+            outcome = if has(Bug::RetryWithNewNumber) {
+                self.create(&self.renumbered(attempt)).await
+            } else {
+                self.create(attempt).await
+            };
         }
         if let CreateOutcome::Unknown { why } | CreateOutcome::Refused { message: why, .. } =
             &outcome
@@ -123,6 +128,22 @@ impl Platform {
         // Only this answer says that handing out was committed.
         let handed_out = self.submit(command).await? == Answer::Done;
         Ok(handover.filter(|_| handed_out))
+    }
+
+    /// The same attempt under another number; see [`Bug::RetryWithNewNumber`].
+    fn renumbered(&self, attempt: &Attempt) -> Attempt {
+        let no = AttemptNo::draw(attempt.bucket, &mut IdSource::new(self.random(), 0));
+        let request = self.keyring.open(&attempt.request_sealed, place::REQUEST);
+        let text = String::from_utf8_lossy(&request.unwrap_or_default())
+            .replace(attempt.attempt_no.as_str(), no.as_str());
+        let request_sealed = self
+            .keyring
+            .seal(text.as_bytes(), place::REQUEST, self.random());
+        Attempt {
+            attempt_no: no,
+            request_sealed,
+            ..attempt.clone()
+        }
     }
 
     async fn create(&self, attempt: &Attempt) -> CreateOutcome {

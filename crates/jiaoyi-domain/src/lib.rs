@@ -17,6 +17,7 @@ pub mod messages;
 pub mod money;
 pub mod order;
 pub mod person;
+pub mod planted;
 pub mod policy;
 pub mod record;
 pub mod refund;

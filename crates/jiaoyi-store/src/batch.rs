@@ -131,7 +131,7 @@ pub enum Verdict {
 }
 
 /// What a batch writes, complete and in order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// The working set's tables in their fixed order, each with its changes in key order.
     pub changes: Vec<(&'static TableSpec, Vec<Change>)>,

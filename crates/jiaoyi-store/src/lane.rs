@@ -13,6 +13,7 @@ use crate::batch::{Batch, Chain, Envelope, Found, Group, Plan, Step, Verdict};
 use crate::error::{Failure, RETRY_AFTER_S, StoreError};
 use jiaoyi_domain::audit::{ChainId, Link};
 use jiaoyi_domain::decide::{Answer, Refusal};
+use jiaoyi_domain::planted::{Bug, has};
 use jiaoyi_domain::working_set::Need;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -189,12 +190,15 @@ impl Lane {
                     self.state = State::Deciding(part, Box::new(batch));
                     return Action::Begin;
                 }
-                State::Deciding(part, mut batch) => match unharmed(|| batch.step()) {
+                State::Deciding(mut part, mut batch) => match unharmed(|| batch.step()) {
                     Ok(Step::Load(needs)) => {
                         self.state = State::Deciding(part, batch);
                         return Action::Load(needs);
                     }
                     Ok(Step::Decided(plan)) => {
+                        if has(Bug::AckBeforeCommit) {
+                            answer_early(&mut part, &plan);
+                        }
                         self.state = State::Writing(part, Box::new(plan));
                         break;
                     }
@@ -400,6 +404,16 @@ impl Lane {
                     self.waiting.push_front(Part::new(items, tries));
                 }
             }
+        }
+    }
+}
+
+/// Tells before it is so; see [`Bug::AckBeforeCommit`].
+fn answer_early(part: &mut Part, plan: &Plan) {
+    for (item, verdict) in part.items.iter_mut().zip(&plan.verdicts) {
+        if let Verdict::Answered(answer) = verdict {
+            let reply = std::mem::replace(&mut item.reply, oneshot::channel().0);
+            let _ = reply.send(answer.clone().map_err(StoreError::from));
         }
     }
 }

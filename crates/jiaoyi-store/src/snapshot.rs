@@ -73,8 +73,13 @@ impl Snapshot {
         })?;
         assert_ours(version, &shown)?;
         let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+        Ok(Snapshot::of_connection(connection, bytes))
+    }
+
+    /// What a connection sees, when nothing changes it any more.
+    pub(crate) fn of_connection(connection: Connection, bytes: u64) -> Snapshot {
         let view = View::Sqlite { connection, bytes };
-        Ok(Snapshot { view })
+        Snapshot { view }
     }
 
     /// Whether a copy into the database is not finished.

@@ -3,6 +3,7 @@
 use crate::error::StoreError;
 use crate::schema::{MIGRATIONS, Words, assert_known, ddl};
 use crate::statements::sql;
+use jiaoyi_domain::planted::{Bug, has};
 use jiaoyi_domain::record::Value;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -52,7 +53,7 @@ pub(crate) fn open(path: &Path, writer: bool) -> Result<Connection, StoreError> 
     })
 }
 
-fn set(connection: &mut Connection, writer: bool) -> rusqlite::Result<()> {
+pub(crate) fn set(connection: &mut Connection, writer: bool) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(256);
     // Without this a statement is compiled anew whenever another value is bound to a compared
     // column, because the value could speak for another plan: half of the writer's time.
@@ -61,7 +62,8 @@ fn set(connection: &mut Connection, writer: bool) -> rusqlite::Result<()> {
     if writer {
         connection.pragma_update(None, "page_size", 4096)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "full")?;
+        let synchronous = if has(Bug::FsyncOff) { "off" } else { "full" };
+        connection.pragma_update(None, "synchronous", synchronous)?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
     } else {
@@ -99,7 +101,7 @@ fn wait_for_lock(tries: i32, tries_max: i32) -> bool {
 pub(crate) fn assert_settings(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
-    if journal == "wal" && synchronous == 2 {
+    if journal == "wal" && (synchronous == 2 || has(Bug::FsyncOff)) {
         return Ok(());
     }
     Err(StoreError::Open {
@@ -134,6 +136,9 @@ pub(crate) fn migrate(connection: &mut Connection, now_ms: i64) -> Result<(), St
         transaction.execute(sql("queries", "migrated"), [*version, now_ms])?;
         tell_statistics(&transaction)?;
         transaction.commit()?;
+    }
+    if has(Bug::UniqueIndexDropped) {
+        connection.execute_batch("DROP INDEX IF EXISTS slot_live")?;
     }
     connection.execute_batch("ANALYZE sqlite_schema")?;
     Ok(())
@@ -239,6 +244,34 @@ mod tests {
             assert_eq!(found, declared, "{}", spec.name);
         }
         migrate(&mut connection, 0).unwrap();
+    }
+
+    /// What no rule of the program can promise against a second writer, the indexes do.
+    #[test]
+    fn what_must_be_unique_is() {
+        #[cfg(feature = "planted")]
+        crate::plant_from_environment();
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, 0).unwrap();
+        let text = "SELECT m.name, i.partial, (SELECT group_concat(name) FROM \
+                    (SELECT name FROM pragma_index_info(i.name) ORDER BY seqno)) \
+                    FROM sqlite_schema AS m, pragma_index_list(m.name) AS i \
+                    WHERE m.type = 'table' AND i.origin = 'c' AND i.\"unique\" = 1 \
+                    ORDER BY i.name";
+        let mut statement = connection.prepare(text).unwrap();
+        let found: Vec<(String, bool, String)> = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let expected = [
+            ("pay_order", false, "bucket,order_no"),
+            ("slot", true, "bucket,person_id,scheme,benefit_year"),
+            ("voucher", true, "bucket,due_id,generation"),
+        ];
+        let expected = expected
+            .map(|(table, partial, columns)| (table.to_owned(), partial, columns.to_owned()));
+        assert_eq!(found, expected);
     }
 
     /// An index serves a range only when each given column is part of the search; else a look-up

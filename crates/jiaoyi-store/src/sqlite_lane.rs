@@ -14,15 +14,16 @@ use crate::lane::{Item, Lane, Reply, Trouble};
 use crate::queue::{Queue, Urgency};
 use crate::schema::assert_whole;
 use crate::snapshot::Snapshot;
-use crate::sqlite::{self, Bound, execute, query};
+use crate::sqlite::{self, query};
+use crate::sqlite_batch;
 use crate::sqlite_checkpoint::{Checkpointer, Written, checkpoint};
 use crate::sqlite_readers::Readers;
 use crate::statements::sql;
-use jiaoyi_domain::audit::{ChainId, Event, Link};
-use jiaoyi_domain::record::{Record, TableSpec, Value};
-use jiaoyi_domain::working_set::{Change, Need, TABLES};
+use jiaoyi_domain::audit::{ChainId, Link};
+use jiaoyi_domain::record::Value;
+use jiaoyi_domain::working_set::Need;
 use jiaoyi_domain::{Bucket, Instant};
-use rusqlite::{Connection, ErrorCode, params_from_iter};
+use rusqlite::{Connection, ErrorCode};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -156,46 +157,17 @@ impl SqliteEngine {
         Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
     }
 
-    fn load_rows(&self, needs: &[Need]) -> Result<Vec<Found>, Failure> {
-        let mut found = Vec::with_capacity(needs.len());
-        for need in needs {
-            let table = need.table();
-            let Some(spec) = TABLES.iter().find(|spec| spec.number == table) else {
-                continue;
-            };
-            let rows = match need {
-                Need::Key { key, .. } => query(&self.connection, sql(spec.name, "load"), key)?,
-                Need::Range { range, given, .. } => {
-                    query(&self.connection, sql(spec.name, range), given)?
-                }
-            };
-            if !rows.is_empty() {
-                found.push(Found { table, rows });
-            }
-        }
-        Ok(found)
-    }
-
     fn commit_plan(&self, plan: &Plan) -> Result<(), Failure> {
-        for (spec, changes) in &plan.changes {
-            write(&self.connection, spec, changes)?;
-        }
-        for event in &plan.events {
-            let text = sql(Event::SPEC.name, "insert");
-            execute(&self.connection, text, &event.values())?;
-        }
-        let text = sql(Link::SPEC.name, "insert");
-        execute(&self.connection, text, &plan.link.values())?;
+        let rows = sqlite_batch::write(&self.connection, plan)?;
         self.connection.execute_batch("COMMIT")?;
-        let changes = plan.changes.iter().map(|(_, changes)| changes.len());
-        let rows = changes.sum::<usize>() + plan.events.len() + 1;
+        sqlite_batch::write_late(&self.connection, plan)?;
         self.written.note(rows);
         Ok(())
     }
 
     fn commit_aside(&self, work: &Aside) -> Result<(), Failure> {
         self.begin_batch()?;
-        if let Err(error) = self.do_aside(work) {
+        if let Err(error) = sqlite_batch::aside(&self.connection, work) {
             // What cannot be given up now, the next transaction gives up first.
             let _ = self.give_up();
             return Err(error.into());
@@ -203,16 +175,6 @@ impl SqliteEngine {
         self.connection.execute_batch("COMMIT")?;
         self.written.note(work.rows());
         Ok(())
-    }
-
-    fn link_under(&self, link: &Link) -> Result<Option<Link>, Failure> {
-        let key = Link::key_values(&link.key());
-        let found = query(&self.connection, sql(Link::SPEC.name, "load"), &key)?;
-        let damaged = || Failure::Batch("a stored link is damaged".to_owned());
-        let mut links = found
-            .into_iter()
-            .map(|row| Link::from_values(row).ok_or_else(damaged));
-        links.next().transpose()
     }
 
     fn give_up(&self) -> Result<(), rusqlite::Error> {
@@ -224,34 +186,7 @@ impl SqliteEngine {
 
     /// A commit that proves everything read before it.
     fn barrier(&self, now: Instant) -> Result<(), StoreError> {
-        let writer = Value::Bytes(b"sqlite".to_vec());
-        let given = [Value::Int(0), writer, Value::Int(now.0)];
-        execute(&self.connection, sql("queries", "barrier"), &given)?;
-        Ok(())
-    }
-
-    fn do_aside(&self, work: &Aside) -> Result<(), StoreError> {
-        match work {
-            Aside::Stage(pages) => {
-                for page in pages {
-                    execute(&self.connection, sql("queries", "stage_page"), page)?;
-                }
-            }
-            Aside::Unstage {
-                roster,
-                run,
-                from,
-                to,
-            } => {
-                let roster = Value::Bytes(roster.to_vec());
-                let given = [roster, Value::Int(*run), Value::Int(*from), Value::Int(*to)];
-                execute(&self.connection, sql("queries", "unstage_pages"), &given)?;
-            }
-            Aside::Append { table, values } => {
-                execute(&self.connection, sql(table.name, "insert"), values)?;
-            }
-        }
-        Ok(())
+        sqlite_batch::barrier(&self.connection, b"sqlite", now)
     }
 }
 
@@ -263,7 +198,7 @@ impl Engine for SqliteEngine {
     }
 
     fn load(&mut self, needs: &[Need]) -> Result<Vec<Found>, Failure> {
-        let found = self.load_rows(needs);
+        let found = sqlite_batch::load(&self.connection, needs);
         self.noted(found)
     }
 
@@ -305,7 +240,9 @@ impl Engine for SqliteEngine {
             Err(failure) => return Err(Trouble::Later(failure.to_string())),
         }
         // Looked up behind the barrier: nobody else writes this chain, and what is seen is durable.
-        let found = link.map_or(Ok(None), |link| self.link_under(link));
+        let found = link.map_or(Ok(None), |link| {
+            sqlite_batch::link_under(&self.connection, link)
+        });
         self.noted(found)
             .map_err(|failure| Trouble::Later(failure.to_string()))
     }
@@ -316,39 +253,6 @@ impl Engine for SqliteEngine {
         self.noted(done)?;
         self.assert_whole()
     }
-}
-
-/// Writes the changes of one table; a statement is looked up once, not once a row.
-fn write(connection: &Connection, spec: &TableSpec, changes: &[Change]) -> Result<(), Failure> {
-    let changed = || Failure::Conflict(format!("{}: a row changed meanwhile", spec.name));
-    let (mut insert, mut update) = (None, None);
-    for change in changes {
-        match change {
-            Change::Insert { values } => {
-                sqlite::prepared(connection, &mut insert, || sql(spec.name, "insert"))?
-                    .execute(params_from_iter(values.iter().map(Bound)))?;
-            }
-            Change::Update {
-                values, expected, ..
-            } => {
-                let expected = Value::Int(i64::from(*expected));
-                let given = values.iter().chain([&expected]).map(Bound);
-                let written =
-                    sqlite::prepared(connection, &mut update, || sql(spec.name, "update"))?
-                        .execute(params_from_iter(given))?;
-                if written != 1 {
-                    return Err(changed());
-                }
-            }
-            Change::Assert { key, expected } => {
-                let found = query(connection, sql(spec.name, "assert"), key)?;
-                if found != [[Value::Int(i64::from(*expected))]] {
-                    return Err(changed());
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The embedded file.

@@ -13,6 +13,8 @@ mod harness;
 mod races;
 #[path = "../tests/it/robust/mod.rs"]
 mod robust;
+#[path = "../tests/it/sim/mod.rs"]
+mod sim;
 
 use anyhow::{Context, Result, bail, ensure};
 use robust::ordeal::Under;
@@ -29,7 +31,8 @@ const USAGE: &str = "soak kill [--engine sqlite|postgres] [--kills N] [--rate N]
                      soak timing [--rounds N] [--seed N]\n\
                      soak canary\n\
                      soak import [--rows N] [--form utf8|gbk|xlsx]\n\
-                     soak meanwhile [--rows N] [--rate N]";
+                     soak meanwhile [--rows N] [--rate N]\n\
+                     soak sim [--seeds N] [--first N] [--trace]";
 
 /// The value behind an option, or what holds without it.
 fn option<T: std::str::FromStr>(words: &[String], name: &str, otherwise: T) -> Result<T> {
@@ -132,6 +135,16 @@ async fn main() -> Result<()> {
             let rows = option(&words, "--rows", 1_000_000)?;
             println!("{}", load::import(rows, form).await?);
         }
+        // On a thread of its own: within this runtime tasks are made to yield to its other tasks.
+        Some("sim") => {
+            let (first, seeds) = (
+                option(&words, "--first", 1)?,
+                option(&words, "--seeds", 100_000)?,
+            );
+            let trace = words.iter().any(|word| word == "--trace");
+            let played = std::thread::spawn(move || simulate(first, seeds, trace));
+            played.join().ok().context("the simulator panicked")??;
+        }
         Some("meanwhile") => {
             let rows = option(&words, "--rows", 300_000)?;
             let rate = option(&words, "--rate", 50)?;
@@ -145,6 +158,41 @@ async fn main() -> Result<()> {
             ensure!(ratio <= 300, "payers wait more than three times as long");
         }
         _ => bail!("{USAGE}"),
+    }
+    Ok(())
+}
+
+/// Plays seeds of the simulator; with `trace` what happened in each is printed.
+fn simulate(first: u64, seeds: u64, trace: bool) -> Result<()> {
+    if trace {
+        for seed in first..first + seeds {
+            let outcome = sim::play(seed);
+            println!("{}", outcome.trace.join("\n"));
+            let digest: String = outcome.digest.iter().map(|b| format!("{b:02x}")).collect();
+            println!("seed {seed}: {digest}");
+            ensure!(outcome.broken.is_empty(), "{}", outcome.broken.join("\n"));
+        }
+        return Ok(());
+    }
+    let begun = std::time::Instant::now();
+    let summary = sim::play_many(first, seeds, &|done| {
+        if done.is_multiple_of(1_000) {
+            println!("{done} seeds in {} s", begun.elapsed().as_secs());
+        }
+    });
+    for (what, count) in &summary.seen {
+        println!("{count:>9} {what:?}");
+    }
+    for what in summary.unseen() {
+        println!("    never {what:?}");
+    }
+    println!("{} seeds in {} s", summary.seeds, begun.elapsed().as_secs());
+    if let Some(failed) = summary.failed.first() {
+        bail!(
+            "{} seeds failed\n{}",
+            summary.failed.len(),
+            failed.complaint()
+        );
     }
     Ok(())
 }

@@ -12,7 +12,7 @@
 //! states of a refund.
 
 use super::view::View;
-use super::{Report, VerifyError};
+use super::{Given, Report, VerifyError};
 use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::fact::{Fact, FactKind};
 use jiaoyi_domain::id::{AttemptNo, RefundNo};
@@ -20,7 +20,6 @@ use jiaoyi_domain::record::Record;
 use jiaoyi_domain::refund::{Refund, RefundState};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 #[derive(Deserialize)]
 struct File {
@@ -61,13 +60,13 @@ pub(super) struct Books {
 }
 
 /// Reads the channel's books.
-pub(super) fn load(path: &Path) -> Result<Books, VerifyError> {
+pub(super) fn load(given: &Given) -> Result<Books, VerifyError> {
     let trouble = |why: String| VerifyError::ChannelBooks {
-        path: path.display().to_string(),
+        path: given.name(),
         why,
     };
-    let text = std::fs::read_to_string(path).map_err(|error| trouble(error.to_string()))?;
-    let file: File = serde_json::from_str(&text).map_err(|error| trouble(error.to_string()))?;
+    let read = given.open().map_err(|error| trouble(error.to_string()))?;
+    let file: File = serde_json::from_reader(read).map_err(|error| trouble(error.to_string()))?;
     let mut books = Books {
         payments: BTreeMap::new(),
         refunds: BTreeMap::new(),

@@ -1,6 +1,6 @@
 //! What clients were told against what the database holds; the format stands in the module's text.
 
-use super::{Report, VerifyError};
+use super::{Given, Report, VerifyError};
 use jiaoyi_domain::attempt::{Attempt, AttemptState};
 use jiaoyi_domain::decide::OrderKey;
 use jiaoyi_domain::due::OrderId;
@@ -9,22 +9,22 @@ use jiaoyi_domain::order::{OrderState, PayOrder};
 use jiaoyi_domain::record::{Column, Record};
 use jiaoyi_domain::voucher::Voucher;
 use jiaoyi_store::{Snapshot, StoreError};
-use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::io::BufRead;
 
 /// Compares every line of the journal.
 pub(super) fn check(
     snapshot: &Snapshot,
-    path: &Path,
+    journal: &Given,
     report: &mut Report,
 ) -> Result<(), VerifyError> {
     let trouble = |line: usize, why: String| VerifyError::Journal {
-        path: path.display().to_string(),
+        path: journal.name(),
         line,
         why,
     };
-    let file = std::fs::File::open(path).map_err(|error| trouble(0, error.to_string()))?;
-    for (number, line) in (1..).zip(BufReader::new(file).lines()) {
+    let read = journal.open();
+    let read = read.map_err(|error| trouble(0, error.to_string()))?;
+    for (number, line) in (1..).zip(read.lines()) {
         let line = line.map_err(|error| trouble(number, error.to_string()))?;
         if line.trim().is_empty() {
             continue;

@@ -74,6 +74,8 @@ use jiaoyi_domain::Instant;
 use jiaoyi_domain::record::{Record, TableSpec, Value};
 use jiaoyi_store::{Database, Snapshot, StoreError};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 /// Most violations that a report lists; further ones are counted.
@@ -93,6 +95,32 @@ pub struct SignatureKeys<'a> {
     pub audit: &'a PublicKey,
 }
 
+/// Something from outside that is compared with the database.
+#[derive(Clone, Debug)]
+pub enum Given {
+    /// A file that holds it.
+    File(PathBuf),
+    /// Its text.
+    Text(String),
+}
+
+impl Given {
+    /// What it is called when it cannot be read.
+    fn name(&self) -> String {
+        match self {
+            Given::File(path) => path.display().to_string(),
+            Given::Text(_) => "given text".to_owned(),
+        }
+    }
+
+    fn open(&self) -> std::io::Result<Box<dyn BufRead + '_>> {
+        Ok(match self {
+            Given::File(path) => Box::new(BufReader::new(File::open(path)?)),
+            Given::Text(text) => Box::new(text.as_bytes()),
+        })
+    }
+}
+
 /// What is verified besides safety.
 #[derive(Default)]
 pub struct VerifyOptions<'a> {
@@ -101,9 +129,9 @@ pub struct VerifyOptions<'a> {
     /// Adds every voucher and checkpoint signature.
     pub signatures: Option<SignatureKeys<'a>>,
     /// What clients were told; see the module's text.
-    pub journal: Option<PathBuf>,
+    pub journal: Option<Given>,
     /// What the channel saw.
-    pub channel_books: Option<PathBuf>,
+    pub channel_books: Option<Given>,
     /// Adds that every sealed value opens in its place.
     pub keyring: Option<&'a Keyring>,
     /// How many buckets are held at once; by the size of the file when not given.
@@ -285,9 +313,21 @@ pub fn verify(
     options: &VerifyOptions<'_>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report, VerifyError> {
-    let snapshot = Snapshot::open(database)?;
+    verify_snapshot(&Snapshot::open(database)?, options, progress)
+}
+
+/// Verifies what a snapshot shows, as [`verify`] does.
+///
+/// # Errors
+///
+/// As [`verify`].
+pub fn verify_snapshot(
+    snapshot: &Snapshot,
+    options: &VerifyOptions<'_>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Report, VerifyError> {
     let mut report = Report::default();
-    match verify_snapshot(&snapshot, options, &mut report, progress) {
+    match check(snapshot, options, &mut report, progress) {
         Ok(()) => Ok(report),
         // It can be reached, so it is no outage: it is not what the rules would have made.
         Err(VerifyError::Store(error)) if error.is_corrupt() => {
@@ -303,7 +343,7 @@ pub fn verify(
     }
 }
 
-fn verify_snapshot(
+fn check(
     snapshot: &Snapshot,
     options: &VerifyOptions<'_>,
     report: &mut Report,
@@ -322,7 +362,7 @@ fn verify_snapshot(
     };
     let mut books = options
         .channel_books
-        .as_deref()
+        .as_ref()
         .map(channel_books::load)
         .transpose()?;
     for line in snapshot.integrity()? {

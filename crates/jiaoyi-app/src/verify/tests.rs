@@ -5,7 +5,7 @@ mod random;
 mod tamper;
 mod world;
 
-use super::{Report, SignatureKeys, VerifyOptions, verify};
+use super::{Given, Report, SignatureKeys, VerifyOptions, verify};
 use jiaoyi_domain::time::DAY_MS;
 use std::path::Path;
 use world::{Made, TempFile, World};
@@ -128,7 +128,7 @@ fn what_clients_were_told_is_compared() {
     let journal = TempFile::new("journal.ndjson");
     let check = |lines: &str| {
         std::fs::write(&journal.0, lines).unwrap();
-        let path = Some(journal.0.clone());
+        let path = Some(Given::File(journal.0.clone()));
         run(
             &file.0,
             &VerifyOptions {
@@ -178,7 +178,7 @@ fn what_clients_were_told_is_compared() {
     }
     std::fs::write(&journal.0, "{\"kind\":\"lost\"}").unwrap();
     let options = VerifyOptions {
-        journal: Some(journal.0.clone()),
+        journal: Some(Given::File(journal.0.clone())),
         ..VerifyOptions::default()
     };
     let error = verify(
@@ -295,7 +295,7 @@ fn the_channels_own_books_are_compared_both_ways() {
     let books = TempFile::new("books.json");
     let check = |told: &serde_json::Value| {
         std::fs::write(&books.0, told.to_string()).unwrap();
-        let path = Some(books.0.clone());
+        let path = Some(Given::File(books.0.clone()));
         run(
             &file.0,
             &VerifyOptions {
@@ -337,7 +337,7 @@ fn the_channels_own_books_are_compared_both_ways() {
     }
     std::fs::write(&books.0, "{}").unwrap();
     let options = VerifyOptions {
-        channel_books: Some(books.0.clone()),
+        channel_books: Some(Given::File(books.0.clone())),
         ..VerifyOptions::default()
     };
     let error = verify(

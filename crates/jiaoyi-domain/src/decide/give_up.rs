@@ -5,6 +5,7 @@ use super::{
     order_needs,
 };
 use crate::order::OrderEvent;
+use crate::planted::{Bug, has};
 use crate::working_set::{Need, WorkingSet};
 
 /// Gives an order up. The payer has read that the older attempt stays watched.
@@ -35,7 +36,7 @@ impl Command for GiveUp {
             .get(&self.order)
             .cloned()
             .ok_or(Refusal::NotFound { what: "order" })?;
-        if order.holder != self.holder {
+        if order.holder != self.holder && !has(Bug::OwnerCheckMissing) {
             return Err(Refusal::NotYours);
         }
         let before = order.state;

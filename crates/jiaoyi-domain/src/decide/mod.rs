@@ -46,6 +46,7 @@ use crate::id::{AttemptNo, Bucket, IdSource, OrderNo, RefundNo, VoucherNo};
 use crate::messages::{Case, CaseId, CaseKind, CaseState, Outbox, OutboxId, OutboxState, Topic};
 use crate::money::Fen;
 use crate::order::{OrderEvent, PayOrder};
+use crate::planted::{Bug, has};
 use crate::record::{Column, Record, Value};
 use crate::roster::RosterState;
 use crate::time::{Date, Instant, SECOND_MS};
@@ -514,6 +515,9 @@ fn draw_order(ctx: &mut Context, bucket: Bucket) -> (OrderId, OrderNo) {
 
 /// Draws a voucher number.
 fn draw_voucher(ctx: &mut Context, bucket: Bucket) -> VoucherNo {
+    if has(Bug::VoucherNumberReused) {
+        return VoucherNo::draw(bucket, &mut IdSource::new([0; 32], 0));
+    }
     VoucherNo::draw(bucket, &mut ctx.ids)
 }
 

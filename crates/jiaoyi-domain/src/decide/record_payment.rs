@@ -8,6 +8,7 @@ use crate::fact::{Fact, FactKind, FactSource};
 use crate::id::{AttemptNo, Bucket};
 use crate::messages::Inbox;
 use crate::money::Fen;
+use crate::planted::{Bug, has};
 use crate::record::Record;
 use crate::time::HOUR_MS;
 use crate::working_set::{Need, WorkingSet};
@@ -102,7 +103,7 @@ impl RecordPayment {
     fn differences(&self, attempt: &Attempt) -> String {
         let seen = &self.seen;
         let mut parts = Vec::new();
-        if seen.amount != attempt.amount {
+        if seen.amount != attempt.amount && !has(Bug::NoAmountCheck) {
             parts.push(format!(
                 "amount {} instead of {}",
                 seen.amount, attempt.amount
@@ -216,6 +217,9 @@ impl Command for RecordPayment {
         };
         if let Some(fact) = ws.fact.get(&self.fact_key(&attempt)).cloned() {
             return Ok(self.again(ws, ctx, fact, fresh));
+        }
+        if attempt.abandoned_at.is_some() && has(Bug::LateSuccessDropped) {
+            return Ok(Answer::Already);
         }
         let why = self.differences(&attempt);
         let foreign = self.seen.merchant != attempt.merchant

@@ -10,6 +10,7 @@ use crate::channel::{RefundOutcome, RefundTerms};
 use crate::fact::{Fact, FactKind, FactSource};
 use crate::id::RefundNo;
 use crate::messages::{Inbox, Outbox, Topic};
+use crate::planted::{Bug, has};
 use crate::record::Record;
 use crate::refund::{CHANNEL_NUMBERS_MAX, Refund, RefundEvent, RefundState};
 use crate::working_set::{Need, WorkingSet};
@@ -167,6 +168,14 @@ impl RecordRefund {
         refund.apply(RefundEvent::NoAnswer);
         refund.asks = refund.asks.saturating_add(1);
         refund.ask_at = Some(refund.next_ask(ctx.at));
+        if has(Bug::RefundNotIdempotent) && detail.is_none() {
+            let (old, new) = (refund.channel_no, draw_refund(ctx, refund.bucket));
+            refund.request = refund.request.map(|request| {
+                let text = String::from_utf8_lossy(&request);
+                text.replace(old.as_str(), new.as_str()).into_bytes()
+            });
+            refund.channel_no = new;
+        }
         if let Some(detail) = detail {
             refund.detail = Some(detail.to_owned());
         }

@@ -6,7 +6,7 @@ use crate::exit::{Exit, note, print};
 use crate::keys;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use jiaoyi_app::verify::{SignatureKeys, VerifyError, VerifyOptions, verify};
+use jiaoyi_app::verify::{Given, SignatureKeys, VerifyError, VerifyOptions, verify};
 use jiaoyi_crypto::keyring::Keyring;
 use jiaoyi_crypto::public_keys::PublicKeys;
 use jiaoyi_store::Database;
@@ -122,8 +122,8 @@ pub fn run(args: VerifyArgs) -> Result<(), Exit> {
     let options = VerifyOptions {
         settled: args.settled.then_some(at),
         signatures,
-        journal: args.journal.clone(),
-        channel_books: args.channel_books.clone(),
+        journal: args.journal.clone().map(Given::File),
+        channel_books: args.channel_books.clone().map(Given::File),
         keyring: keyring.as_ref(),
         buckets_at_once: None,
     };

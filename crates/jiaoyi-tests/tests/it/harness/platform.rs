@@ -65,7 +65,7 @@ impl Default for Setup {
 }
 
 /// All payers of a test come from one address.
-const NO_BUDGETS: Budgets = Budgets {
+pub const NO_BUDGETS: Budgets = Budgets {
     misses_per_device_hour: 0,
     lookups_per_address_minute: 0,
     lookups_per_address_hour: 0,
@@ -137,7 +137,8 @@ fn clock_of(clock: &Arc<AtomicI64>) -> Clock {
     Arc::new(move || clock.load(Ordering::SeqCst))
 }
 
-fn policy_row(pack: &Pack, text: String, now: Instant) -> PolicyPack {
+/// A pack as `policy import` stores it.
+pub fn policy_row(pack: &Pack, text: String, now: Instant) -> PolicyPack {
     let region = pack.region.clone().unwrap_or_default();
     PolicyPack {
         pack_id: format!("{region}:{}:{}", pack.benefit_year, pack.scheme.code()),

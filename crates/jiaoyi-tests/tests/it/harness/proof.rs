@@ -1,7 +1,7 @@
 //! What every scenario ends with: the proof over the database and the channels' own books.
 
 use super::{MINUTE, World};
-use jiaoyi_app::verify::{Report, SignatureKeys, VerifyOptions, verify};
+use jiaoyi_app::verify::{Given, Report, SignatureKeys, VerifyOptions, verify};
 use jiaoyi_domain::audit::Event;
 use jiaoyi_domain::books::Transfer;
 use jiaoyi_domain::channel::{AttemptTerms, ChannelCode, CreateOutcome, Method};
@@ -26,7 +26,7 @@ impl World {
                 vouchers: &vouchers,
                 audit: keyring.audit_public(),
             }),
-            channel_books: Some(books),
+            channel_books: Some(Given::File(books)),
             keyring: Some(keyring),
             ..VerifyOptions::default()
         };
