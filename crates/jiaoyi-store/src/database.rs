@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use crate::postgres::{Distribution, config_of, without_password};
+use jiaoyi_domain::Instant;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -58,6 +59,23 @@ pub struct MigrationPlan {
 }
 
 impl Database {
+    /// Runs those of `migrations` that the database has not had, beside nodes that are paying. They
+    /// go forward only and expand: what nodes of the version before read and write must go on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database cannot be reached, or a migration does not succeed; those
+    /// before it stay.
+    pub fn migrate(&self, migrations: &[(i64, &str)], now: Instant) -> Result<(), StoreError> {
+        match self {
+            Database::Sqlite(path) => {
+                let mut connection = crate::sqlite::open(path, true)?;
+                crate::sqlite::run(&mut connection, migrations, now.0)
+            }
+            Database::Postgres(url) => crate::postgres::migrate(url, migrations, now),
+        }
+    }
+
     /// What bringing the schema up to date would do; nothing is changed.
     ///
     /// # Errors

@@ -7,7 +7,9 @@ use jiaoyi_domain::planted::{Bug, has};
 use jiaoyi_domain::record::Value;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
+use rusqlite::{
+    CachedStatement, Connection, ErrorCode, OpenFlags, ToSql, TransactionBehavior, params_from_iter,
+};
 use std::path::Path;
 
 /// A value on its way into a statement.
@@ -128,10 +130,25 @@ pub(crate) fn is_copying(connection: &Connection) -> Result<bool, StoreError> {
 
 /// Brings the schema up to date.
 pub(crate) fn migrate(connection: &mut Connection, now_ms: i64) -> Result<(), StoreError> {
-    let known = schema_version(connection)?;
-    assert_known(known, connection.path().unwrap_or_default())?;
-    for (version, text) in MIGRATIONS.iter().filter(|(version, _)| *version > known) {
-        let transaction = connection.transaction()?;
+    assert_known(
+        schema_version(connection)?,
+        connection.path().unwrap_or_default(),
+    )?;
+    run(connection, MIGRATIONS, now_ms)
+}
+
+/// Runs the migrations that are missing, one transaction each, beside whoever writes.
+pub(crate) fn run(
+    connection: &mut Connection,
+    migrations: &[(i64, &str)],
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    for (version, text) in migrations {
+        // Taken before the version is read: another process may be migrating.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if schema_version(&transaction)? >= *version {
+            continue;
+        }
         transaction.execute_batch(&ddl(text, Words::Sqlite))?;
         transaction.execute(sql("queries", "migrated"), [*version, now_ms])?;
         tell_statistics(&transaction)?;

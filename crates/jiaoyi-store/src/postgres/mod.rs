@@ -139,6 +139,30 @@ pub(crate) fn schema_version(url: &str) -> Result<i64, StoreError> {
     })
 }
 
+/// See [`crate::Database::migrate`].
+pub(crate) fn migrate(
+    url: &str,
+    migrations: &[(i64, &str)],
+    now: Instant,
+) -> Result<(), StoreError> {
+    let config = config_of(url)?;
+    let shown = without_password(url);
+    let migrations: Vec<(i64, String)> = migrations
+        .iter()
+        .map(|(version, text)| (*version, (*text).to_owned()))
+        .collect();
+    apart(move || {
+        own_runtime()?.block_on(async {
+            let mut session = session::Session::reach(&config, &shown).await?;
+            let list: Vec<(i64, &str)> = migrations
+                .iter()
+                .map(|(version, text)| (*version, text.as_str()))
+                .collect();
+            session.run(&list, now.0).await
+        })
+    })
+}
+
 /// How a database is distributed over machines; `None` when it is not.
 pub(crate) fn distribution(url: &str) -> Result<Option<Distribution>, StoreError> {
     let config = config_of(url)?;

@@ -98,6 +98,17 @@ fn unreachable(error: &dyn std::fmt::Display) -> StoreError {
     }
 }
 
+/// Somebody else holds a table: lock not available, deadlock, serialization.
+const BUSY: [SqlState; 3] = [
+    SqlState::LOCK_NOT_AVAILABLE,
+    SqlState::T_R_DEADLOCK_DETECTED,
+    SqlState::T_R_SERIALIZATION_FAILURE,
+];
+/// How often a migration looks for a moment at which nobody uses its tables.
+const MIGRATION_TRIES_MAX: u32 = 100;
+/// Between two looks: others go on meanwhile.
+const MIGRATION_PAUSE: Duration = Duration::from_millis(100);
+
 impl Session {
     /// Connects for the first time: a server that cannot be reached is named.
     pub(super) async fn reach(config: &Config, url: &str) -> Result<Session, StoreError> {
@@ -268,15 +279,33 @@ impl Session {
 
     /// Brings the schema up to date, one transaction a migration.
     pub(super) async fn migrate(&mut self, url: &str, now_ms: i64) -> Result<(), StoreError> {
-        let known = self.schema_version().await?;
-        assert_known(known, url)?;
-        for (version, text) in MIGRATIONS.iter().filter(|(version, _)| *version > known) {
-            if let Err(error) = self.migrate_to(*version, text, now_ms).await {
+        assert_known(self.schema_version().await?, url)?;
+        self.run(MIGRATIONS, now_ms).await
+    }
+
+    /// Runs the migrations that are missing, one transaction each, beside whoever writes.
+    pub(super) async fn run(
+        &mut self,
+        migrations: &[(i64, &str)],
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        for (version, text) in migrations {
+            let mut tries = 0;
+            // Another node may be doing it in the meantime.
+            while self.schema_version().await? < *version {
+                let Err(error) = self.migrate_to(*version, text, now_ms).await else {
+                    break;
+                };
                 let _ = self.client.batch_execute(sql("postgres", "rollback")).await;
-                // Another node may have done it in the meantime.
-                if self.schema_version().await? < *version {
+                // A table is changed while nobody uses it. Whoever pays waits behind that for no
+                // longer than the lock's timeout, so the moment may have to be looked for again.
+                tries += 1;
+                let busy = error.code().is_some_and(|code| BUSY.contains(code));
+                let theirs = self.schema_version().await? >= *version;
+                if !theirs && (!busy || tries > MIGRATION_TRIES_MAX) {
                     return Err(error.into());
                 }
+                tokio::time::sleep(MIGRATION_PAUSE).await;
             }
         }
         Ok(())

@@ -111,7 +111,7 @@ async fn poison_harms_nobody_else_in_its_batch() {
             assert!(is_poison, "{database}: {refused}");
             holding.await.unwrap().unwrap();
         }
-        assert_eq!(tries(&store, &row).await, 1 + 3 * (OTHERS + 1));
+        assert_eq!(tries(&store, &row).await, u32::from(1 + 3 * (OTHERS + 1)));
         assert_eq!(tries(&store, &there).await, 1);
         store.close();
     }

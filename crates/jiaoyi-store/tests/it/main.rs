@@ -9,6 +9,7 @@ mod copies;
 mod distributed;
 mod doubt;
 mod histories;
+mod migrations;
 mod plans;
 mod refusals;
 mod texts;

@@ -117,8 +117,8 @@ pub fn call(bucket: u16, key: u8, body: u8) -> CallKey {
     }
 }
 
-pub async fn tries(store: &jiaoyi_store::Store, key: &Key) -> u8 {
+pub async fn tries(store: &jiaoyi_store::Store, key: &Key) -> u32 {
     let row: Option<NoticeLink> = store.load(key).await.unwrap();
     assert!(row.as_ref().is_none_or(|row| row.key() == *key));
-    row.map_or(0, |row| row.tries.try_into().unwrap())
+    row.map_or(0, |row| row.tries)
 }

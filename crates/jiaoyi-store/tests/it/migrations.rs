@@ -1,0 +1,74 @@
+//! Migrations while nodes are paying.
+
+use crate::conformance::{NOW, databases};
+use crate::touch::{count, key, tries};
+use jiaoyi_domain::decide::Answer;
+use jiaoyi_store::{Database, Store};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What a later version may add: a column, a table and indexes.
+const EXPANDING: &[(i64, &str)] = &[
+    (2, "alter table notice_link add column note text;"),
+    (3, include_str!("expand.sql")),
+];
+
+/// A payer of a node that knows nothing of the migrations; how many of its commands were answered.
+async fn pay(store: Store, number: u8, end: Arc<AtomicBool>) -> u32 {
+    let mut done = 0;
+    while !end.load(Ordering::SeqCst) {
+        // One row of its own and one that all change.
+        let keys = [key(100 * u16::from(number), number), key(7, 99)];
+        let answer = store.submit(count(&keys)).await;
+        assert_eq!(
+            answer.unwrap(),
+            Answer::Done,
+            "a payer noticed the migration"
+        );
+        done += 1;
+    }
+    done
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrations_run_while_others_pay_and_nobody_notices() {
+    for database in databases().await {
+        let store = Store::open(&database, [1; 16], NOW).unwrap();
+        let end = Arc::new(AtomicBool::new(false));
+        let payers: Vec<_> = (1..=6)
+            .map(|number| tokio::spawn(pay(store.clone(), number, Arc::clone(&end))))
+            .collect();
+        for migration in EXPANDING {
+            // Two nodes come up with the new version at once.
+            let nodes: Vec<_> = (0..2)
+                .map(|_| {
+                    let database: Database = database.clone();
+                    let upto =
+                        &EXPANDING[..=EXPANDING.iter().position(|m| m == migration).unwrap()];
+                    tokio::task::spawn_blocking(move || database.migrate(upto, NOW))
+                })
+                .collect();
+            for node in nodes {
+                node.await.unwrap().unwrap();
+            }
+            let before = tries(&store, &key(7, 99)).await;
+            while tries(&store, &key(7, 99)).await < before + 50 {
+                tokio::task::yield_now().await;
+            }
+        }
+        end.store(true, Ordering::SeqCst);
+        let mut all = 0;
+        for (number, payer) in (1_u8..).zip(payers) {
+            let done = payer.await.unwrap();
+            let own = tries(&store, &key(100 * u16::from(number), number)).await;
+            assert_eq!(own, done, "{database}: lost or done twice");
+            all += done;
+        }
+        assert_eq!(tries(&store, &key(7, 99)).await, all, "{database}");
+        store.close();
+        // They are there, once, and a program of the version before does not start on them.
+        let refused = Store::open(&database, [2; 16], NOW).map(drop);
+        assert!(refused.unwrap_err().to_string().contains("version 3"));
+        database.migrate(EXPANDING, NOW).unwrap();
+    }
+}
