@@ -5,8 +5,19 @@
 //! of serving everybody too late. Questions are turned away before payments: a question can be
 //! asked again, and whoever got as far as paying is let through. When many payments are under way,
 //! questions have few places, so that payments have the processors.
+//!
+//! What is answered without a pause never holds many places: it waits before it gets to the gate. So
+//! the gate is also told how late work is begun that was due, and turns away while that stays long.
 
 use crate::sync::{Arc, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Requests wait too long before anybody looks at them.
+const LATE: Duration = Duration::from_millis(200);
+/// So long without a pause, and questions are turned away.
+const LATE_FOR: Duration = Duration::from_millis(600);
+/// From here on payments are turned away too.
+const VERY_LATE: Duration = Duration::from_secs(2);
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +62,14 @@ pub struct Gate {
     questions: AtomicUsize,
     payments: AtomicUsize,
     notices: AtomicUsize,
+    /// How late work was begun the last time, in milliseconds.
+    lag_ms: AtomicUsize,
+    /// For how long that has been too late, in milliseconds.
+    late_ms: AtomicUsize,
+}
+
+fn ms(time: Duration) -> usize {
+    usize::try_from(time.as_millis()).unwrap_or(usize::MAX)
 }
 
 impl Gate {
@@ -62,7 +81,21 @@ impl Gate {
             questions: AtomicUsize::new(0),
             payments: AtomicUsize::new(0),
             notices: AtomicUsize::new(0),
+            lag_ms: AtomicUsize::new(0),
+            late_ms: AtomicUsize::new(0),
         })
+    }
+
+    /// Notes that work which was due was begun `lag` too late, `after` the last note. Only one may
+    /// tell.
+    pub fn note_lag(&self, lag: Duration, after: Duration) {
+        let late = self.late_ms.load(Ordering::SeqCst);
+        let late = match lag >= LATE {
+            true => late.saturating_add(ms(after)),
+            false => 0,
+        };
+        self.late_ms.store(late, Ordering::SeqCst);
+        self.lag_ms.store(ms(lag), Ordering::SeqCst);
     }
 
     /// A place, or none when there are too many inside already.
@@ -95,7 +128,11 @@ impl Gate {
     }
 
     fn max(&self, purpose: Purpose) -> usize {
+        let late = self.late_ms.load(Ordering::SeqCst) >= ms(LATE_FOR);
+        let very_late = late && self.lag_ms.load(Ordering::SeqCst) >= ms(VERY_LATE);
         match purpose {
+            Purpose::Question if late => 0,
+            Purpose::Payment if very_late => 0,
             Purpose::Question if self.inside(Purpose::Payment) >= self.bounds.crowd => {
                 self.bounds.questions_in_crowd
             }
@@ -147,6 +184,25 @@ mod tests {
         drop(first);
         assert_eq!(gate.inside(Purpose::Question), 0);
         assert_eq!(gate.inside(Purpose::Payment), 0);
+    }
+
+    #[test]
+    fn only_a_wait_that_stays_long_turns_away() {
+        let gate = Gate::new(Bounds::default());
+        let lets = |purpose| gate.enter(purpose).is_some();
+        let tell = |lag| gate.note_lag(Duration::from_millis(lag), Duration::from_millis(lag + 20));
+        tell(500);
+        assert!(lets(Purpose::Question), "once is no rush");
+        tell(10);
+        tell(500);
+        assert!(lets(Purpose::Question), "it had been well between");
+        tell(300);
+        assert!(!lets(Purpose::Question) && lets(Purpose::Payment));
+        tell(2_500);
+        assert!(!lets(Purpose::Question) && !lets(Purpose::Payment));
+        assert!(lets(Purpose::Notice), "money is always heard of");
+        tell(10);
+        assert!(lets(Purpose::Question) && lets(Purpose::Payment));
     }
 }
 

@@ -4,13 +4,14 @@ use crate::announcements::Followed;
 use crate::exit::Exit;
 use axum::Router;
 use futures_util::FutureExt;
+use jiaoyi_app::admission::Gate;
 use jiaoyi_app::platform::Platform;
 use jiaoyi_store::Store;
 use jiaoyi_web::{WebSettings, WebState, router};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -89,8 +90,25 @@ async fn resume_imports(platform: &Platform) -> bool {
     }
 }
 
-/// The portal's routes over a platform.
+/// How often the gate is told how late work is begun.
+const LAG_EVERY: Duration = Duration::from_millis(20);
+
+/// Tells a gate how late work is begun that was due, as long as there is a gate.
+async fn watch_lag(gate: Weak<Gate>) {
+    let mut last = tokio::time::Instant::now();
+    loop {
+        let due = last + LAG_EVERY;
+        tokio::time::sleep_until(due).await;
+        let now = tokio::time::Instant::now();
+        let Some(gate) = gate.upgrade() else { return };
+        gate.note_lag(now - due, now - last);
+        last = now;
+    }
+}
+
+/// The portal's routes over a platform. To be called where a runtime is running.
 pub fn portal(platform: &Arc<Platform>, settings: WebSettings, clock: jiaoyi_web::Clock) -> Router {
+    tokio::spawn(watch_lag(Arc::downgrade(&settings.gate)));
     router(WebState {
         portal: Arc::clone(platform) as Arc<dyn jiaoyi_app::portal::Portal>,
         clock,

@@ -59,8 +59,8 @@ pub struct WebSettings {
     pub methods: Vec<Method>,
     /// Header in which our own proxy gives the visitor's address; `None` takes the connection's.
     pub client_ip_header: Option<String>,
-    /// How many requests may be under way at once.
-    pub bounds: Bounds,
+    /// Turns requests away while too many are under way.
+    pub gate: Arc<Gate>,
 }
 
 impl Default for WebSettings {
@@ -71,7 +71,7 @@ impl Default for WebSettings {
             wallet_hosts: Vec::new(),
             methods: Method::ALL.to_vec(),
             client_ip_header: None,
-            bounds: Bounds::default(),
+            gate: Gate::new(Bounds::default()),
         }
     }
 }
@@ -96,7 +96,7 @@ impl WebState {
 /// Every route of the portal. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`,
 /// so that the visitor's address is known.
 pub fn router(state: WebState) -> Router {
-    let gate = Gate::new(state.settings.bounds);
+    let gate = Arc::clone(&state.settings.gate);
     let pages = Router::new()
         .route("/", get(info::start))
         .route("/pay", get(pay::who))

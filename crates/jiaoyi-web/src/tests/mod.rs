@@ -14,7 +14,7 @@ use crate::{WebSettings, WebState, router};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method as Verb, Request, StatusCode, header};
-use jiaoyi_app::admission::Bounds;
+use jiaoyi_app::admission::{Bounds, Gate};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,7 +40,7 @@ fn site_with(https: bool, bounds: Bounds) -> Router {
             demo: true,
             https,
             wallet_hosts: vec!["https://wallet.example".to_owned()],
-            bounds,
+            gate: Gate::new(bounds),
             ..WebSettings::default()
         }),
     })
