@@ -23,6 +23,10 @@ use tokio::sync::oneshot;
 /// A command that conflicts or is blocked although it stands alone is tried so often.
 const LONELY_TRIES_MAX: u32 = 8;
 
+/// How often a command that stands alone may fail by itself before it is put aside. A row that another
+/// writer has just inserted shows as a broken constraint, and a command may meet several such rows.
+const LONELY_FAILURES_MAX: u32 = 3;
+
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -363,7 +367,7 @@ impl Lane {
                 part.looked = true;
                 self.state = State::Finding(Some(part));
             }
-            Failure::Batch(why) if alone && part.failures > 0 => {
+            Failure::Batch(why) if alone && part.failures >= LONELY_FAILURES_MAX => {
                 for item in part.items {
                     let kind = item.envelope.command.kind();
                     tracing::error!(command = kind, why, "a command was put aside");
@@ -380,11 +384,11 @@ impl Lane {
                 part.attempt = tries;
                 self.deferred.push_back(part);
             }
-            // Once more as it is: what another writer did may show as a broken constraint.
+            // Again as it is: what another writer did may show as a broken constraint.
             Failure::Batch(why) if alone => {
                 tracing::warn!(why, "a command failed and is tried again");
                 part.attempt = tries;
-                part.failures = 1;
+                part.failures += 1;
                 self.waiting.push_front(part);
             }
             Failure::Batch(why) | Failure::Conflict(why) if alone || part.attempt == 0 => {
