@@ -1,8 +1,7 @@
 //! Admission: how many requests may be under way at once, by what they are for.
 //!
-//! A request holds a place until its answer is made. Who finds none is told to come again, which
-//! costs a hundredth of serving; so beyond the peak the platform goes on serving at its peak instead
-//! of serving everybody too late. Questions are turned away before payments: a question can be
+//! A request holds a place until its answer is made. Who finds none is told at once to come again, so
+//! that what waits has a bound and nobody is served too late to care. Questions are turned away before payments: a question can be
 //! asked again, and whoever got as far as paying is let through. When many payments are under way,
 //! questions have few places, so that payments have the processors.
 //!
