@@ -1,9 +1,9 @@
 //! Admission: how many requests may be under way at once, by what they are for.
 //!
 //! A request holds a place until its answer is made. Who finds none is told at once to come again, so
-//! that what waits has a bound and nobody is served too late to care. Questions are turned away before payments: a question can be
-//! asked again, and whoever got as far as paying is let through. When many payments are under way,
-//! questions have few places, so that payments have the processors.
+//! that what waits has a bound and nobody is served too late to care. Questions are turned away before
+//! payments: a question can be asked again, and whoever got as far as paying is let through. When many
+//! payments are under way, questions have few places, so that payments have the processors.
 //!
 //! What is answered without a pause never holds many places: it waits before it gets to the gate. So
 //! the gate is also told how late work is begun that was due, and turns away while that stays long.
