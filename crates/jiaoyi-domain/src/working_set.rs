@@ -424,6 +424,34 @@ mod tests {
         assert_eq!(NoticeLink::from_values(values.clone()).unwrap().version, 3);
     }
 
+    /// An update would not write it, and the audit chain would remember what is nowhere stored.
+    #[test]
+    fn a_fixed_column_cannot_be_changed() {
+        let row = Case {
+            bucket: Bucket::default(),
+            case_id: crate::messages::CaseId([1; 16]),
+            kind: crate::messages::CaseKind::Void,
+            state: crate::messages::CaseState::Open,
+            order_id: None,
+            subject: "a".to_owned(),
+            detail: "x".to_owned(),
+            opened_at: Instant(1),
+            version: 1,
+        };
+        let put = |changed: Case| {
+            let mut ws = WorkingSet::default();
+            let need = Need::key::<Case>(&row.key());
+            ws.absorb(&need, vec![row.values()]).unwrap();
+            ws.case.put(changed);
+            ws.accept().len()
+        };
+        let mut changed = row.clone();
+        changed.state = crate::messages::CaseState::Closed;
+        assert_eq!(put(changed.clone()), 1);
+        changed.subject = "b".to_owned();
+        assert!(std::panic::catch_unwind(|| put(changed)).is_err());
+    }
+
     #[test]
     fn the_image_of_a_row_is_that_of_its_values() {
         let mut link = row(5);
