@@ -66,7 +66,11 @@ impl Database {
     ///
     /// [`StoreError`] when the database cannot be reached, or a migration does not succeed; those
     /// before it stay.
-    pub fn migrate(&self, migrations: &[(i64, &str)], now: Instant) -> Result<(), StoreError> {
+    pub fn migrate(
+        &self,
+        migrations: &'static [(i64, &'static str)],
+        now: Instant,
+    ) -> Result<(), StoreError> {
         match self {
             Database::Sqlite(path) => {
                 let mut connection = crate::sqlite::open(path, true)?;

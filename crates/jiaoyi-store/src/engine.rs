@@ -11,6 +11,7 @@ use jiaoyi_domain::audit::{ChainId, Link};
 use jiaoyi_domain::decide::Answer;
 use jiaoyi_domain::record::{TableSpec, Value};
 use jiaoyi_domain::working_set::Need;
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -55,7 +56,31 @@ pub enum Aside {
     },
 }
 
+/// A statement by file and name, with what it is given.
+pub(crate) type Given<'a> = (&'static str, &'static str, Cow<'a, [Value]>);
+
 impl Aside {
+    /// The statements it consists of.
+    pub(crate) fn statements(&self) -> Vec<Given<'_>> {
+        match self {
+            Aside::Stage(pages) => pages
+                .iter()
+                .map(|page| ("queries", "stage_page", page.as_slice().into()))
+                .collect(),
+            Aside::Unstage {
+                roster,
+                run,
+                from,
+                to,
+            } => {
+                let roster = Value::Bytes(roster.to_vec());
+                let given = vec![roster, Value::Int(*run), Value::Int(*from), Value::Int(*to)];
+                vec![("queries", "unstage_pages", given.into())]
+            }
+            Aside::Append { table, values } => vec![(table.name, "insert", values.into())],
+        }
+    }
+
     /// About how many rows of usual size it writes: a staged page is as large as ten.
     pub(crate) fn rows(&self) -> usize {
         match self {

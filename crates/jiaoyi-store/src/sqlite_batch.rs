@@ -136,25 +136,8 @@ pub(crate) fn barrier(
 
 /// Does work that is no command. The caller commits.
 pub(crate) fn aside(connection: &Connection, work: &Aside) -> Result<(), StoreError> {
-    match work {
-        Aside::Stage(pages) => {
-            for page in pages {
-                execute(connection, sql("queries", "stage_page"), page)?;
-            }
-        }
-        Aside::Unstage {
-            roster,
-            run,
-            from,
-            to,
-        } => {
-            let roster = Value::Bytes(roster.to_vec());
-            let given = [roster, Value::Int(*run), Value::Int(*from), Value::Int(*to)];
-            execute(connection, sql("queries", "unstage_pages"), &given)?;
-        }
-        Aside::Append { table, values } => {
-            execute(connection, sql(table.name, "insert"), values)?;
-        }
+    for (file, name, given) in work.statements() {
+        execute(connection, sql(file, name), &given)?;
     }
     Ok(())
 }

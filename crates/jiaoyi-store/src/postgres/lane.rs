@@ -471,25 +471,8 @@ async fn roll_back(session: &Session) {
 async fn do_aside(session: &mut Session, work: &Aside) -> Result<(), tokio_postgres::Error> {
     let begin = session.client.batch_execute(sql("postgres", "begin"));
     begin.await?;
-    match work {
-        Aside::Stage(pages) => {
-            for page in pages {
-                session.execute("queries", "stage_page", page).await?;
-            }
-        }
-        Aside::Unstage {
-            roster,
-            run,
-            from,
-            to,
-        } => {
-            let roster = Value::Bytes(roster.to_vec());
-            let given = [roster, Value::Int(*run), Value::Int(*from), Value::Int(*to)];
-            session.execute("queries", "unstage_pages", &given).await?;
-        }
-        Aside::Append { table, values } => {
-            session.execute(table.name, "insert", values).await?;
-        }
+    for (file, name, given) in work.statements() {
+        session.execute(file, name, &given).await?;
     }
     Ok(())
 }

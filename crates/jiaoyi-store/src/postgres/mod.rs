@@ -127,52 +127,40 @@ pub(crate) fn apart<T: Send + 'static>(
     thread.join().map_err(|_| StoreError::Stopped)?
 }
 
-/// The version of the schema now; nothing is changed.
-pub(crate) fn schema_version(url: &str) -> Result<i64, StoreError> {
+/// Does something with a session of its own, on a thread of its own.
+fn reached<T: Send + 'static>(
+    url: &str,
+    work: impl AsyncFnOnce(&mut session::Session) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
     let config = config_of(url)?;
     let shown = without_password(url);
     apart(move || {
         own_runtime()?.block_on(async {
-            let session = session::Session::reach(&config, &shown).await?;
-            session.schema_version().await
+            let mut session = session::Session::reach(&config, &shown).await?;
+            work(&mut session).await
         })
     })
+}
+
+/// The version of the schema now; nothing is changed.
+pub(crate) fn schema_version(url: &str) -> Result<i64, StoreError> {
+    reached(url, async |session| session.schema_version().await)
 }
 
 /// See [`crate::Database::migrate`].
 pub(crate) fn migrate(
     url: &str,
-    migrations: &[(i64, &str)],
+    migrations: &'static [(i64, &'static str)],
     now: Instant,
 ) -> Result<(), StoreError> {
-    let config = config_of(url)?;
-    let shown = without_password(url);
-    let migrations: Vec<(i64, String)> = migrations
-        .iter()
-        .map(|(version, text)| (*version, (*text).to_owned()))
-        .collect();
-    apart(move || {
-        own_runtime()?.block_on(async {
-            let mut session = session::Session::reach(&config, &shown).await?;
-            let list: Vec<(i64, &str)> = migrations
-                .iter()
-                .map(|(version, text)| (*version, text.as_str()))
-                .collect();
-            session.run(&list, now.0).await
-        })
+    reached(url, async move |session| {
+        session.run(migrations, now.0).await
     })
 }
 
 /// How a database is distributed over machines; `None` when it is not.
 pub(crate) fn distribution(url: &str) -> Result<Option<Distribution>, StoreError> {
-    let config = config_of(url)?;
-    let shown = without_password(url);
-    apart(move || {
-        own_runtime()?.block_on(async {
-            let mut session = session::Session::reach(&config, &shown).await?;
-            session.distribution().await
-        })
-    })
+    reached(url, async |session| session.distribution().await)
 }
 
 /// What is known of a database before its lanes start.
