@@ -227,14 +227,7 @@ pub struct Walk {
 impl Walk {
     async fn look_up(&mut self, person: &Person) -> Result<u16> {
         let key = self.chance.form_key();
-        let fields = [
-            ("relation", "other"),
-            ("name", person.name.as_str()),
-            ("document_kind", "id_card"),
-            ("document", person.id_number.as_str()),
-            ("region", person.region.as_str()),
-            ("form_key", key.as_str()),
-        ];
+        let fields = person.form(&key);
         self.browser.get("/pay/person?relation=other").await?;
         Ok(self.browser.post("/pay/person", &fields).await?.status)
     }

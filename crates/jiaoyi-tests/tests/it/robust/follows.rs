@@ -59,14 +59,7 @@ async fn changes_are_taken_in_by_a_running_portal() {
 
     // The window closes while the bill is on the screen.
     let key = "00".repeat(16);
-    let fields = [
-        ("relation", "other"),
-        ("name", one.name.as_str()),
-        ("document_kind", "id_card"),
-        ("document", one.id_number.as_str()),
-        ("region", one.region.as_str()),
-        ("form_key", key.as_str()),
-    ];
+    let fields = one.form(&key);
     browser.post("/pay/person", &fields).await.unwrap();
     assert!(shown(&browser, "/pay/check", "/pay/method").await);
     let pack_of = |region: &str| {

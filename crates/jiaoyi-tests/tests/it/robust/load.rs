@@ -98,14 +98,7 @@ async fn starts(
         let person = people.next().context("nobody is left to pay for")?;
         let mut browser = browser.clone();
         let key = chance.form_key();
-        let fields = [
-            ("relation", "other"),
-            ("name", person.name.as_str()),
-            ("document_kind", "id_card"),
-            ("document", person.id_number.as_str()),
-            ("region", person.region.as_str()),
-            ("form_key", key.as_str()),
-        ];
+        let fields = person.form(&key);
         browser.post("/pay/person", &fields).await?;
         let check = browser.get("/pay/check").await?;
         let reference = check.field("bill_ref").context("no bill on the page")?;

@@ -162,14 +162,7 @@ impl Payer {
     /// Looks the person up and starts a payment; the wallet's address.
     async fn start(&mut self, person: &Person, method: &str) -> Result<Option<String>> {
         let key = self.chance.form_key();
-        let fields = [
-            ("relation", "other"),
-            ("name", person.name.as_str()),
-            ("document_kind", "id_card"),
-            ("document", person.id_number.as_str()),
-            ("region", person.region.as_str()),
-            ("form_key", key.as_str()),
-        ];
+        let fields = person.form(&key);
         let found = self.patient("/pay/person", Some(&fields)).await?;
         ensure!(found.status == 303, "the look-up answered {}", found.status);
         let check = self.patient("/pay/check", None).await?;

@@ -46,6 +46,18 @@ pub fn person(n: u32, region: &str) -> Person {
 }
 
 impl Person {
+    /// The form that looks the person up.
+    pub fn form<'a>(&'a self, form_key: &'a str) -> [(&'static str, &'a str); 6] {
+        [
+            ("relation", "other"),
+            ("name", &self.name),
+            ("document_kind", "id_card"),
+            ("document", &self.id_number),
+            ("region", &self.region),
+            ("form_key", form_key),
+        ]
+    }
+
     fn row(&self) -> [&str; 5] {
         [
             &self.name,

@@ -256,14 +256,7 @@ pub async fn compare(portal: &str, rounds: usize, seed: u64) -> Result<Compared>
             let kind = (place + round) % 3;
             let asked = miss(kind, &mut chance);
             let key = chance.form_key();
-            let fields = [
-                ("relation", "other"),
-                ("name", asked.name.as_str()),
-                ("document_kind", "id_card"),
-                ("document", asked.id_number.as_str()),
-                ("region", asked.region.as_str()),
-                ("form_key", key.as_str()),
-            ];
+            let fields = asked.form(&key);
             let begun = Instant::now();
             let reply = browser.post("/pay/person", &fields).await?;
             let took = begun.elapsed().as_nanos();
