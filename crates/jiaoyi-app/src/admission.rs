@@ -65,6 +65,7 @@ pub struct Gate {
     lag_ms: AtomicUsize,
     /// For how long that has been too late, in milliseconds.
     late_ms: AtomicUsize,
+    turned_away: AtomicUsize,
 }
 
 fn ms(time: Duration) -> usize {
@@ -82,6 +83,7 @@ impl Gate {
             notices: AtomicUsize::new(0),
             lag_ms: AtomicUsize::new(0),
             late_ms: AtomicUsize::new(0),
+            turned_away: AtomicUsize::new(0),
         })
     }
 
@@ -103,9 +105,11 @@ impl Gate {
         let counter = self.counter(purpose);
         let max = self.max(purpose);
         let one_more = |inside| (inside < max).then_some(inside + 1);
-        counter
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more)
-            .ok()?;
+        let entered = counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
+        if entered.is_err() {
+            self.turned_away.fetch_add(1, Ordering::SeqCst);
+            return None;
+        }
         Some(Place {
             gate: Arc::clone(self),
             purpose,
@@ -116,6 +120,11 @@ impl Gate {
     #[must_use]
     pub fn inside(&self, purpose: Purpose) -> usize {
         self.counter(purpose).load(Ordering::SeqCst)
+    }
+
+    /// How many were turned away since this was asked before.
+    pub fn take_turned_away(&self) -> usize {
+        self.turned_away.swap(0, Ordering::SeqCst)
     }
 
     const fn counter(&self, purpose: Purpose) -> &AtomicUsize {
@@ -132,10 +141,12 @@ impl Gate {
         match purpose {
             Purpose::Question if late => 0,
             Purpose::Payment if very_late => 0,
-            Purpose::Question if self.inside(Purpose::Payment) >= self.bounds.crowd => {
-                self.bounds.questions_in_crowd
-            }
-            Purpose::Question => self.bounds.questions,
+            Purpose::Question => match self.inside(Purpose::Payment) {
+                // Who asks now finds no place to pay afterwards.
+                payments if payments >= self.bounds.payments => 0,
+                payments if payments >= self.bounds.crowd => self.bounds.questions_in_crowd,
+                _ => self.bounds.questions,
+            },
             Purpose::Payment => self.bounds.payments,
             Purpose::Notice => self.bounds.notices,
         }
@@ -173,11 +184,21 @@ mod tests {
         let second = gate.enter(Purpose::Question);
         assert!(first.is_some() && second.is_some());
         assert!(gate.enter(Purpose::Question).is_none());
-        let payments: Vec<_> = (0..5).map(|_| gate.enter(Purpose::Payment)).collect();
+        let mut payments: Vec<_> = (0..5).map(|_| gate.enter(Purpose::Payment)).collect();
         assert_eq!(payments.iter().flatten().count(), 4);
         assert!(gate.enter(Purpose::Notice).is_some(), "and left at once");
-        drop(second);
+        drop((first, second));
+        assert!(
+            gate.enter(Purpose::Question).is_none(),
+            "nobody else can pay"
+        );
+        payments.pop();
+        payments.pop();
+        let first = gate.enter(Purpose::Question);
+        assert!(first.is_some());
         assert!(gate.enter(Purpose::Question).is_none(), "a crowd pays");
+        assert_eq!(gate.take_turned_away(), 4);
+        assert_eq!(gate.take_turned_away(), 0);
         drop(payments);
         assert!(gate.enter(Purpose::Question).is_some());
         drop(first);
