@@ -15,10 +15,19 @@ use axum::http::{HeaderMap, HeaderValue, Method as Verb, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jiaoyi_app::admission::{Gate, Purpose};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// When somebody who was turned away should come again.
 const RETRY_AFTER_S: u32 = 5;
+/// How many payers who have pressed are served at once; the others wait at the door, in order. If all
+/// were served a little at a time, each would be done only when all are.
+const TURNS: usize = 512;
+/// A turn that lasts so long waits for a channel, and that needs no processor: the next may come in.
+const TURN: Duration = Duration::from_millis(500);
 /// Stands in a page made beforehand for the address at which it is shown.
 const HERE: &str = "/-here-";
 
@@ -26,6 +35,7 @@ const HERE: &str = "/-here-";
 #[derive(Debug)]
 pub struct Door {
     gate: Arc<Gate>,
+    turns: Semaphore,
     pages: Vec<Closed>,
     headers: HeaderMap,
     demo: bool,
@@ -73,6 +83,7 @@ impl Door {
         secure(settings, false, false, &mut headers);
         Door {
             gate: Arc::clone(&settings.gate),
+            turns: Semaphore::new(TURNS),
             pages,
             headers,
             demo: settings.demo,
@@ -154,10 +165,20 @@ fn purpose(request: &Request) -> Purpose {
 
 /// Around every page and its frame.
 pub async fn page(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
-    match door.gate.enter(purpose(&request)) {
-        Some(_place) => next.run(request).await,
-        None => door.turn_away(&request),
+    let purpose = purpose(&request);
+    let Some(_place) = door.gate.enter(purpose) else {
+        return door.turn_away(&request);
+    };
+    let presses = purpose == Purpose::Payment && request.method() == Verb::POST;
+    let mut answer = pin!(next.run(request));
+    if presses {
+        let turn = door.turns.acquire().await;
+        if let Ok(answer) = timeout(TURN, &mut answer).await {
+            return answer;
+        }
+        drop(turn);
     }
+    answer.await
 }
 
 /// Around the channels' notices; a channel tells again what was not taken.
