@@ -3,9 +3,9 @@
 //! Whoever is turned away must cost next to nothing, or the many who come again keep those from being
 //! served who were let in. So this stands outside the frame, and its pages are made beforehand.
 
-use super::WebSettings;
 use super::asker::look;
 use super::frame::{page_of, secure};
+use super::{FORM_BYTES_MAX, WebSettings};
 use crate::locale::Lang;
 use crate::look::{Browser, Look, Size, Theme};
 use crate::pages::trouble::{Money, Trouble, trouble};
@@ -28,6 +28,8 @@ const RETRY_AFTER_S: u32 = 5;
 const TURNS: usize = 512;
 /// A turn that lasts so long waits for a channel, and that needs no processor: the next may come in.
 const TURN: Duration = Duration::from_millis(500);
+/// How long the rest of a form is waited for whose sender is turned away.
+const READ_OUT: Duration = Duration::from_millis(200);
 /// Stands in a page made beforehand for the address at which it is shown.
 const HERE: &str = "/-here-";
 
@@ -163,16 +165,33 @@ fn purpose(request: &Request) -> Purpose {
     }
 }
 
+/// Reads a short form to its end: a connection with something unread in it would be closed, and a new
+/// one costs more than all the rest.
+async fn read_out(request: Request) {
+    let told = request.headers().get(header::CONTENT_LENGTH);
+    let told = told.and_then(|told| told.to_str().ok()?.parse().ok());
+    if told.is_some_and(|bytes: usize| (1..=FORM_BYTES_MAX).contains(&bytes)) {
+        let read = axum::body::to_bytes(request.into_body(), FORM_BYTES_MAX);
+        // What does not come is left to the connection.
+        let _ = timeout(READ_OUT, read).await;
+    }
+}
+
 /// Around every page and its frame.
 pub async fn page(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     let purpose = purpose(&request);
     let Some(_place) = door.gate.enter(purpose) else {
-        return door.turn_away(&request);
+        let answer = door.turn_away(&request);
+        read_out(request).await;
+        return answer;
     };
     let presses = purpose == Purpose::Payment && request.method() == Verb::POST;
     let mut answer = pin!(next.run(request));
     if presses {
-        let turn = door.turns.acquire().await;
+        let turn = {
+            let _waiting = door.gate.wait();
+            door.turns.acquire().await
+        };
         if let Ok(answer) = timeout(TURN, &mut answer).await {
             return answer;
         }
