@@ -10,11 +10,22 @@ SELECT count(*)
 FROM sqlite_schema
 WHERE type = 'table' AND name = 'copying'
 
--- name: integrity
-PRAGMA integrity_check(100)
-
 -- name: pages
 PRAGMA quick_check(100)
+
+-- name: indexes
+SELECT t.name, i.name, i."unique", m.sql, iif(t.wr, p.name, NULL)
+FROM pragma_table_list AS t
+JOIN pragma_index_list(t.name) AS i
+LEFT JOIN pragma_index_list(t.name) AS p ON p.origin = 'pk'
+LEFT JOIN sqlite_schema AS m ON m.name = i.name
+WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite_%'
+    AND NOT (t.wr AND i.origin = 'pk')
+
+-- name: index_columns
+SELECT name, key
+FROM pragma_index_xinfo(?1)
+ORDER BY seqno
 
 -- name: statistics
 INSERT INTO sqlite_stat1 (tbl, idx, stat)

@@ -23,6 +23,7 @@ mod snapshot;
 mod sqlite;
 mod sqlite_batch;
 mod sqlite_checkpoint;
+mod sqlite_indexes;
 mod sqlite_lane;
 mod sqlite_readers;
 mod statements;
@@ -34,7 +35,7 @@ pub use error::{Failure, StoreError};
 pub use import_mark::ImportUnderWay;
 pub use postgres::Distribution;
 pub use queue::Urgency;
-pub use snapshot::Snapshot;
+pub use snapshot::{Integrity, Snapshot};
 
 use engine::{Aside, Backend, RawRows, Reads};
 use jiaoyi_domain::Instant;

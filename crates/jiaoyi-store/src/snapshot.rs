@@ -5,15 +5,54 @@ use crate::error::StoreError;
 use crate::postgres::PostgresSnapshot;
 use crate::schema::{assert_ours, assert_whole};
 use crate::sqlite::{self, read_row};
+use crate::sqlite_indexes::{check, lines};
 use crate::statements::sql;
 use jiaoyi_domain::record::{Record, TableSpec, Value};
 use jiaoyi_domain::working_set::Damaged;
 use rusqlite::Connection;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 enum View {
-    Sqlite { connection: Connection, bytes: u64 },
+    Sqlite {
+        connection: Connection,
+        bytes: u64,
+        /// `None` for one that lies in no file.
+        path: Option<PathBuf>,
+    },
     Postgres(PostgresSnapshot),
+}
+
+/// Broken pages, or else what is wrong with the indexes.
+fn integrity(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    connection.execute_batch("BEGIN")?;
+    let pages = lines(connection, sql("sqlite", "pages"))?;
+    let found = match pages.is_empty() {
+        true => check(connection)?,
+        false => pages,
+    };
+    connection.execute_batch("COMMIT")?;
+    Ok(found)
+}
+
+/// A check of the file that is under way.
+pub enum Integrity {
+    Begun(JoinHandle<Result<Vec<String>, StoreError>>),
+    Done(Result<Vec<String>, StoreError>),
+}
+
+impl Integrity {
+    /// Waits for what is found: at most some hundred lines, none for a sound file.
+    ///
+    /// # Errors
+    ///
+    /// The engine's trouble.
+    pub fn finish(self) -> Result<Vec<String>, StoreError> {
+        match self {
+            Integrity::Begun(thread) => thread.join().unwrap_or(Err(StoreError::Stopped)),
+            Integrity::Done(found) => found,
+        }
+    }
 }
 
 /// One view of a database, fixed when it is opened.
@@ -73,12 +112,22 @@ impl Snapshot {
         })?;
         assert_ours(version, &shown)?;
         let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
-        Ok(Snapshot::of_connection(connection, bytes))
+        let path = Some(path.to_owned());
+        let view = View::Sqlite {
+            connection,
+            bytes,
+            path,
+        };
+        Ok(Snapshot { view })
     }
 
     /// What a connection sees, when nothing changes it any more.
     pub(crate) fn of_connection(connection: Connection, bytes: u64) -> Snapshot {
-        let view = View::Sqlite { connection, bytes };
+        let view = View::Sqlite {
+            connection,
+            bytes,
+            path: None,
+        };
         Snapshot { view }
     }
 
@@ -93,28 +142,23 @@ impl Snapshot {
         Ok(marks.is_some_and(|marks| *marks != Value::Int(0)))
     }
 
-    /// What the engine itself finds wrong with its file, at most a hundred lines: broken pages,
-    /// and rows that an index does not know, which no scan notices and every job overlooks. Empty
-    /// for a sound file, and for a server, which looks after its own files. Memory does not grow
+    /// Begins to look for what is wrong with the file itself: broken pages, and rows that an index
+    /// does not know, which no scan notices and every job overlooks. A file is read on a thread of
+    /// its own, as it is when that begins; a server looks after its own files. Memory does not grow
     /// with the file.
-    ///
-    /// # Errors
-    ///
-    /// The engine's trouble.
-    pub fn integrity(&self) -> Result<Vec<String>, StoreError> {
-        if matches!(self.view, View::Postgres(_)) {
-            return Ok(Vec::new());
+    #[must_use]
+    pub fn begin_integrity(&self) -> Integrity {
+        match &self.view {
+            View::Postgres(_) => Integrity::Done(Ok(Vec::new())),
+            View::Sqlite {
+                path: Some(path), ..
+            } => {
+                let path = path.clone();
+                let check = move || integrity(&sqlite::open(&path, false)?);
+                Integrity::Begun(std::thread::spawn(check))
+            }
+            View::Sqlite { connection, .. } => Integrity::Done(integrity(connection)),
         }
-        let rows = match self.rows("sqlite", "integrity", &[]) {
-            // It looks every row up in every index and gives up at a broken page; this names it.
-            Err(error) if error.is_corrupt() => self.rows("sqlite", "pages", &[])?,
-            rows => rows?,
-        };
-        let found = rows.into_iter().flatten().filter_map(|value| match value {
-            Value::Text(text) => Some(text),
-            Value::Null | Value::Int(_) | Value::Bytes(_) => None,
-        });
-        Ok(found.filter(|text| text != "ok").collect())
     }
 
     /// How large the database is, so that memory can be planned.

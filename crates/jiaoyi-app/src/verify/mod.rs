@@ -327,7 +327,14 @@ pub fn verify_snapshot(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report, VerifyError> {
     let mut report = Report::default();
-    match check(snapshot, options, &mut report, progress) {
+    let integrity = snapshot.begin_integrity();
+    let checked = check(snapshot, options, &mut report, progress);
+    let found = integrity.finish().map(|lines| {
+        for line in lines {
+            report.fail("store.integrity", "database", "file".to_owned(), line);
+        }
+    });
+    match checked.and(found.map_err(VerifyError::Store)) {
         Ok(()) => Ok(report),
         // It can be reached, so it is no outage: it is not what the rules would have made.
         Err(VerifyError::Store(error)) if error.is_corrupt() => {
@@ -365,9 +372,6 @@ fn check(
         .as_ref()
         .map(channel_books::load)
         .transpose()?;
-    for line in snapshot.integrity()? {
-        report.fail("store.integrity", "database", "file".to_owned(), line);
-    }
     let reference = part::Reference::load(snapshot, options, report)?;
     let mut chain = chain::check_links(snapshot, options.signatures.as_ref(), report)?;
     step();
