@@ -292,6 +292,7 @@ impl Gateway for AlipayGateway {
     fn query<'a>(
         &'a self,
         no: &'a AttemptNo,
+        _rendered: &'a [u8],
         now: Instant,
         _nonce: String,
     ) -> Call<'a, QueryOutcome> {
@@ -301,6 +302,7 @@ impl Gateway for AlipayGateway {
     fn close<'a>(
         &'a self,
         no: &'a AttemptNo,
+        _rendered: &'a [u8],
         now: Instant,
         _nonce: String,
     ) -> Call<'a, CloseOutcome> {
@@ -342,6 +344,7 @@ impl Gateway for AlipayGateway {
         &'a self,
         attempt_no: &'a AttemptNo,
         refund_no: &'a RefundNo,
+        _rendered: &'a [u8],
         now: Instant,
         _nonce: String,
     ) -> Call<'a, RefundOutcome> {

@@ -116,7 +116,12 @@ impl WechatGateway {
             Method::WechatNative => "/v3/pay/transactions/native",
             Method::WechatH5 => "/v3/pay/transactions/h5",
             Method::WechatJsapi => "/v3/pay/transactions/jsapi",
-            Method::AlipayWap | Method::AlipayPage | Method::AlipayPrecreate => {
+            Method::AlipayWap
+            | Method::AlipayPage
+            | Method::AlipayPrecreate
+            | Method::UnionpayWap
+            | Method::UnionpayPage
+            | Method::UnionpayApp => {
                 return CreateOutcome::Refused {
                     code: "METHOD".to_owned(),
                     message: format!("{} is not a method of WeChat Pay", method.code()),
@@ -161,6 +166,7 @@ impl Gateway for WechatGateway {
     fn query<'a>(
         &'a self,
         no: &'a AttemptNo,
+        _rendered: &'a [u8],
         now: Instant,
         nonce: String,
     ) -> Call<'a, QueryOutcome> {
@@ -175,6 +181,7 @@ impl Gateway for WechatGateway {
     fn close<'a>(
         &'a self,
         no: &'a AttemptNo,
+        _rendered: &'a [u8],
         now: Instant,
         nonce: String,
     ) -> Call<'a, CloseOutcome> {
@@ -214,6 +221,7 @@ impl Gateway for WechatGateway {
         &'a self,
         _attempt_no: &'a AttemptNo,
         refund_no: &'a RefundNo,
+        _rendered: &'a [u8],
         now: Instant,
         nonce: String,
     ) -> Call<'a, RefundOutcome> {

@@ -6,6 +6,7 @@ use axum::Router;
 use futures_util::FutureExt;
 use jiaoyi_app::admission::Gate;
 use jiaoyi_app::platform::Platform;
+use jiaoyi_domain::channel::Method;
 use jiaoyi_store::Store;
 use jiaoyi_web::{WebSettings, WebState, router};
 use std::io::ErrorKind;
@@ -106,8 +107,14 @@ async fn watch_lag(gate: Weak<Gate>) {
     }
 }
 
-/// The portal's routes over a platform. To be called where a runtime is running.
-pub fn portal(platform: &Arc<Platform>, settings: WebSettings, clock: jiaoyi_web::Clock) -> Router {
+/// The portal's routes over a platform, offering what its channels can do. To be called where a runtime is running.
+pub fn portal(
+    platform: &Arc<Platform>,
+    mut settings: WebSettings,
+    clock: jiaoyi_web::Clock,
+) -> Router {
+    let configured = |method: &Method| platform.gateway(method.channel()).is_some();
+    settings.methods.retain(configured);
     tokio::spawn(watch_lag(Arc::downgrade(&settings.gate)));
     router(WebState {
         portal: Arc::clone(platform) as Arc<dyn jiaoyi_app::portal::Portal>,
