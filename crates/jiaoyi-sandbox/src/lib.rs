@@ -23,10 +23,11 @@
 //! | `notify_late` | 晚到的通知 | paid; the notice comes 60 s of the clock later |
 //! | `pay_after_close` | 关单后仍支付 | not paid until the merchant closes the order (or it expires), then paid and notified; at once when it is closed already |
 //!
-//! UnionPay leads back by a signed form, the others by 303 to the merchant: after a payment WeChat H5's `redirect_url` or Alipay's signed
-//! `return_url`; otherwise `redirect_url`, `quit_url`, or the bare `return_url`. Without any, a
-//! page says what happened. A WeChat Native `code_url` or an Alipay `qr_code` is "scanned" at
-//! `/_wallet/scan?code=…`, where UnionPay's `tn` is taken too; WeChat's `h5_url` and Alipay's `gateway.do` lead to the wallet by themselves.
+//! UnionPay leads back to `frontUrl` by a signed form, the others answer 303: after a payment to WeChat
+//! H5's `redirect_url` or Alipay's signed `return_url`; otherwise to `redirect_url`, `quit_url`, or the
+//! bare `return_url`. Without any, a page says what happened. A WeChat Native `code_url`, an Alipay
+//! `qr_code` or a `tn` of UnionPay is "scanned" at `/_wallet/scan?code=…`; WeChat's `h5_url`, Alipay's
+//! `gateway.do` and UnionPay's `frontTransReq.do` lead to the wallet by themselves.
 //!
 //! # Control interface
 //!

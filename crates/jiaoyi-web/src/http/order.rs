@@ -66,7 +66,8 @@ pub async fn forward(
     }
 }
 
-/// `GET /o/{order}/back`, from UnionPay `POST`: the wallet sends the payer here, with parameters that we do not believe.
+/// `GET /o/{order}/back`, from UnionPay `POST`: the wallet sends the payer here, with parameters that
+/// we do not believe.
 pub async fn back(
     State(state): State<WebState>,
     Extension(asker): Extension<Asker>,

@@ -30,6 +30,7 @@ pub struct PayArgs {
 enum Channel {
     Wechat,
     Alipay,
+    Unionpay,
 }
 
 impl Channel {
@@ -38,6 +39,7 @@ impl Channel {
         match self {
             Channel::Wechat => "wechat_h5",
             Channel::Alipay => "alipay_wap",
+            Channel::Unionpay => "unionpay_wap",
         }
     }
 }
