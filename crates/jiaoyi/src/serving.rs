@@ -6,7 +6,6 @@ use axum::Router;
 use futures_util::FutureExt;
 use jiaoyi_app::admission::Gate;
 use jiaoyi_app::platform::Platform;
-use jiaoyi_domain::channel::Method;
 use jiaoyi_store::Store;
 use jiaoyi_web::{WebSettings, WebState, router};
 use std::io::ErrorKind;
@@ -113,8 +112,7 @@ pub fn portal(
     mut settings: WebSettings,
     clock: jiaoyi_web::Clock,
 ) -> Router {
-    let configured = |method: &Method| platform.gateway(method.channel()).is_some();
-    settings.methods.retain(configured);
+    settings.methods = platform.methods();
     tokio::spawn(watch_lag(Arc::downgrade(&settings.gate)));
     router(WebState {
         portal: Arc::clone(platform) as Arc<dyn jiaoyi_app::portal::Portal>,

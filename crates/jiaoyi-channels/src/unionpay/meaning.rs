@@ -16,7 +16,8 @@ pub(super) type Answer = Result<Fields, String>;
 pub(super) enum Said {
     /// 00, and A6: a success with a defect.
     Done,
-    /// 03, 04, 05: not known yet, ask.
+    /// 03, 04, 05: not known yet, ask. 42 as well: money was taken after the order's time, and nobody
+    /// may read that none was.
     Open,
     /// 34: no such order.
     NotFound,
@@ -30,7 +31,7 @@ pub(super) enum Said {
 pub(super) fn said(code: &str) -> Said {
     match code {
         "00" | "A6" => Said::Done,
-        "" | "03" | "04" | "05" => Said::Open,
+        "" | "03" | "04" | "05" | "42" => Said::Open,
         "34" => Said::NotFound,
         // Closed for maintenance, busy, badly formed, badly signed, repeated, incomplete, asked too
         // often: none of them says anything about the order.

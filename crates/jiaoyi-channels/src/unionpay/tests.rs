@@ -329,6 +329,7 @@ async fn a_query_tells_only_what_is_explicit_and_signed() {
         ("00", "04", "Unknown"),
         ("00", "05", "Unknown"),
         ("00", "06", "Unknown"),
+        ("00", "42", "Unknown"),
         ("00", "", "Unknown"),
         ("00", "64", "NotPaid(Some(BalanceTooLow))"),
         ("00", "01", "NotPaid(Some(Other))"),

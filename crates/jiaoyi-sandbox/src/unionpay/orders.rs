@@ -75,7 +75,7 @@ fn register(
     let mut books = sandbox.books();
     let Some(trade) = books.trades.get(&key) else {
         if asked.expires_at_ms <= now_ms {
-            return Err(Refusal::new("42", "超过规定支付时间[payTimeout]"));
+            return Err(Refusal::new("39", "交易不在受理时间范围内[payTimeout]"));
         }
         books.trades.insert(key.clone(), asked);
         return Ok(key);
@@ -85,7 +85,7 @@ fn register(
     }
     match trade.phase(now_ms) {
         Phase::Open => Ok(key),
-        Phase::Closed => Err(Refusal::new("42", "超过规定支付时间[payTimeout]")),
+        Phase::Closed => Err(Refusal::new("39", "交易不在受理时间范围内[payTimeout]")),
         Phase::Paid | Phase::Hidden => Err(Refusal::new("12", "重复交易[订单已支付]")),
     }
 }

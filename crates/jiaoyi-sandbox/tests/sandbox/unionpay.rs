@@ -176,7 +176,7 @@ async fn only_the_merchant_may_call() {
         (change("txnTime", "2026-11-22"), "10"),
         (change("txnType", "04"), "32"),
         (change("backUrl", ""), "13"),
-        (change("payTimeout", "20261122095959"), "42"),
+        (change("payTimeout", "20261122095959"), "39"),
     ] {
         let told = call(&world, "appTransReq", parameters.clone()).await;
         assert_eq!(told["respCode"], code, "{parameters:?}");

@@ -1,6 +1,6 @@
 //! What is UnionPay's own: no close, void or return, the way back by a form, the daily file.
 
-use crate::harness::{Channel, MINUTE, Payer, SECOND, World};
+use crate::harness::{Channel, MINUTE, Payer, SECOND, Setup, World};
 use jiaoyi_channels::{DailyFileOutcome, FileLine, Flow};
 use jiaoyi_domain::attempt::AttemptState;
 use jiaoyi_domain::channel::channel_day;
@@ -29,6 +29,36 @@ async fn comes_back_by_a_form_to_an_own_order() {
     let link = back.link("/v/").expect("a link to the voucher");
     payer.get(&link).await.says("电子缴费凭证").says("银联");
     world.settles().await;
+}
+
+/// Only channels with a contract are offered, and taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn is_offered_where_it_is_configured() {
+    for unionpay in [true, false] {
+        let mut world = World::with(Setup {
+            unionpay,
+            ..Setup::default()
+        })
+        .await;
+        let mut payer = Payer::new(&world);
+        let check = payer.look_up(&world.people[0]).await;
+        let methods = payer.choose(&check).await;
+        methods.says("支付宝");
+        assert_eq!(
+            methods.text.contains("云闪付"),
+            unionpay,
+            "{}",
+            methods.words()
+        );
+        let page = payer.start(&methods, Channel::Unionpay).await;
+        assert_eq!(
+            page.status,
+            if unionpay { 200 } else { 400 },
+            "{}",
+            page.words()
+        );
+        world.end().await;
+    }
 }
 
 /// Given up: UnionPay cannot close, so the payer reads that it is watched, and the time of the
