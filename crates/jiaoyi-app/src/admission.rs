@@ -2,8 +2,8 @@
 //!
 //! A request holds a place until its answer is made. Who finds none is told at once to come again, so
 //! that what waits has a bound and nobody is served too late to care. Questions are turned away before
-//! payments: a question can be asked again, and whoever got as far as paying is let through. When many
-//! payments are under way, questions have few places, so that payments have the processors.
+//! payments: a question can be asked again, and whoever got as far as paying is let through. While many
+//! payers wait for their turn, no question is let in: whoever asks now would only wait behind them.
 //!
 //! What is answered without a pause never holds many places: it waits before it gets to the gate. So
 //! the gate is also told how late work is begun that was due, and turns away while that stays long.
@@ -33,8 +33,7 @@ pub enum Purpose {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     pub questions: usize,
-    /// Questions while `crowd` or more payments are under way.
-    pub questions_in_crowd: usize,
+    /// From so many on who wait for their turn to pay, no question is let in.
     pub crowd: usize,
     pub payments: usize,
     pub notices: usize,
@@ -46,8 +45,7 @@ impl Default for Bounds {
     fn default() -> Bounds {
         Bounds {
             questions: 512,
-            questions_in_crowd: 64,
-            crowd: 1_024,
+            crowd: 512,
             payments: 4_096,
             notices: 1_024,
         }
@@ -61,10 +59,12 @@ pub struct Gate {
     questions: AtomicUsize,
     payments: AtomicUsize,
     notices: AtomicUsize,
+    waiting: AtomicUsize,
     /// How late work was begun the last time, in milliseconds.
     lag_ms: AtomicUsize,
     /// For how long that has been too late, in milliseconds.
     late_ms: AtomicUsize,
+    turned_away: AtomicUsize,
 }
 
 fn ms(time: Duration) -> usize {
@@ -80,8 +80,10 @@ impl Gate {
             questions: AtomicUsize::new(0),
             payments: AtomicUsize::new(0),
             notices: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
             lag_ms: AtomicUsize::new(0),
             late_ms: AtomicUsize::new(0),
+            turned_away: AtomicUsize::new(0),
         })
     }
 
@@ -103,9 +105,11 @@ impl Gate {
         let counter = self.counter(purpose);
         let max = self.max(purpose);
         let one_more = |inside| (inside < max).then_some(inside + 1);
-        counter
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more)
-            .ok()?;
+        let entered = counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
+        if entered.is_err() {
+            self.turned_away.fetch_add(1, Ordering::SeqCst);
+            return None;
+        }
         Some(Place {
             gate: Arc::clone(self),
             purpose,
@@ -116,6 +120,18 @@ impl Gate {
     #[must_use]
     pub fn inside(&self, purpose: Purpose) -> usize {
         self.counter(purpose).load(Ordering::SeqCst)
+    }
+
+    /// How many were turned away since this was asked before.
+    pub fn take_turned_away(&self) -> usize {
+        self.turned_away.swap(0, Ordering::SeqCst)
+    }
+
+    /// Counts somebody who is inside and waits for their turn to pay, until that is dropped.
+    #[must_use]
+    pub fn wait(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        Waiting(self)
     }
 
     const fn counter(&self, purpose: Purpose) -> &AtomicUsize {
@@ -132,9 +148,7 @@ impl Gate {
         match purpose {
             Purpose::Question if late => 0,
             Purpose::Payment if very_late => 0,
-            Purpose::Question if self.inside(Purpose::Payment) >= self.bounds.crowd => {
-                self.bounds.questions_in_crowd
-            }
+            Purpose::Question if self.waiting.load(Ordering::SeqCst) >= self.bounds.crowd => 0,
             Purpose::Question => self.bounds.questions,
             Purpose::Payment => self.bounds.payments,
             Purpose::Notice => self.bounds.notices,
@@ -156,6 +170,16 @@ impl Drop for Place {
     }
 }
 
+/// Somebody who waits for their turn to pay.
+#[derive(Debug)]
+pub struct Waiting<'g>(&'g Gate);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 #[cfg(all(test, not(feature = "model")))]
 mod tests {
     use super::*;
@@ -164,8 +188,7 @@ mod tests {
     fn questions_are_turned_away_first() {
         let gate = Gate::new(Bounds {
             questions: 2,
-            questions_in_crowd: 1,
-            crowd: 3,
+            crowd: 2,
             payments: 4,
             notices: 1,
         });
@@ -176,8 +199,15 @@ mod tests {
         let payments: Vec<_> = (0..5).map(|_| gate.enter(Purpose::Payment)).collect();
         assert_eq!(payments.iter().flatten().count(), 4);
         assert!(gate.enter(Purpose::Notice).is_some(), "and left at once");
-        drop(second);
-        assert!(gate.enter(Purpose::Question).is_none(), "a crowd pays");
+        drop((first, second));
+        let first = gate.enter(Purpose::Question);
+        assert!(first.is_some(), "nobody waits for a turn");
+        let waiting = (gate.wait(), gate.wait());
+        assert!(gate.enter(Purpose::Question).is_none(), "a crowd waits");
+        drop(waiting.0);
+        assert!(gate.enter(Purpose::Question).is_some());
+        assert_eq!(gate.take_turned_away(), 3);
+        assert_eq!(gate.take_turned_away(), 0);
         drop(payments);
         assert!(gate.enter(Purpose::Question).is_some());
         drop(first);
@@ -216,7 +246,6 @@ mod model {
         let play = || {
             let bounds = Bounds {
                 questions: 2,
-                questions_in_crowd: 1,
                 crowd: 2,
                 payments: 2,
                 notices: 1,

@@ -12,7 +12,7 @@ mod tests;
 
 use crate::cert::{Certificate, alipay_root_sn};
 use crate::config::{AlipayConfig, ConfigError, read_file};
-use crate::crypto::{KeyFault, Signer, Verifier};
+use crate::crypto::{KeyFault, Signer, SigningThreads, Verifier};
 use crate::form;
 use crate::gateway::{Call, Gateway, NoticeAnswer, ready};
 use crate::http::Http;
@@ -27,7 +27,6 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method as Verb, Url};
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// Alipay OpenAPI v2 for one app and one receiving account.
 pub struct AlipayGateway {
@@ -125,9 +124,9 @@ impl AlipayGateway {
         config: AlipayConfig,
         dir: &Path,
         http: Http,
-        permits: Arc<Semaphore>,
+        threads: Arc<SigningThreads>,
     ) -> Result<AlipayGateway, ConfigError> {
-        let signer = Signer::parse(&read_file(dir, &config.app_private_key)?, permits)
+        let signer = Signer::parse(&read_file(dir, &config.app_private_key)?, threads)
             .map_err(fault("alipay.app_private_key", &config.app_private_key))?;
         let trust = Trust::open(&config, dir)?;
         Ok(AlipayGateway {

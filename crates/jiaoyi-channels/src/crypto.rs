@@ -9,24 +9,55 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::{PemObject, SectionKind};
-use std::sync::Arc;
-use tokio::sync::Semaphore;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::oneshot;
 
 /// Why a key file was not accepted.
 pub(crate) type KeyFault = &'static str;
 
-/// A private RSA key with a limit on how many signatures are made at once.
+/// A piece of work for a thread that signs.
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Threads that make signatures, one after the other, in the order they were asked for.
 ///
-/// One signature costs about half a millisecond of one core, too long for the threads that serve
-/// everybody, so it is made on the blocking pool, and never more at once than there are cores.
+/// One signature costs about half a millisecond of one core: too long for the threads that serve
+/// everybody, and more at once than there are cores gain nothing. A thread takes the next work
+/// itself. With permits that are handed to waiting tasks it would idle until the task is polled,
+/// which takes long just when many others are to be polled.
+pub(crate) struct SigningThreads(Sender<Work>);
+
+impl SigningThreads {
+    /// Starts `count` threads; they end when this is dropped and all work is done.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread.
+    pub fn start(count: usize) -> std::io::Result<Arc<SigningThreads>> {
+        let (sender, receiver) = channel::<Work>();
+        let receiver = Arc::new(Mutex::new(receiver));
+        for _ in 0..count {
+            let receiver = Arc::clone(&receiver);
+            let next = move || {
+                let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
+                receiver.recv().ok()
+            };
+            let thread = std::thread::Builder::new().name("signer".to_owned());
+            thread.spawn(move || std::iter::from_fn(next).for_each(|work| work()))?;
+        }
+        Ok(Arc::new(SigningThreads(sender)))
+    }
+}
+
+/// A private RSA key, and the threads that sign with it.
 pub(crate) struct Signer {
     key: Arc<RsaKeyPair>,
-    permits: Arc<Semaphore>,
+    threads: Arc<SigningThreads>,
 }
 
 impl Signer {
     /// Reads a PKCS#1 or PKCS#8 key from PEM, or from the bare Base64 that Alipay's tool writes.
-    pub fn parse(pem: &[u8], permits: Arc<Semaphore>) -> Result<Signer, KeyFault> {
+    pub fn parse(pem: &[u8], threads: Arc<SigningThreads>) -> Result<Signer, KeyFault> {
         let key = match PrivateKeyDer::from_pem_slice(pem) {
             Ok(PrivateKeyDer::Pkcs1(der)) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
             Ok(PrivateKeyDer::Pkcs8(der)) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
@@ -48,7 +79,7 @@ impl Signer {
         let key = key.ok_or("this is no RSA private key of 2048 bits or more")?;
         Ok(Signer {
             key: Arc::new(key),
-            permits,
+            threads,
         })
     }
 
@@ -61,18 +92,18 @@ impl Signer {
 
     /// RSASSA-PKCS1-v1_5 with SHA-256 over `message`, in Base64.
     ///
-    /// `None` when the runtime is shutting down or the library refuses, which a key that was
-    /// accepted does not cause.
+    /// `None` when the library refuses, which a key that was accepted does not cause.
     pub async fn sign(&self, message: Vec<u8>) -> Option<String> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+        let (answer, signature) = oneshot::channel();
         let key = Arc::clone(&self.key);
-        tokio::task::spawn_blocking(move || {
-            let signature = sign_now(&key, &message);
-            drop(permit);
-            signature
-        })
-        .await
-        .ok()?
+        let work = move || {
+            // Nobody may be waiting any more.
+            if !answer.is_closed() {
+                let _ = answer.send(sign_now(&key, &message));
+            }
+        };
+        self.threads.0.send(Box::new(work)).ok()?;
+        signature.await.ok()?
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::alipay::AlipayGateway;
 use crate::config::{ChannelsConfig, ConfigError};
+use crate::crypto::SigningThreads;
 use crate::gateway::Gateway;
 use crate::http::Http;
 use crate::sms::SmsGateway;
@@ -10,7 +11,6 @@ use crate::wechat::WechatGateway;
 use jiaoyi_domain::channel::ChannelCode;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// The configured channels; those without a section are `None`.
 #[derive(Clone, Default)]
@@ -46,12 +46,14 @@ impl Channels {
     pub fn open(config: ChannelsConfig, dir: &Path) -> Result<Channels, ConfigError> {
         let http = Http::open(&config.http, config.plain_only())?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let permits = Arc::new(Semaphore::new(cores));
+        let threads = SigningThreads::start(cores).map_err(|error| ConfigError::Invalid {
+            what: format!("no thread can be started to sign with: {error}"),
+        })?;
         let wechat = config.wechat.map(|wechat| {
-            WechatGateway::open(wechat, dir, http.clone(), Arc::clone(&permits)).map(Arc::new)
+            WechatGateway::open(wechat, dir, http.clone(), Arc::clone(&threads)).map(Arc::new)
         });
         let alipay = config.alipay.map(|alipay| {
-            AlipayGateway::open(alipay, dir, http.clone(), Arc::clone(&permits)).map(Arc::new)
+            AlipayGateway::open(alipay, dir, http.clone(), Arc::clone(&threads)).map(Arc::new)
         });
         let unionpay = config.unionpay.map(|unionpay| {
             UnionpayGateway::open(unionpay, dir, http.clone(), Arc::clone(&permits)).map(Arc::new)

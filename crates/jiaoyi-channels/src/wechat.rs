@@ -16,7 +16,7 @@ pub use keys::RefreshError;
 pub use oauth::OpenidError;
 
 use crate::config::{ConfigError, WechatConfig, read_file};
-use crate::crypto::{KeyFault, Opener, Signer};
+use crate::crypto::{KeyFault, Opener, Signer, SigningThreads};
 use crate::gateway::{Call, Gateway, NoticeAnswer, ready};
 use crate::http::Http;
 use call::Verb;
@@ -29,7 +29,6 @@ use jiaoyi_domain::time::Instant;
 use keys::Keys;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// WeChat Pay API v3 for one merchant and one app.
 pub struct WechatGateway {
@@ -63,9 +62,9 @@ impl WechatGateway {
         config: WechatConfig,
         dir: &Path,
         http: Http,
-        permits: Arc<Semaphore>,
+        threads: Arc<SigningThreads>,
     ) -> Result<WechatGateway, ConfigError> {
-        let signer = Signer::parse(&read_file(dir, &config.merchant_key)?, permits)
+        let signer = Signer::parse(&read_file(dir, &config.merchant_key)?, threads)
             .map_err(fault("wechat.merchant_key", &config.merchant_key))?;
         let opener = Opener::try_new(config.apiv3_key.expose().as_bytes());
         let opener = opener.ok_or(ConfigError::Incomplete {

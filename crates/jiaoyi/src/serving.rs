@@ -4,7 +4,7 @@ use crate::announcements::Followed;
 use crate::exit::Exit;
 use axum::Router;
 use futures_util::FutureExt;
-use jiaoyi_app::admission::Gate;
+use jiaoyi_app::admission::{Gate, Purpose};
 use jiaoyi_app::platform::Platform;
 use jiaoyi_store::Store;
 use jiaoyi_web::{WebSettings, WebState, router};
@@ -93,9 +93,14 @@ async fn resume_imports(platform: &Platform) -> bool {
 /// How often the gate is told how late work is begun.
 const LAG_EVERY: Duration = Duration::from_millis(20);
 
-/// Tells a gate how late work is begun that was due, as long as there is a gate.
+/// How often those who were turned away are told of.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// Tells a gate how late work is begun that was due, and the log whom the gate turned away, as long
+/// as there is a gate.
 async fn watch_lag(gate: Weak<Gate>) {
     let mut last = tokio::time::Instant::now();
+    let mut told = last;
     loop {
         let due = last + LAG_EVERY;
         tokio::time::sleep_until(due).await;
@@ -103,6 +108,14 @@ async fn watch_lag(gate: Weak<Gate>) {
         let Some(gate) = gate.upgrade() else { return };
         gate.note_lag(now - due, now - last);
         last = now;
+        if now - told >= TELL_EVERY {
+            told = now;
+            let turned_away = gate.take_turned_away();
+            if turned_away > 0 {
+                let payments = gate.inside(Purpose::Payment);
+                tracing::warn!(turned_away, payments, "too many at once");
+            }
+        }
     }
 }
 

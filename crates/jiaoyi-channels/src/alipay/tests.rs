@@ -3,7 +3,7 @@
 use super::answer::{self, Answer};
 use super::{AlipayGateway, Trust, notice};
 use crate::config::ChannelsConfig;
-use crate::crypto::{Signer, Verifier};
+use crate::crypto::{Signer, SigningThreads, Verifier};
 use crate::form;
 use crate::gateway::Gateway;
 use crate::stub::{Play, Stub, truncating};
@@ -16,14 +16,13 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 fn gateway(base_url: &str) -> Arc<AlipayGateway> {
     channels(base_url).alipay.unwrap()
 }
 
 async fn sign(message: &[u8]) -> String {
-    let key = Signer::parse(&file("channel_key.pem"), Arc::new(Semaphore::new(1))).unwrap();
+    let key = Signer::parse(&file("channel_key.pem"), SigningThreads::start(1).unwrap()).unwrap();
     key.sign(message.to_vec()).await.unwrap()
 }
 

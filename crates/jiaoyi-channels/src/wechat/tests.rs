@@ -4,7 +4,7 @@ use super::call::signed_message;
 use super::{WechatGateway, bridge_message, keys::Keys, notice};
 use crate::cert::Certificate;
 use crate::config::ChannelsConfig;
-use crate::crypto::{Opener, Signer, Verifier};
+use crate::crypto::{Opener, Signer, SigningThreads, Verifier};
 use crate::gateway::Gateway;
 use crate::stub::{Play, Stub, truncating};
 use crate::testdata::{channels, dir, file, now, refund_terms, terms, vector};
@@ -18,7 +18,6 @@ use jiaoyi_domain::money::Fen;
 use jiaoyi_domain::time::Instant;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 const APIV3_KEY: &str = "a7cde1ZJB1kG2e7VfTs3jQzaWizur8Gb";
 const PUBLIC_KEY_ID: &str = "PUB_KEY_ID_0119000000012026";
@@ -26,12 +25,12 @@ const CERTIFICATE_SERIAL: &str = "D7CE59D1F522D701";
 const NONCE: &str = "593BEC0C930BF1AFEB40B4A08C8FB242";
 
 fn signer(name: &str) -> Signer {
-    Signer::parse(&file(name), Arc::new(Semaphore::new(1))).unwrap()
+    Signer::parse(&file(name), SigningThreads::start(1).unwrap()).unwrap()
 }
 
 fn key_of(vector: &Value) -> Signer {
     let der = vector["private_key_der_base64"].as_str().unwrap();
-    Signer::parse(der.as_bytes(), Arc::new(Semaphore::new(1))).unwrap()
+    Signer::parse(der.as_bytes(), SigningThreads::start(1).unwrap()).unwrap()
 }
 
 fn text<'a>(vector: &'a Value, name: &str) -> &'a str {

@@ -1,16 +1,158 @@
 //! Turns requests away while too many are under way, before their bodies are read.
+//!
+//! Whoever is turned away must cost next to nothing, or the many who come again keep those from being
+//! served who were let in. So this stands outside the frame, and its pages are made beforehand.
 
-use super::Stop;
-use crate::pages::trouble::Trouble;
+use super::asker::look;
+use super::frame::{page_of, secure};
+use super::{FORM_BYTES_MAX, WebSettings};
+use crate::locale::Lang;
+use crate::look::{Browser, Look, Size, Theme};
+use crate::pages::trouble::{Money, Trouble, trouble};
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Method as Verb, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method as Verb, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jiaoyi_app::admission::{Gate, Purpose};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// When somebody who was turned away should come again.
 const RETRY_AFTER_S: u32 = 5;
+/// How many payers who have pressed are served at once; the others wait at the door, in order. If all
+/// were served a little at a time, each would be done only when all are.
+const TURNS: usize = 512;
+/// A turn that lasts so long waits for a channel, and that needs no processor: the next may come in.
+const TURN: Duration = Duration::from_millis(500);
+/// How long the rest of a form is waited for whose sender is turned away.
+const READ_OUT: Duration = Duration::from_millis(200);
+/// Stands in a page made beforehand for the address at which it is shown.
+const HERE: &str = "/-here-";
+
+/// The gate, and the pages for those whom it turns away.
+#[derive(Debug)]
+pub struct Door {
+    gate: Arc<Gate>,
+    turns: Semaphore,
+    pages: Vec<Closed>,
+    headers: HeaderMap,
+    demo: bool,
+}
+
+/// One page for those who are turned away.
+#[derive(Debug)]
+struct Closed {
+    lang: Lang,
+    size: Size,
+    theme: Theme,
+    money: Money,
+    /// Between two parts stands the address.
+    parts: Vec<String>,
+}
+
+impl Door {
+    /// Makes the page of every look.
+    pub fn new(settings: &WebSettings) -> Door {
+        let mut pages = Vec::new();
+        for lang in Lang::ALL {
+            for size in Size::ALL {
+                for theme in Theme::ALL {
+                    for money in [Money::None, Money::Maybe] {
+                        let look = Look {
+                            lang,
+                            size,
+                            theme,
+                            browser: Browser::default(),
+                            demo: settings.demo,
+                        };
+                        pages.push(Closed::new(&look, money));
+                    }
+                }
+            }
+        }
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::VARY, "Accept-Encoding, Cookie"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        secure(settings, false, false, &mut headers);
+        Door {
+            gate: Arc::clone(&settings.gate),
+            turns: Semaphore::new(TURNS),
+            pages,
+            headers,
+            demo: settings.demo,
+        }
+    }
+
+    /// Answers somebody who finds no place.
+    fn turn_away(&self, request: &Request) -> Response {
+        let look = look(request.headers(), self.demo);
+        let path = request.uri().path();
+        let money = if path.starts_with("/o/") {
+            Money::Maybe
+        } else {
+            Money::None
+        };
+        let of_look = |page: &&Closed| {
+            (page.lang, page.size, page.theme) == (look.lang, look.size, look.theme)
+                && page.money == money
+        };
+        let Some(page) = self.pages.iter().find(of_look) else {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        };
+        let html = if matches!(*request.method(), Verb::GET | Verb::HEAD) {
+            page.at(request
+                .uri()
+                .path_and_query()
+                .map_or(path, |whole| whole.as_str()))
+        } else {
+            page.at(&page_of(path))
+        };
+        let length = HeaderValue::from(html.len());
+        let body = if *request.method() == Verb::HEAD {
+            Body::empty()
+        } else {
+            Body::from(html)
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        *response.headers_mut() = self.headers.clone();
+        response
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, length);
+        response
+    }
+}
+
+impl Closed {
+    fn new(look: &Look, money: Money) -> Closed {
+        let busy = Trouble::Busy {
+            retry_after_s: RETRY_AFTER_S,
+        };
+        let page = trouble(look, busy, money, HERE, "", "");
+        Closed {
+            lang: look.lang,
+            size: look.size,
+            theme: look.theme,
+            money,
+            parts: page.html.split(HERE).map(str::to_owned).collect(),
+        }
+    }
+
+    /// The page as it is shown at `here`.
+    fn at(&self, here: &str) -> String {
+        let here = if here.is_empty() { "/" } else { here };
+        self.parts.join(&maud::html! { (here) }.into_string())
+    }
+}
 
 /// What a page is asked for. Whoever looks at an order is paying.
 fn purpose(request: &Request) -> Purpose {
@@ -23,20 +165,44 @@ fn purpose(request: &Request) -> Purpose {
     }
 }
 
-/// Around every page.
-pub async fn page(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    match gate.enter(purpose(&request)) {
-        Some(_place) => next.run(request).await,
-        None => {
-            let retry_after_s = RETRY_AFTER_S;
-            Stop::from(Trouble::Busy { retry_after_s }).into_response()
-        }
+/// Reads a short form to its end: a connection with something unread in it would be closed, and a new
+/// one costs more than all the rest.
+async fn read_out(request: Request) {
+    let told = request.headers().get(header::CONTENT_LENGTH);
+    let told = told.and_then(|told| told.to_str().ok()?.parse().ok());
+    if told.is_some_and(|bytes: usize| (1..=FORM_BYTES_MAX).contains(&bytes)) {
+        let read = axum::body::to_bytes(request.into_body(), FORM_BYTES_MAX);
+        // What does not come is left to the connection.
+        let _ = timeout(READ_OUT, read).await;
     }
 }
 
+/// Around every page and its frame.
+pub async fn page(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    let purpose = purpose(&request);
+    let Some(_place) = door.gate.enter(purpose) else {
+        let answer = door.turn_away(&request);
+        read_out(request).await;
+        return answer;
+    };
+    let presses = purpose == Purpose::Payment && request.method() == Verb::POST;
+    let mut answer = pin!(next.run(request));
+    if presses {
+        let turn = {
+            let _waiting = door.gate.wait();
+            door.turns.acquire().await
+        };
+        if let Ok(answer) = timeout(TURN, &mut answer).await {
+            return answer;
+        }
+        drop(turn);
+    }
+    answer.await
+}
+
 /// Around the channels' notices; a channel tells again what was not taken.
-pub async fn notice(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    match gate.enter(Purpose::Notice) {
+pub async fn notice(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    match door.gate.enter(Purpose::Notice) {
         Some(_place) => next.run(request).await,
         None => {
             let retry = [(header::RETRY_AFTER, RETRY_AFTER_S.to_string())];

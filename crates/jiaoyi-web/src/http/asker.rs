@@ -55,7 +55,7 @@ impl Asker {
         };
         Asker {
             visitor,
-            look: look(headers, &cookies, state.settings.demo),
+            look: look_of(headers, &cookies, state.settings.demo),
             trace: state.token().chars().take(10).collect(),
             new_device,
             cookies,
@@ -114,7 +114,12 @@ fn is_token(text: &str) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn look(headers: &HeaderMap, cookies: &[(String, String)], demo: bool) -> Look {
+/// How pages look to the sender of these headers.
+pub fn look(headers: &HeaderMap, demo: bool) -> Look {
+    look_of(headers, &cookies(headers), demo)
+}
+
+fn look_of(headers: &HeaderMap, cookies: &[(String, String)], demo: bool) -> Look {
     let setting = |name| find(cookies, name).unwrap_or_default();
     let agent = headers
         .get(header::USER_AGENT)

@@ -2,7 +2,7 @@
 
 use super::asker::{Asker, cookie};
 use super::pay::ToWallet;
-use super::{Rendered, Stop, WebState};
+use super::{Rendered, Stop, WebSettings, WebState};
 use crate::assets::gzip;
 use crate::pages::trouble::{Money, Trouble, trouble};
 use crate::shell::Page;
@@ -69,7 +69,7 @@ pub async fn around(State(state): State<WebState>, mut request: Request, next: N
         write_page(&state, &asked, page, &mut response);
     } else {
         let to_wallet = response.extensions().get::<ToWallet>().is_some();
-        secure(&state, false, to_wallet, response.headers_mut());
+        secure(&state.settings, false, to_wallet, response.headers_mut());
     }
     if let Some(device) = asker.new_device.as_ref().filter(|_| !asked.sent_back) {
         asker.set_cookie(&mut response, cookie::DEVICE, device, YEAR_S);
@@ -151,7 +151,7 @@ fn is_way_back(path: &str) -> bool {
 }
 
 /// The page on which a posted form stood.
-fn page_of(path: &str) -> String {
+pub fn page_of(path: &str) -> String {
     let mut parts = path.trim_start_matches('/').splitn(3, '/');
     match (parts.next(), parts.next()) {
         (Some("o"), Some(order)) => format!("/o/{order}"),
@@ -231,7 +231,7 @@ fn write_page(state: &WebState, asked: &Asked, page: Page, response: &mut Respon
     if let Some(seconds) = page.retry_after_s {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    secure(state, page.script, page.names_host, headers);
+    secure(&state.settings, page.script, page.names_host, headers);
     let bytes = page.html.into_bytes();
     // Whoever is turned away must cost little.
     let packs = asked.gzip && page.status != 503;
@@ -250,14 +250,14 @@ fn write_page(state: &WebState, asked: &Asked, page: Page, response: &mut Respon
 }
 
 /// The headers that keep other sites, caches and scripts out.
-fn secure(state: &WebState, script: bool, names_host: bool, headers: &mut HeaderMap) {
+pub fn secure(settings: &WebSettings, script: bool, names_host: bool, headers: &mut HeaderMap) {
     // WeChat refuses its H5 page without our host as referrer; the path is never told.
     let referrer = if names_host {
         "strict-origin"
     } else {
         "no-referrer"
     };
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy(state, script));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy(settings, script));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static(referrer));
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),
@@ -268,7 +268,7 @@ fn secure(state: &WebState, script: bool, names_host: bool, headers: &mut Header
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
     }
-    if state.settings.https {
+    if settings.https {
         headers.insert(
             header::STRICT_TRANSPORT_SECURITY,
             HeaderValue::from_static("max-age=31536000"),
@@ -276,8 +276,8 @@ fn secure(state: &WebState, script: bool, names_host: bool, headers: &mut Header
     }
 }
 
-fn policy(state: &WebState, script: bool) -> HeaderValue {
-    let wallets = state.settings.wallet_hosts.join(" ");
+fn policy(settings: &WebSettings, script: bool) -> HeaderValue {
+    let wallets = settings.wallet_hosts.join(" ");
     let script = if script { " script-src 'self';" } else { "" };
     let text = format!(
         "default-src 'none'; style-src 'self'; img-src 'self' data:;{script} form-action 'self' \

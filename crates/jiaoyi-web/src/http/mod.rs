@@ -99,7 +99,7 @@ impl WebState {
 /// Every route of the portal. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`,
 /// so that the visitor's address is known.
 pub fn router(state: WebState) -> Router {
-    let gate = Arc::clone(&state.settings.gate);
+    let door = Arc::new(admission::Door::new(&state.settings));
     let pages = Router::new()
         .route("/", get(info::start))
         .route("/pay", get(pay::who))
@@ -136,18 +136,18 @@ pub fn router(state: WebState) -> Router {
         .method_not_allowed_fallback(|| async { Stop::Trouble(Trouble::NotAllowed) })
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(axum::middleware::from_fn_with_state(
-            Arc::clone(&gate),
-            admission::page,
-        ))
-        .layer(axum::middleware::from_fn_with_state(
             state.clone(),
             frame::around,
+        ))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&door),
+            admission::page,
         ));
     let notices = Router::new()
         .route("/notify/{channel}", post(machine::notice))
         .layer(DefaultBodyLimit::max(NOTICE_BYTES_MAX))
         .layer(axum::middleware::from_fn_with_state(
-            gate,
+            door,
             admission::notice,
         ));
     Router::new()

@@ -435,12 +435,29 @@ async fn questions_are_turned_away_with_a_kind_page_while_payers_go_on() {
             ..Bounds::default()
         },
     );
-    for path in ["/", "/pay/person", "/v/0ABCDEF12345678J?r=paid"] {
+    for (path, again) in [
+        ("/", "href=\"/\""),
+        ("/pay/person", "href=\"/pay/person\""),
+        ("/v/0ABC?r=paid&x=1", "href=\"/v/0ABC?r=paid&amp;x=1\""),
+    ] {
         let seen = client.get(path).await;
         assert_eq!(seen.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
         assert_eq!(seen.header("retry-after"), "5", "{path}");
-        assert!(seen.html().contains("<main"), "{path}");
+        assert_eq!(seen.header("cache-control"), "no-store", "{path}");
+        assert!(seen.header("content-security-policy").contains("'none'"));
+        assert!(seen.html().contains("没有扣款"), "{path}");
+        assert!(seen.html().contains(again), "{path}: {}", seen.html());
     }
+    let cookies = [("cookie", "jy_size=xl; jy_lang=en; jy_theme=dark")];
+    let seen = client
+        .send(Verb::GET, "/pay", Body::empty(), &cookies)
+        .await;
+    for sign in ["lang=\"en\"", "data-size=\"xl\"", "data-theme=\"dark\""] {
+        assert!(seen.html().contains(sign), "{sign}");
+    }
+    let seen = client.send(Verb::HEAD, "/pay", Body::empty(), &[]).await;
+    assert_eq!(seen.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(seen.html(), "");
     let form = [("name", "x"), ("document", "y"), ("region", "z")];
     let seen = client.post("/pay/person", &form).await;
     assert_eq!(seen.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -458,6 +475,10 @@ async fn questions_are_turned_away_with_a_kind_page_while_payers_go_on() {
     assert_eq!(client.get("/").await.status, StatusCode::OK);
     let started = client.post("/pay/start", &[("method", "x")]).await;
     assert_eq!(started.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(started.html().contains("没有扣款"));
+    let seen = client.get("/o/paid").await;
+    assert_eq!(seen.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!seen.html().contains("没有扣款"), "it may have been taken");
     let told = client.post("/notify/wechat", &[]).await;
     assert_eq!(told.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(told.header("retry-after"), "5", "the channel tells again");

@@ -11,7 +11,7 @@ use crate::exit::{Exit, note, print};
 use serde_json::{Value, json};
 
 /// How many wait for an answer at most: a phone gives up too.
-const WAITING: &str = "4096";
+const WAITING: &str = "8192";
 
 async fn open_loop(running: &mut Running<'_>, rate: f64, seconds: f64) -> Result<Value, Exit> {
     let (first, rate) = (running.next.to_string(), format!("{rate:.0}"));
