@@ -67,15 +67,15 @@ impl Signer {
                 RsaKeyPair::from_pkcs8(&der).or_else(|_| RsaKeyPair::from_der(&der))
             }
         };
-        Signer::over(key.ok(), permits)
+        Signer::over(key.ok(), threads)
     }
 
     /// Takes a PKCS#8 key in DER, as it lies in a PFX.
-    pub fn from_pkcs8(der: &[u8], permits: Arc<Semaphore>) -> Result<Signer, KeyFault> {
-        Signer::over(RsaKeyPair::from_pkcs8(der).ok(), permits)
+    pub fn from_pkcs8(der: &[u8], threads: Arc<SigningThreads>) -> Result<Signer, KeyFault> {
+        Signer::over(RsaKeyPair::from_pkcs8(der).ok(), threads)
     }
 
-    fn over(key: Option<RsaKeyPair>, permits: Arc<Semaphore>) -> Result<Signer, KeyFault> {
+    fn over(key: Option<RsaKeyPair>, threads: Arc<SigningThreads>) -> Result<Signer, KeyFault> {
         let key = key.ok_or("this is no RSA private key of 2048 bits or more")?;
         Ok(Signer {
             key: Arc::new(key),

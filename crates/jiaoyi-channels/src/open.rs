@@ -56,7 +56,7 @@ impl Channels {
             AlipayGateway::open(alipay, dir, http.clone(), Arc::clone(&threads)).map(Arc::new)
         });
         let unionpay = config.unionpay.map(|unionpay| {
-            UnionpayGateway::open(unionpay, dir, http.clone(), Arc::clone(&permits)).map(Arc::new)
+            UnionpayGateway::open(unionpay, dir, http.clone(), Arc::clone(&threads)).map(Arc::new)
         });
         let sms = config
             .sms

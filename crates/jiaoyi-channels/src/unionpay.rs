@@ -17,7 +17,7 @@ mod trust;
 pub use file::{DailyFile, FileDifference, FileFault, FileLine, Flow};
 
 use crate::config::{ConfigError, UnionpayConfig, read_file};
-use crate::crypto::KeyFault;
+use crate::crypto::{KeyFault, SigningThreads};
 use crate::form;
 use crate::gateway::{Call, Gateway, NoticeAnswer, ready};
 use crate::http::Http;
@@ -36,7 +36,7 @@ use reqwest::{Method as Verb, Url};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+
 use trust::{Trust, TrustFault};
 
 /// The largest answer that carries a daily file, and how long it may take.
@@ -72,7 +72,7 @@ impl UnionpayGateway {
         config: UnionpayConfig,
         dir: &Path,
         http: Http,
-        permits: Arc<Semaphore>,
+        threads: Arc<SigningThreads>,
     ) -> Result<UnionpayGateway, ConfigError> {
         let (middle, root) = (&config.middle_cert, &config.root_cert);
         let trust = Trust::open(
@@ -85,7 +85,7 @@ impl UnionpayGateway {
             TrustFault::Root(what) => fault("unionpay.root_cert", root)(what),
         })?;
         Ok(UnionpayGateway {
-            merchant: Merchant::open(&config, dir, permits)?,
+            merchant: Merchant::open(&config, dir, threads)?,
             config,
             http,
             trust,

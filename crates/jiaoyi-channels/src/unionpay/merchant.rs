@@ -3,11 +3,10 @@
 use super::fault;
 use crate::cert::Certificate;
 use crate::config::{ConfigError, UnionpayConfig, read_file};
-use crate::crypto::{KeyFault, Signer};
+use crate::crypto::{KeyFault, Signer, SigningThreads};
 use p12_keystore::Pkcs12Archive;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// What the merchant signs with.
 pub(super) struct Merchant {
@@ -21,7 +20,7 @@ impl Merchant {
     pub fn open(
         config: &UnionpayConfig,
         dir: &Path,
-        permits: Arc<Semaphore>,
+        threads: Arc<SigningThreads>,
     ) -> Result<Merchant, ConfigError> {
         let bytes = read_file(dir, &config.signing_key)?;
         let key_fault = fault("unionpay.signing_key", &config.signing_key);
@@ -38,7 +37,7 @@ impl Merchant {
                 section: "unionpay",
                 what: "a signing_key in PEM needs signing_cert",
             })?;
-            let signer = Signer::parse(&bytes, permits).map_err(key_fault)?;
+            let signer = Signer::parse(&bytes, threads).map_err(key_fault)?;
             if !signer.belongs_to(&certificate.public_key) {
                 let what = "it is not the certificate of signing_key";
                 return Err(fault("unionpay.signing_cert", path)(what));
@@ -54,7 +53,7 @@ impl Merchant {
             what: "a signing_key in PFX needs signing_key_password",
         })?;
         let given = certificate.map(|(_, certificate)| certificate);
-        open_pfx(&bytes, password.expose(), given, permits).map_err(key_fault)
+        open_pfx(&bytes, password.expose(), given, threads).map_err(key_fault)
     }
 }
 
@@ -63,14 +62,14 @@ fn open_pfx(
     bytes: &[u8],
     password: &str,
     given: Option<Certificate>,
-    permits: Arc<Semaphore>,
+    threads: Arc<SigningThreads>,
 ) -> Result<Merchant, KeyFault> {
     let archive = Pkcs12Archive::from_pkcs12(bytes, password)
         .map_err(|_| "this is no PFX, or the password is another")?;
     let [key] = archive.keys.as_slice() else {
         return Err("the PFX does not hold exactly one private key");
     };
-    let signer = Signer::from_pkcs8(key.key.as_der(), permits)?;
+    let signer = Signer::from_pkcs8(key.key.as_der(), threads)?;
     let inside = archive.certs.iter();
     let inside = inside.filter_map(|bag| Certificate::parse(bag.cert.as_der()).ok());
     let certificate = given

@@ -6,7 +6,7 @@ use super::requests::Rendered;
 use super::trust::Trust;
 use super::{DailyFileOutcome, UnionpayGateway};
 use crate::config::{ChannelsConfig, UnionpayConfig};
-use crate::crypto::{Signer, Verifier};
+use crate::crypto::{Signer, SigningThreads, Verifier};
 use crate::form;
 use crate::gateway::Gateway;
 use crate::http::Http;
@@ -25,7 +25,6 @@ use jiaoyi_domain::time::{HOUR_MS, Instant};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use std::io::Write;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 const OWNER: &str = "041@8310000000083040@中国银联股份有限公司@00016493";
 const QUERY_ID: &str = "412026112210000312345";
@@ -36,8 +35,8 @@ fn config(base_url: &str) -> UnionpayConfig {
     config.unionpay.unwrap()
 }
 
-fn permits() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(1))
+fn threads() -> Arc<SigningThreads> {
+    SigningThreads::start(1).unwrap()
 }
 
 /// A certificate authority of our own that plays CFCA, and UnionPay's certificate from it.
@@ -88,7 +87,7 @@ impl Authority {
             .http;
         let trust = Trust::open(self.middle.as_bytes(), self.root.as_bytes(), false);
         UnionpayGateway {
-            merchant: Merchant::open(&config, &dir(), permits()).unwrap(),
+            merchant: Merchant::open(&config, &dir(), threads()).unwrap(),
             http: Http::open(&limits, true).unwrap(),
             trust: trust.ok().unwrap(),
             config,
@@ -103,7 +102,7 @@ impl Authority {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         all.push(("signPubKeyCert".to_owned(), self.leaf.replace('\n', "\r\n")));
-        let key = Signer::parse(&file("channel_key.pem"), permits()).unwrap();
+        let key = Signer::parse(&file("channel_key.pem"), threads()).unwrap();
         let signature = key.sign(digest_of(&form::signed_string(&all))).await;
         all.push((SIGNATURE.to_owned(), signature.unwrap()));
         all
@@ -152,7 +151,7 @@ async fn the_official_vector_is_signed_and_verified() {
     assert_eq!(signed, [text("string").into_bytes()]);
     let digest = digest_of(&signed[0]);
     assert_eq!(digest, text("sha256_hex").into_bytes());
-    let merchant = Merchant::open(&config("http://127.0.0.1:9"), &dir(), permits()).unwrap();
+    let merchant = Merchant::open(&config("http://127.0.0.1:9"), &dir(), threads()).unwrap();
     assert_eq!(merchant.cert_id, text("cert_id"));
     assert_eq!(
         merchant.signer.sign(digest.clone()).await,
@@ -173,7 +172,7 @@ async fn a_key_in_pem_signs_under_the_serial_of_its_certificate() {
         signing_key_password: None,
         ..config("http://127.0.0.1:9")
     };
-    let merchant = Merchant::open(&pem, &dir(), permits()).unwrap();
+    let merchant = Merchant::open(&pem, &dir(), threads()).unwrap();
     // openssl x509 -serial, in decimal.
     assert_eq!(
         merchant.cert_id,
