@@ -119,7 +119,8 @@ async fn watch_lag(gate: Weak<Gate>) {
     }
 }
 
-/// The portal's routes over a platform, offering what its channels can do. To be called where a runtime is running.
+/// The portal's routes over a platform, offering what its channels can do. To be called where a
+/// runtime is running.
 pub fn portal(
     platform: &Arc<Platform>,
     mut settings: WebSettings,
