@@ -3,7 +3,9 @@
 
 use crate::platform::{Platform, place};
 use jiaoyi_domain::attempt::{Attempt, AttemptState};
-use jiaoyi_domain::channel::{CloseOutcome, CreateOutcome, Handover, QueryOutcome, RefundOutcome};
+use jiaoyi_domain::channel::{
+    CloseOutcome, CreateOutcome, Handover, PayForm, QueryOutcome, RefundOutcome,
+};
 use jiaoyi_domain::decide::{
     Answer, RecordClose, RecordCreated, RecordPayment, RecordRefund, RecordUnpaid, Unpaid,
 };
@@ -35,7 +37,9 @@ fn handover_text(handover: &Handover) -> String {
     match handover {
         Handover::Qr(text) => format!("qr:{text}"),
         Handover::Redirect(url) => format!("url:{url}"),
+        Handover::Form(form) => format!("form:{}", form_text(form)),
         Handover::PrepayId(id) => format!("prepay:{id}"),
+        Handover::Tn(tn) => format!("tn:{tn}"),
     }
 }
 
@@ -44,9 +48,21 @@ fn handover_from_text(text: &str) -> Option<Handover> {
     match kind {
         "qr" => Some(Handover::Qr(rest.to_owned())),
         "url" => Some(Handover::Redirect(rest.to_owned())),
+        "form" => form_from_text(rest).map(Handover::Form),
         "prepay" => Some(Handover::PrepayId(rest.to_owned())),
+        "tn" => Some(Handover::Tn(rest.to_owned())),
         _ => None,
     }
+}
+
+/// A form as JSON: the address first, then name and value of each field.
+fn form_text(form: &PayForm) -> String {
+    serde_json::json!([form.action, form.fields]).to_string()
+}
+
+fn form_from_text(text: &str) -> Option<PayForm> {
+    let (action, fields) = serde_json::from_str(text).ok()?;
+    Some(PayForm { action, fields })
 }
 
 impl Platform {
@@ -146,6 +162,12 @@ impl Platform {
         }
     }
 
+    /// What was rendered for an attempt; empty when it cannot be opened, which names no order.
+    fn request_of(&self, attempt: &Attempt) -> Vec<u8> {
+        let opened = self.keyring.open(&attempt.request_sealed, place::REQUEST);
+        opened.unwrap_or_default()
+    }
+
     async fn create(&self, attempt: &Attempt) -> CreateOutcome {
         let Some(gateway) = self.gateway(attempt.channel) else {
             return CreateOutcome::Unknown {
@@ -195,7 +217,9 @@ impl Platform {
         let Some(gateway) = self.gateway(attempt.channel) else {
             return Ok(None);
         };
-        let outcome = gateway.query(no, self.now(), self.nonce_text()).await;
+        let request = self.request_of(&attempt);
+        let (now, nonce) = (self.now(), self.nonce_text());
+        let outcome = gateway.query(no, &request, now, nonce).await;
         let answered = !matches!(outcome, QueryOutcome::Unknown { .. });
         self.health.note(attempt.channel, answered, self.now());
         let seen = match outcome {
@@ -241,7 +265,11 @@ impl Platform {
             return Ok(true);
         };
         let outcome = match self.gateway(attempt.channel) {
-            Some(gateway) => gateway.close(no, self.now(), self.nonce_text()).await,
+            Some(gateway) => {
+                let request = self.request_of(&attempt);
+                let (now, nonce) = (self.now(), self.nonce_text());
+                gateway.close(no, &request, now, nonce).await
+            }
             None => CloseOutcome::Unknown {
                 why: "the channel is not configured".to_owned(),
             },
@@ -303,8 +331,9 @@ impl Platform {
         };
         let (now, nonce) = (self.now(), self.nonce_text());
         let no = &refund.channel_no;
+        let request = refund.request.as_deref().unwrap_or_default();
         let outcome = gateway
-            .query_refund(&refund.attempt_no, no, now, nonce)
+            .query_refund(&refund.attempt_no, no, request, now, nonce)
             .await;
         if outcome == RefundOutcome::NotFound {
             // It never arrived, or our account was short: the same number again.

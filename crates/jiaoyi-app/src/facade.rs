@@ -97,6 +97,7 @@ impl Platform {
             let (zh, en) = match channel {
                 ChannelCode::Wechat => ("微信支付", "WeChat Pay"),
                 ChannelCode::Alipay => ("支付宝", "Alipay"),
+                ChannelCode::Unionpay => ("银联支付", "UnionPay"),
             };
             Announcement {
                 on: self.today(),

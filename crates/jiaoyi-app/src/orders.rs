@@ -220,16 +220,18 @@ impl Platform {
             }
             Some(_) | None => None,
         };
-        let (mut qr, mut pay_url, mut bridge) = (None, None, None);
+        let (mut qr, mut pay_url, mut pay_form, mut bridge) = (None, None, None, None);
         match handover {
             Some(Handover::Qr(text)) => qr = Some(text),
             Some(Handover::Redirect(url)) => pay_url = Some(url),
+            Some(Handover::Form(form)) => pay_form = Some(form),
             Some(Handover::PrepayId(id)) => {
                 if let Some(attempt) = latest {
                     bridge = self.bridge(attempt, &id).await;
                 }
             }
-            None => {}
+            // Of use to an app only.
+            Some(Handover::Tn(_)) | None => {}
         }
         let line = loaded.lines.first();
         let region = line.and_then(|line| self.regions.get(&line.region));
@@ -272,6 +274,7 @@ impl Platform {
                 .map(|slot| slot.accepted_at)),
             qr,
             pay_url,
+            pay_form,
             bridge,
             voucher_no: loaded
                 .vouchers

@@ -240,10 +240,16 @@ impl Platform {
                 order: token,
                 next: Next::Redirect(url),
             },
-            Some(Handover::Qr(_) | Handover::PrepayId(_)) => StartAnswer::Started {
+            Some(Handover::Form(_)) => StartAnswer::Started {
                 order: token,
-                next: Next::Page,
+                next: Next::Form,
             },
+            Some(Handover::Qr(_) | Handover::PrepayId(_) | Handover::Tn(_)) => {
+                StartAnswer::Started {
+                    order: token,
+                    next: Next::Page,
+                }
+            }
             // The same form sent again after the payer paid or gave up: the page tells.
             None if attempt.is_some_and(|row| row.handed_out_at.is_some()) => {
                 StartAnswer::Started {

@@ -7,7 +7,7 @@ use crate::put_off::PutOff;
 use jiaoyi_channels::{Channels, Gateway};
 use jiaoyi_crypto::keyring::Keyring;
 use jiaoyi_documents::Fonts;
-use jiaoyi_domain::channel::{AttemptTerms, ChannelCode, RefundTerms};
+use jiaoyi_domain::channel::{AttemptTerms, ChannelCode, Method, RefundTerms};
 use jiaoyi_domain::decide::{Answer, Command, NotePutAside, Refusal, Renderer};
 use jiaoyi_domain::due::{OrderId, RosterId};
 use jiaoyi_domain::policy::{InForce, PolicySet};
@@ -277,6 +277,15 @@ impl Platform {
     #[must_use]
     pub fn gateway(&self, channel: ChannelCode) -> Option<Arc<dyn Gateway>> {
         self.channels.gateway(channel)
+    }
+
+    /// The ways of paying that can be offered on a page: those of the configured channels.
+    #[must_use]
+    pub fn methods(&self) -> Vec<Method> {
+        Method::ALL
+            .into_iter()
+            .filter(|method| method.in_browser() && self.gateway(method.channel()).is_some())
+            .collect()
     }
 
     /// Decides and commits a command that has no key of its own.

@@ -3,7 +3,7 @@
 //! These are views: everything in them may be shown to the person who asked. Names are masked
 //! unless the asker typed them; no view holds a birth date or a whole document number.
 
-use jiaoyi_domain::channel::{ChannelCode, Method};
+use jiaoyi_domain::channel::{ChannelCode, Method, PayForm};
 use jiaoyi_domain::{Date, Fen, Instant};
 use std::future::Future;
 use std::pin::Pin;
@@ -202,6 +202,8 @@ pub enum StartAnswer {
 pub enum Next {
     /// To the wallet.
     Redirect(String),
+    /// To the wallet, with the form that `/o/{order}/pay` shows.
+    Form,
     /// To our page with the QR code or the script bridge: `/o/{order}`.
     Page,
 }
@@ -282,6 +284,8 @@ pub struct OrderView {
     pub qr: Option<String>,
     /// Link for `ToPay` or `Failed` with a link method.
     pub pay_url: Option<String>,
+    /// Form for `ToPay` or `Failed` with a method that posts one.
+    pub pay_form: Option<PayForm>,
     /// Parameters of the script bridge for JSAPI.
     pub bridge: Option<Bridge>,
     /// Printed voucher number (groups of four) when paid.

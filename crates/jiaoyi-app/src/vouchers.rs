@@ -215,6 +215,7 @@ impl Platform {
         let channel = match view.channel {
             Some(ChannelCode::Wechat) => ("微信支付", "WeChat Pay"),
             Some(ChannelCode::Alipay) => ("支付宝", "Alipay"),
+            Some(ChannelCode::Unionpay) => ("银联", "UnionPay"),
             None => ("", ""),
         };
         VoucherFace {

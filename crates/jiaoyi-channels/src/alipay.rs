@@ -291,6 +291,7 @@ impl Gateway for AlipayGateway {
     fn query<'a>(
         &'a self,
         no: &'a AttemptNo,
+        _rendered: &'a [u8],
         now: Instant,
         _nonce: String,
     ) -> Call<'a, QueryOutcome> {
@@ -300,6 +301,7 @@ impl Gateway for AlipayGateway {
     fn close<'a>(
         &'a self,
         no: &'a AttemptNo,
+        _rendered: &'a [u8],
         now: Instant,
         _nonce: String,
     ) -> Call<'a, CloseOutcome> {
@@ -341,6 +343,7 @@ impl Gateway for AlipayGateway {
         &'a self,
         attempt_no: &'a AttemptNo,
         refund_no: &'a RefundNo,
+        _rendered: &'a [u8],
         now: Instant,
         _nonce: String,
     ) -> Call<'a, RefundOutcome> {

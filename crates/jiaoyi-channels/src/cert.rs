@@ -14,6 +14,8 @@ pub(crate) struct Certificate {
     pub serial: String,
     /// Alipay's name of the certificate (`app_cert_sn`, `alipay_cert_sn`).
     pub alipay_sn: String,
+    /// The serial in decimal: UnionPay's name of the key (`certId`).
+    pub serial_decimal: String,
     /// Whether the certificate is signed with RSA.
     pub rsa_signed: bool,
     /// SubjectPublicKeyInfo, DER.
@@ -30,6 +32,7 @@ impl Certificate {
         let algorithm = certificate.signature_algorithm().oid.to_string();
         Ok(Certificate {
             serial: hex_serial(serial),
+            serial_decimal: decimal(serial),
             alipay_sn: alipay_sn(&body.issuer().to_string(), serial),
             rsa_signed: algorithm.starts_with("1.2.840.113549.1.1"),
             public_key: body.subject_public_key_info().to_der().map_err(fault)?,

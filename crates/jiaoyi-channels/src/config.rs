@@ -42,6 +42,8 @@ pub struct ChannelsConfig {
     pub wechat: Option<WechatConfig>,
     /// Alipay OpenAPI v2.
     pub alipay: Option<AlipayConfig>,
+    /// UnionPay ACP 5.1.0.
+    pub unionpay: Option<UnionpayConfig>,
     /// Text messages.
     pub sms: Option<SmsConfig>,
 }
@@ -131,6 +133,42 @@ fn alipay_gateway_url() -> String {
     "https://openapi.alipay.com/gateway.do".to_owned()
 }
 
+/// UnionPay ACP 5.1.0. `signing_key` is the PFX that CFCA hands out, with the certificate inside, or
+/// a PEM key beside `signing_cert`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnionpayConfig {
+    /// Merchant number (商户号), 15 characters.
+    pub mer_id: String,
+    /// PFX or PEM file of the merchant's signing key.
+    pub signing_key: PathBuf,
+    /// Password of the PFX, usually six digits.
+    pub signing_key_password: Option<Secret>,
+    /// PEM file of the signing certificate; a PFX holds its own.
+    pub signing_cert: Option<PathBuf>,
+    /// PEM file of the middle certificate that signs UnionPay's (`acp_prod_middle.cer`).
+    pub middle_cert: PathBuf,
+    /// PEM file of the root certificate that signs the middle one (`acp_prod_root.cer`).
+    pub root_cert: PathBuf,
+    /// Where the gateway is; without a trailing slash.
+    #[serde(default = "unionpay_gateway_url")]
+    pub gateway_url: String,
+    /// Where the daily files are.
+    #[serde(default = "unionpay_file_url")]
+    pub file_url: String,
+    /// UnionPay's test environment: its certificates bear another name and SHA-1 signatures.
+    #[serde(default)]
+    pub test_certificates: bool,
+}
+
+fn unionpay_gateway_url() -> String {
+    "https://gateway.95516.com".to_owned()
+}
+
+fn unionpay_file_url() -> String {
+    "https://filedownload.95516.com/".to_owned()
+}
+
 /// The service that sends text messages.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -184,6 +222,10 @@ impl ChannelsConfig {
         if let Some(alipay) = &mut self.alipay {
             alipay.gateway_url = format!("{base_url}/gateway.do");
         }
+        if let Some(unionpay) = &mut self.unionpay {
+            unionpay.gateway_url = base_url.to_owned();
+            unionpay.file_url = format!("{base_url}/filedownload/");
+        }
         if let Some(sms) = &mut self.sms {
             sms.base_url = base_url.to_owned();
         }
@@ -203,9 +245,13 @@ impl ChannelsConfig {
             .alipay
             .iter()
             .map(|alipay| Some(alipay.gateway_url.as_str()));
+        let unionpay = self.unionpay.iter().flat_map(|unionpay| {
+            [&unionpay.gateway_url, &unionpay.file_url].map(|url| Some(url.as_str()))
+        });
         let sms = self.sms.iter().map(|sms| Some(sms.base_url.as_str()));
         wechat
             .chain(alipay)
+            .chain(unionpay)
             .chain(sms)
             .flatten()
             .all(|url| url.starts_with("http://"))
@@ -350,6 +396,37 @@ mod tests {
                 "platform_cert = \"merchant_key.pem\"",
                 "channels.config.key",
             ),
+            (
+                "signing_key_password = \"000000\"",
+                "",
+                "channels.config.incomplete",
+            ),
+            (
+                "signing_key_password = \"000000\"",
+                "signing_key_password = \"000001\"",
+                "channels.config.key",
+            ),
+            (
+                "signing_key = \"acp_test_sign.pfx\"",
+                "signing_key = \"merchant_key.pem\"",
+                "channels.config.incomplete",
+            ),
+            (
+                "signing_key = \"acp_test_sign.pfx\"",
+                "signing_key = \"merchant_key.pem\"\nsigning_cert = \"acp_test_sign_cert.pem\"",
+                "channels.config.key",
+            ),
+            (
+                "signing_key = \"acp_test_sign.pfx\"",
+                "signing_key = \"none.pfx\"",
+                "channels.config.unreadable",
+            ),
+            (
+                "middle_cert = \"acp_test_middle.cer\"",
+                "middle_cert = \"channel_cert.pem\"",
+                "channels.config.key",
+            ),
+            ("test_certificates = true", "", "channels.config.key"),
         ] {
             let error = open(from, to).unwrap_err();
             assert_eq!(error.code(), code, "{error}");
@@ -357,6 +434,7 @@ mod tests {
         let mut config = ChannelsConfig::parse(&sample()).unwrap();
         config.wechat = None;
         config.alipay = None;
+        config.unionpay = None;
         let error = Channels::open(config, &dir()).map(|_| ()).unwrap_err();
         assert_eq!(error.code(), "channels.config.incomplete", "{error}");
     }

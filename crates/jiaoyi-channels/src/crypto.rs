@@ -3,7 +3,7 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
+    KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -67,11 +67,27 @@ impl Signer {
                 RsaKeyPair::from_pkcs8(&der).or_else(|_| RsaKeyPair::from_der(&der))
             }
         };
-        let key = key.map_err(|_| "this is no RSA private key of 2048 bits or more")?;
+        Signer::over(key.ok(), threads)
+    }
+
+    /// Takes a PKCS#8 key in DER, as it lies in a PFX.
+    pub fn from_pkcs8(der: &[u8], threads: Arc<SigningThreads>) -> Result<Signer, KeyFault> {
+        Signer::over(RsaKeyPair::from_pkcs8(der).ok(), threads)
+    }
+
+    fn over(key: Option<RsaKeyPair>, threads: Arc<SigningThreads>) -> Result<Signer, KeyFault> {
+        let key = key.ok_or("this is no RSA private key of 2048 bits or more")?;
         Ok(Signer {
             key: Arc::new(key),
             threads,
         })
+    }
+
+    /// Whether `public_key` (SubjectPublicKeyInfo, DER) is the other half of this key.
+    pub fn belongs_to(&self, public_key: &[u8]) -> bool {
+        let own = self.key.public_key().as_ref();
+        // Our half is the inner RSAPublicKey, with which the outer structure ends.
+        public_key.ends_with(own)
     }
 
     /// RSASSA-PKCS1-v1_5 with SHA-256 over `message`, in Base64.

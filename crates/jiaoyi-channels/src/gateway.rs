@@ -22,10 +22,10 @@ pub trait Gateway: Send + Sync {
     /// Which channel this is.
     fn channel(&self) -> ChannelCode;
 
-    /// The merchant (mchid, seller_id) that must have received the money of a success.
+    /// The merchant (mchid, seller_id, merId) that must have received the money of a success.
     fn merchant(&self) -> &str;
 
-    /// The app (appid, app_id) through which a success must have been paid.
+    /// The app (appid, app_id; UnionPay: the bizType) through which a success must have been paid.
     fn app(&self) -> &str;
 
     /// What will be sent for this attempt: pure, deterministic, stored with the attempt.
@@ -46,10 +46,11 @@ pub trait Gateway: Send + Sync {
         nonce: String,
     ) -> Call<'a, CreateOutcome>;
 
-    /// Asks what became of an attempt.
+    /// Asks what became of an attempt; `rendered` is what [`Gateway::render`] gave for it.
     fn query<'a>(
         &'a self,
         no: &'a AttemptNo,
+        rendered: &'a [u8],
         now: Instant,
         nonce: String,
     ) -> Call<'a, QueryOutcome>;
@@ -58,6 +59,7 @@ pub trait Gateway: Send + Sync {
     fn close<'a>(
         &'a self,
         no: &'a AttemptNo,
+        rendered: &'a [u8],
         now: Instant,
         nonce: String,
     ) -> Call<'a, CloseOutcome>;
@@ -76,11 +78,12 @@ pub trait Gateway: Send + Sync {
         nonce: String,
     ) -> Call<'a, RefundOutcome>;
 
-    /// Asks what became of a refund.
+    /// Asks what became of a refund; `rendered` is what [`Gateway::render_refund`] gave for it.
     fn query_refund<'a>(
         &'a self,
         attempt_no: &'a AttemptNo,
         refund_no: &'a RefundNo,
+        rendered: &'a [u8],
         now: Instant,
         nonce: String,
     ) -> Call<'a, RefundOutcome>;

@@ -39,7 +39,7 @@ pub(crate) enum NoReply {
     Connect,
     /// The time limit passed.
     Timeout,
-    /// The answer is larger than 1 MiB.
+    /// The answer is larger than it may be.
     TooLarge,
     /// The connection broke.
     Broken,
@@ -87,22 +87,45 @@ impl Http {
         headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<Reply, NoReply> {
-        let mut request = Request::new(method, url);
+        self.execute(Request::new(method, url), headers, body, BODY_BYTES_MAX)
+            .await
+    }
+
+    /// As [`Http::send`], for an answer that holds a file: up to `bytes_max`, within `time_max`.
+    pub async fn send_for_file(
+        &self,
+        url: Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+        (bytes_max, time_max): (usize, Duration),
+    ) -> Result<Reply, NoReply> {
+        let mut request = Request::new(Method::POST, url);
+        *request.timeout_mut() = Some(time_max);
+        self.execute(request, headers, body, bytes_max).await
+    }
+
+    async fn execute(
+        &self,
+        mut request: Request,
+        headers: HeaderMap,
+        body: Vec<u8>,
+        bytes_max: usize,
+    ) -> Result<Reply, NoReply> {
         *request.headers_mut() = headers;
         if !body.is_empty() {
             *request.body_mut() = Some(body.into());
         }
         let response = self.0.execute(request).await.map_err(|e| no_reply(&e))?;
-        read(response).await
+        read(response, bytes_max).await
     }
 }
 
-async fn read(mut response: Response) -> Result<Reply, NoReply> {
+async fn read(mut response: Response, bytes_max: usize) -> Result<Reply, NoReply> {
     let status = response.status().as_u16();
     let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|e| no_reply(&e))? {
-        if body.len().saturating_add(chunk.len()) > BODY_BYTES_MAX {
+        if body.len().saturating_add(chunk.len()) > bytes_max {
             return Err(NoReply::TooLarge);
         }
         body.extend_from_slice(&chunk);

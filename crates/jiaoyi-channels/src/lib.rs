@@ -1,7 +1,7 @@
 //! Everything outside: the payment channels and the text messages, in their own wire formats.
 //!
 //! This crate answers for translating the core's words (`jiaoyi_domain::channel`) to and from
-//! what WeChat Pay API v3 and Alipay OpenAPI v2 really speak, and for the only outbound
+//! what WeChat Pay API v3, Alipay OpenAPI v2 and UnionPay ACP 5.1.0 really speak, and for the only outbound
 //! connections of the product. It holds no state but keys and idle connections, decides nothing
 //! about money, and reads neither clock nor randomness: the time and the nonce of every call are
 //! arguments.
@@ -18,6 +18,7 @@ mod gateway;
 mod http;
 mod open;
 mod sms;
+mod unionpay;
 mod wechat;
 
 #[cfg(test)]
@@ -27,9 +28,13 @@ mod testdata;
 
 pub use alipay::AlipayGateway;
 pub use config::{
-    AlipayConfig, ChannelsConfig, ConfigError, HttpConfig, Secret, SmsConfig, WechatConfig,
+    AlipayConfig, ChannelsConfig, ConfigError, HttpConfig, Secret, SmsConfig, UnionpayConfig,
+    WechatConfig,
 };
 pub use gateway::{Call, Gateway, NoticeAnswer};
 pub use open::Channels;
 pub use sms::{SmsError, SmsGateway};
+pub use unionpay::{
+    DailyFile, DailyFileOutcome, FileDifference, FileFault, FileLine, Flow, UnionpayGateway,
+};
 pub use wechat::{Bridge, OpenidError, RefreshError, WechatGateway};

@@ -6,6 +6,7 @@ use crate::crypto::SigningThreads;
 use crate::gateway::Gateway;
 use crate::http::Http;
 use crate::sms::SmsGateway;
+use crate::unionpay::UnionpayGateway;
 use crate::wechat::WechatGateway;
 use jiaoyi_domain::channel::ChannelCode;
 use std::path::Path;
@@ -18,6 +19,8 @@ pub struct Channels {
     pub wechat: Option<Arc<WechatGateway>>,
     /// Alipay.
     pub alipay: Option<Arc<AlipayGateway>>,
+    /// UnionPay.
+    pub unionpay: Option<Arc<UnionpayGateway>>,
     /// Text messages.
     pub sms: Option<Arc<SmsGateway>>,
     /// Payment channels of another make, each instead of ours.
@@ -52,12 +55,16 @@ impl Channels {
         let alipay = config.alipay.map(|alipay| {
             AlipayGateway::open(alipay, dir, http.clone(), Arc::clone(&threads)).map(Arc::new)
         });
+        let unionpay = config.unionpay.map(|unionpay| {
+            UnionpayGateway::open(unionpay, dir, http.clone(), Arc::clone(&threads)).map(Arc::new)
+        });
         let sms = config
             .sms
             .map(|sms| SmsGateway::open(&sms, http.clone()).map(Arc::new));
         Ok(Channels {
             wechat: wechat.transpose()?,
             alipay: alipay.transpose()?,
+            unionpay: unionpay.transpose()?,
             sms: sms.transpose()?,
             others: Vec::new(),
         })
@@ -86,6 +93,10 @@ impl Channels {
                 .map(|gateway| gateway as Arc<dyn Gateway>),
             ChannelCode::Alipay => self
                 .alipay
+                .clone()
+                .map(|gateway| gateway as Arc<dyn Gateway>),
+            ChannelCode::Unionpay => self
+                .unionpay
                 .clone()
                 .map(|gateway| gateway as Arc<dyn Gateway>),
         }

@@ -45,6 +45,7 @@ pub(crate) fn terms(method: Method) -> AttemptTerms {
         method,
         amount: Fen::new(40_050),
         description: "2027年度城乡居民医保 a/b=c&d".to_owned(),
+        started_at: now(),
         expires_at: now().plus_ms(15 * MINUTE_MS),
         notify_url: "http://portal.test/notice".to_owned(),
         return_url: "http://portal.test/o/1?x=1&y=2".to_owned(),
@@ -58,6 +59,10 @@ pub(crate) fn refund_terms() -> RefundTerms {
     RefundTerms {
         no: RefundNo::draw(Bucket::default(), &mut IdSource::new([2; 32], 0)),
         attempt_no: terms(Method::WechatNative).no,
+        txn_id: "412026112210000312345".to_owned(),
+        paid_at: now(),
+        asked_at: now().plus_ms(MINUTE_MS),
+        retried: false,
         amount: Fen::new(10_005),
         total: Fen::new(40_050),
         reason: "重复缴费".to_owned(),

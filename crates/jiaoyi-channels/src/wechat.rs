@@ -115,7 +115,12 @@ impl WechatGateway {
             Method::WechatNative => "/v3/pay/transactions/native",
             Method::WechatH5 => "/v3/pay/transactions/h5",
             Method::WechatJsapi => "/v3/pay/transactions/jsapi",
-            Method::AlipayWap | Method::AlipayPage | Method::AlipayPrecreate => {
+            Method::AlipayWap
+            | Method::AlipayPage
+            | Method::AlipayPrecreate
+            | Method::UnionpayWap
+            | Method::UnionpayPage
+            | Method::UnionpayApp => {
                 return CreateOutcome::Refused {
                     code: "METHOD".to_owned(),
                     message: format!("{} is not a method of WeChat Pay", method.code()),
@@ -160,6 +165,7 @@ impl Gateway for WechatGateway {
     fn query<'a>(
         &'a self,
         no: &'a AttemptNo,
+        _rendered: &'a [u8],
         now: Instant,
         nonce: String,
     ) -> Call<'a, QueryOutcome> {
@@ -174,6 +180,7 @@ impl Gateway for WechatGateway {
     fn close<'a>(
         &'a self,
         no: &'a AttemptNo,
+        _rendered: &'a [u8],
         now: Instant,
         nonce: String,
     ) -> Call<'a, CloseOutcome> {
@@ -213,6 +220,7 @@ impl Gateway for WechatGateway {
         &'a self,
         _attempt_no: &'a AttemptNo,
         refund_no: &'a RefundNo,
+        _rendered: &'a [u8],
         now: Instant,
         nonce: String,
     ) -> Call<'a, RefundOutcome> {

@@ -6,7 +6,7 @@
 use crate::codes;
 use crate::id::{AttemptNo, RefundNo};
 use crate::money::Fen;
-use crate::time::{Date, Instant};
+use crate::time::{Date, HOUR_MS, Instant};
 
 /// A payment channel (缴费渠道) by its stable code, as stored and as printed in accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,18 +15,25 @@ pub enum ChannelCode {
     Wechat,
     /// Alipay OpenAPI v2 (支付宝).
     Alipay,
+    /// UnionPay ACP 5.1.0 (银联在线支付, 云闪付).
+    Unionpay,
 }
 
 impl ChannelCode {
     /// Every channel.
-    pub const ALL: [ChannelCode; 2] = [ChannelCode::Wechat, ChannelCode::Alipay];
+    pub const ALL: [ChannelCode; 3] = [
+        ChannelCode::Wechat,
+        ChannelCode::Alipay,
+        ChannelCode::Unionpay,
+    ];
 
-    /// `wechat`, `alipay`: stored in rows, accounts and URLs.
+    /// `wechat`, `alipay`, `unionpay`: stored in rows, accounts and URLs.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
             ChannelCode::Wechat => "wechat",
             ChannelCode::Alipay => "alipay",
+            ChannelCode::Unionpay => "unionpay",
         }
     }
 
@@ -54,17 +61,26 @@ pub enum Method {
     AlipayPage,
     /// A QR code that Alipay scans.
     AlipayPrecreate,
+    /// A form that a phone browser sends to UnionPay's cashier, which calls 云闪付.
+    UnionpayWap,
+    /// A form that a desktop browser sends to UnionPay's cashier.
+    UnionpayPage,
+    /// A transaction number for UnionPay's control inside an app; no browser can use it.
+    UnionpayApp,
 }
 
 impl Method {
     /// Every method.
-    pub const ALL: [Method; 6] = [
+    pub const ALL: [Method; 9] = [
         Method::WechatNative,
         Method::WechatH5,
         Method::WechatJsapi,
         Method::AlipayWap,
         Method::AlipayPage,
         Method::AlipayPrecreate,
+        Method::UnionpayWap,
+        Method::UnionpayPage,
+        Method::UnionpayApp,
     ];
 
     /// The channel whose method this is.
@@ -73,6 +89,9 @@ impl Method {
         match self {
             Method::WechatNative | Method::WechatH5 | Method::WechatJsapi => ChannelCode::Wechat,
             Method::AlipayWap | Method::AlipayPage | Method::AlipayPrecreate => ChannelCode::Alipay,
+            Method::UnionpayWap | Method::UnionpayPage | Method::UnionpayApp => {
+                ChannelCode::Unionpay
+            }
         }
     }
 
@@ -86,6 +105,9 @@ impl Method {
             Method::AlipayWap => "alipay_wap",
             Method::AlipayPage => "alipay_page",
             Method::AlipayPrecreate => "alipay_precreate",
+            Method::UnionpayWap => "unionpay_wap",
+            Method::UnionpayPage => "unionpay_page",
+            Method::UnionpayApp => "unionpay_app",
         }
     }
 
@@ -103,6 +125,7 @@ impl Method {
             // A wap or page order does not exist at Alipay before the payer logs in, and a signed
             // link in an old tab can create it later: "not found" proves nothing.
             ChannelCode::Alipay => Close::Soft,
+            ChannelCode::Unionpay => Close::None,
         }
     }
 
@@ -113,9 +136,18 @@ impl Method {
             Method::WechatNative
             | Method::WechatH5
             | Method::WechatJsapi
-            | Method::AlipayPrecreate => true,
-            Method::AlipayWap | Method::AlipayPage => false,
+            | Method::AlipayPrecreate
+            | Method::UnionpayApp => true,
+            Method::AlipayWap | Method::AlipayPage | Method::UnionpayWap | Method::UnionpayPage => {
+                false
+            }
         }
+    }
+
+    /// Whether a browser can pay this way; the others need an app of the merchant's own.
+    #[must_use]
+    pub const fn in_browser(self) -> bool {
+        !matches!(self, Method::UnionpayApp)
     }
 }
 
@@ -141,6 +173,8 @@ pub struct AttemptTerms {
     pub amount: Fen,
     /// What the payer reads in the wallet; never a name or a document number.
     pub description: String,
+    /// When the attempt was made: with its number UnionPay's name of the order.
+    pub started_at: Instant,
     /// After this moment the channel refuses the payment.
     pub expires_at: Instant,
     /// Where the channel reports; no query string.
@@ -160,8 +194,21 @@ pub enum Handover {
     Qr(String),
     /// A URL to which the payer's browser is sent.
     Redirect(String),
+    /// A form that the payer's browser sends by POST.
+    Form(PayForm),
     /// A prepay id that the script bridge inside WeChat turns into the payment sheet.
     PrepayId(String),
+    /// A transaction number (tn) that UnionPay's control inside an app turns into its sheet.
+    Tn(String),
+}
+
+/// A signed form for the payer's browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayForm {
+    /// Where it is sent.
+    pub action: String,
+    /// Names and values, in their order.
+    pub fields: Vec<(String, String)>,
 }
 
 /// The channel's answer to a new order.
@@ -230,6 +277,8 @@ pub enum CloseOutcome {
     Paid,
     /// The channel does not know the number.
     NotFound,
+    /// The channel has no close: only the attempt's expiry ends it.
+    CannotClose,
     /// No usable answer.
     Unknown { why: String },
 }
@@ -241,6 +290,14 @@ pub struct RefundTerms {
     pub no: RefundNo,
     /// Our number of the attempt that was paid.
     pub attempt_no: AttemptNo,
+    /// The channel's number for the payment.
+    pub txn_id: String,
+    /// When it was paid, by the channel's clock.
+    pub paid_at: Instant,
+    /// When this number was drawn.
+    pub asked_at: Instant,
+    /// An earlier number of the same refund was refused for good.
+    pub retried: bool,
     /// What is to be given back.
     pub amount: Fen,
     /// What the channel took.
@@ -312,8 +369,52 @@ pub enum NoticeRefusal {
     Malformed,
 }
 
-/// The accounting day of a moment at a channel: wallets use the Beijing civil date.
+/// The accounting day of a moment at a channel.
+///
+/// Wallets use the Beijing civil date. UnionPay's clearing day turns at 23:00: what is paid after
+/// that stands in the file of the next day.
 #[must_use]
-pub fn channel_day(at: Instant) -> Date {
-    at.date()
+pub fn channel_day(channel: ChannelCode, at: Instant) -> Date {
+    match channel {
+        ChannelCode::Wechat | ChannelCode::Alipay => at.date(),
+        ChannelCode::Unionpay => at.plus_ms(HOUR_MS).date(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_clearing_day_of_unionpay_turns_before_midnight() {
+        let at = |text| Instant::parse(text).unwrap();
+        for (channel, time, day) in [
+            (
+                ChannelCode::Wechat,
+                "2026-11-22T23:30:00+08:00",
+                "2026-11-22",
+            ),
+            (
+                ChannelCode::Alipay,
+                "2026-11-22T23:30:00+08:00",
+                "2026-11-22",
+            ),
+            (
+                ChannelCode::Unionpay,
+                "2026-11-22T22:59:59+08:00",
+                "2026-11-22",
+            ),
+            (
+                ChannelCode::Unionpay,
+                "2026-11-22T23:00:00+08:00",
+                "2026-11-23",
+            ),
+        ] {
+            assert_eq!(
+                channel_day(channel, at(time)).to_string(),
+                day,
+                "{channel:?} {time}"
+            );
+        }
+    }
 }

@@ -19,6 +19,7 @@ pub(crate) const HIDDEN_MS: i64 = 60 * SECOND_MS;
 pub(crate) enum Channel {
     Wechat,
     Alipay,
+    Unionpay,
 }
 
 /// One order at one channel.
@@ -220,7 +221,7 @@ impl Books {
         self.counter
     }
 
-    /// 28 digits, as both wallets print them.
+    /// 28 digits, as both wallets print them; 21 of UnionPay.
     pub(crate) fn transaction_id(&mut self, channel: Channel, now_ms: i64) -> String {
         let (day, of_day, number) = (
             compact_day(now_ms),
@@ -230,6 +231,7 @@ impl Books {
         match channel {
             Channel::Wechat => format!("420000{day}{of_day:08}{number:06}"),
             Channel::Alipay => format!("{day}220014{of_day:08}{number:06}"),
+            Channel::Unionpay => format!("{day}{of_day:08}{:05}", number % 100_000),
         }
     }
 
@@ -335,6 +337,8 @@ fn notice_id(key: &Key, number: u64, now_ms: i64) -> String {
             &hash[17..20],
             &hash[20..32]
         ),
+        // A notice of UnionPay carries no id of its own.
+        Channel::Unionpay => hash[..32].to_owned(),
         Channel::Alipay => format!(
             "{}00222{:08}{}",
             compact_day(now_ms),

@@ -13,6 +13,8 @@ const RSA_SIGNATURES: &str = "1.2.840.113549.1.1";
 pub(crate) struct Certificate {
     /// Upper-case hex, as WeChat writes it.
     pub(crate) serial_hex: String,
+    /// Decimal, as UnionPay writes it.
+    pub(crate) serial_decimal: String,
     /// md5 of the reversed issuer name and the decimal serial, as Alipay writes it.
     pub(crate) alipay_sn: String,
     /// SubjectPublicKeyInfo.
@@ -36,6 +38,7 @@ impl Certificate {
             .collect();
         Some(Certificate {
             serial_hex: hex.strip_prefix("00").unwrap_or(&hex).to_owned(),
+            serial_decimal: parsed.tbs_certificate.serial.to_string(),
             alipay_sn: alipay_sn(&parsed),
             public_key_der: parsed.public_key().raw.to_vec(),
             public_key_inner: parsed.public_key().subject_public_key.data.to_vec(),

@@ -20,6 +20,12 @@
 //! alipay_cert = "alipay_cert.pem"
 //! alipay_root_cert = "alipay_root_cert.pem"
 //!
+//! [unionpay]                                        # may be left out: then its addresses answer 404
+//! mer_id = "777290058110048"
+//! merchant_cert = "unionpay_merchant_cert.pem"
+//! unionpay_key = "unionpay_key.pem"                 # what UnionPay signs with
+//! unionpay_cert = "unionpay_cert.pem"               # goes out with every message
+//!
 //! [sms]                                             # may be left out: then /sms/send answers 404
 //! key = "shared secret"
 //! ```
@@ -41,6 +47,7 @@ use crate::error::SandboxError;
 struct File {
     wechat: WechatFile,
     alipay: AlipayFile,
+    unionpay: Option<UnionpayFile>,
     sms: Option<SmsFile>,
 }
 
@@ -71,6 +78,15 @@ struct AlipayFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct UnionpayFile {
+    mer_id: String,
+    merchant_cert: PathBuf,
+    unionpay_key: PathBuf,
+    unionpay_cert: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SmsFile {
     key: String,
 }
@@ -80,6 +96,7 @@ struct SmsFile {
 pub struct SandboxConfig {
     pub(crate) wechat: WechatIdentity,
     pub(crate) alipay: AlipayIdentity,
+    pub(crate) unionpay: Option<UnionpayIdentity>,
     pub(crate) sms_key: Option<String>,
 }
 
@@ -102,6 +119,17 @@ pub(crate) struct AlipayIdentity {
     pub(crate) app_key: VerifyingKey,
     pub(crate) alipay_key: SigningKey,
     pub(crate) certificates: Option<AlipayCertificates>,
+}
+
+#[derive(Debug)]
+pub(crate) struct UnionpayIdentity {
+    pub(crate) mer_id: String,
+    pub(crate) merchant_key: VerifyingKey,
+    /// The decimal serial of the merchant's certificate.
+    pub(crate) merchant_cert_id: String,
+    pub(crate) merchant_cert_pem: String,
+    pub(crate) unionpay_key: SigningKey,
+    pub(crate) unionpay_cert: Certificate,
 }
 
 #[derive(Debug)]
@@ -136,6 +164,10 @@ impl SandboxConfig {
         Ok(SandboxConfig {
             wechat: load_wechat(folder, file.wechat)?,
             alipay: load_alipay(folder, file.alipay)?,
+            unionpay: file
+                .unionpay
+                .map(|own| load_unionpay(folder, own))
+                .transpose()?,
             sms_key,
         })
     }
@@ -238,6 +270,22 @@ fn load_alipay(folder: &Path, file: AlipayFile) -> Result<AlipayIdentity, Sandbo
         app_key,
         alipay_key,
         certificates,
+    })
+}
+
+fn load_unionpay(folder: &Path, file: UnionpayFile) -> Result<UnionpayIdentity, SandboxError> {
+    let merchant = certificate("unionpay.merchant_cert", &folder.join(file.merchant_cert))?;
+    let own = certificate("unionpay.unionpay_cert", &folder.join(file.unionpay_cert))?;
+    let key = private_key("unionpay.unionpay_key", &folder.join(file.unionpay_key))?;
+    same_key("unionpay.unionpay_cert", &own, &key)?;
+    Ok(UnionpayIdentity {
+        mer_id: file.mer_id,
+        merchant_key: VerifyingKey::from_der(&merchant.public_key_der)
+            .ok_or_else(|| setting("unionpay.merchant_cert", "holds no RSA key"))?,
+        merchant_cert_id: merchant.serial_decimal,
+        merchant_cert_pem: merchant.pem,
+        unionpay_key: key,
+        unionpay_cert: own,
     })
 }
 

@@ -179,12 +179,12 @@ fn tell(sandbox: &Sandbox, trade: &Trade, notices: Value, now_ms: i64) -> Value 
         Phase::Hidden | Phase::Paid => "paid",
         Phase::Closed => "closed",
     };
-    let (merchant, app) = match trade.key.channel {
-        Channel::Wechat => (&sandbox.config.wechat.mchid, &sandbox.config.wechat.appid),
-        Channel::Alipay => (
-            &sandbox.config.alipay.seller_id,
-            &sandbox.config.alipay.app_id,
-        ),
+    let config = &sandbox.config;
+    let (merchant, app): (&str, &str) = match trade.key.channel {
+        Channel::Wechat => (&config.wechat.mchid, &config.wechat.appid),
+        Channel::Alipay => (&config.alipay.seller_id, &config.alipay.app_id),
+        // Its bizType.
+        Channel::Unionpay => (sandbox.unionpay_merchant(), "000201"),
     };
     let refunds: Vec<Value> = trade
         .refunds
@@ -223,7 +223,7 @@ fn tell(sandbox: &Sandbox, trade: &Trade, notices: Value, now_ms: i64) -> Value 
 pub(crate) async fn index(State(sandbox): State<Arc<Sandbox>>) -> Response {
     let count = sandbox.books().trades.len();
     let main = html! {
-        p { "扮演微信支付、支付宝和短信平台，供演示和测试。 " span.small lang="en" { "Plays WeChat Pay, Alipay and an SMS gateway for demos and tests." } }
+        p { "扮演微信支付、支付宝、银联和短信平台，供演示和测试。 " span.small lang="en" { "Plays WeChat Pay, Alipay, UnionPay and an SMS gateway for demos and tests." } }
         a.btn href="/_wallet/scan" { "扫一扫" small lang="en" { "Scan a payment code" } }
         a.btn href="/_sandbox/sms" { "看短信" small lang="en" { "Text messages" } }
         a.btn href="/_sandbox/books" { "看账本（" (count) " 笔）" small lang="en" { "Books as JSON" } }

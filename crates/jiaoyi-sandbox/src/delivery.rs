@@ -6,7 +6,7 @@ use crate::books::{Channel, Event, Notice};
 use crate::faults::{Deed, Fault, Point};
 use crate::server::Sandbox;
 use crate::times::{HOUR_MS, MINUTE_MS, SECOND_MS};
-use crate::{alipay, wechat};
+use crate::{alipay, unionpay, wechat};
 
 /// WeChat's gaps between deliveries: 15 more tries in about 24 hours.
 const WECHAT_GAPS_MS: [i64; 15] = [
@@ -40,6 +40,9 @@ const ALIPAY_GAPS_MS: [i64; 10] = [
     6 * HOUR_MS,
     15 * HOUR_MS,
 ];
+
+/// UnionPay's: five times in a quarter of an hour.
+const UNIONPAY_GAPS_MS: [i64; 4] = [MINUTE_MS, 2 * MINUTE_MS, 4 * MINUTE_MS, 5 * MINUTE_MS];
 
 /// A request as it goes to the merchant.
 #[derive(Clone, Debug)]
@@ -132,6 +135,7 @@ fn finish(sandbox: &Sandbox, number: u64, (status, accepted): (u16, bool)) -> De
     let gaps: &[i64] = match notice.key.channel {
         Channel::Wechat => &WECHAT_GAPS_MS,
         Channel::Alipay => &ALIPAY_GAPS_MS,
+        Channel::Unionpay => &UNIONPAY_GAPS_MS,
     };
     let gap = usize::try_from(tries)
         .ok()
@@ -154,6 +158,7 @@ async fn send(sandbox: &Sandbox, notice: &Notice, fault: Option<&Fault>) -> (u16
     let outgoing = match notice.key.channel {
         Channel::Wechat => wechat::notices::render(sandbox, notice, fault),
         Channel::Alipay => alipay::notices::render(sandbox, notice, fault),
+        Channel::Unionpay => unionpay::notices::render(sandbox, notice, fault),
     };
     let mut request = sandbox.http.post(&notice.url).body(outgoing.body);
     for (name, value) in outgoing.headers {
@@ -167,6 +172,7 @@ async fn send(sandbox: &Sandbox, notice: &Notice, fault: Option<&Fault>) -> (u16
     let accepted = match notice.key.channel {
         Channel::Wechat => status == 200 || status == 204,
         Channel::Alipay => status == 200 && body.as_ref() == b"success",
+        Channel::Unionpay => status == 200,
     };
     (status, accepted)
 }

@@ -12,7 +12,7 @@
 //! | `error_after` | the work is done, then an error is answered | sent, but its answer counts as a failure, so it comes again |
 //! | `contradict` | query: paid is told as unpaid and the reverse; close: "closed" without closing; create: ORDERPAID though it is not; bill: the first row is missing; refund: refused for lack of balance, or with `code` `ABNORMAL` or `CLOSED` accepted and then ended so | tells the opposite of a success |
 //! | `probe` | a signature that begins with `WECHATPAY/SIGNTEST/` | such a delivery first, the proper one directly after |
-//! | `other_key` | signed with a second platform key, which GET /v3/certificates then lists too; Alipay: a key the merchant does not know | likewise |
+//! | `other_key` | signed with a second platform key, which GET /v3/certificates then lists too; Alipay, UnionPay: a key the merchant does not know | likewise |
 //!
 //! The point `query` covers refund queries too, `bill` the download of the file.
 

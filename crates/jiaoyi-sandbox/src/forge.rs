@@ -3,6 +3,8 @@
 //! `POST /_sandbox/fault {…,"at":"notify","do":"forge","variant":N}` sends forgery `N` as the next
 //! delivery. None of them may be believed. `times` other deliveries follow by the schedule.
 //!
+//! UnionPay's twenty are listed at its function below.
+//!
 //! | N | WeChat | Alipay |
 //! |---|---|---|
 //! | 1 | a stranger's key under the real serial | a stranger's key |
@@ -27,9 +29,11 @@
 //! | 20 | an empty body with its stranger's signature | an empty form |
 
 use crate::books::Notice;
-use crate::crypto::random_hex;
+use crate::config::UnionpayIdentity;
+use crate::crypto::{SigningKey, random_hex};
 use crate::delivery::Outgoing;
 use crate::server::Sandbox;
+use crate::unionpay::{self as acp, Fields};
 use crate::{alipay, wechat};
 
 /// How many kinds there are, numbered from 1.
@@ -218,4 +222,90 @@ fn resign_alipay(sandbox: &Sandbox, form: &mut Vec<(String, String)>, encoded: b
         stranger(sandbox, message.as_bytes())
     };
     form.push(("sign".to_owned(), sign));
+}
+
+/// Turns the signed parameters of a notice of UnionPay into forgery `variant`:
+///
+/// 1 a stranger's key under the real certificate; 2 `signature` missing, 3 empty, 4 no Base64, 5 cut
+/// off, 6 written backwards; 7 `txnAmt` one fen higher, 8 another `orderId`, 9 `queryId`,
+/// 10 `merId`, 11 `settleDate` after signing; 12 a parameter added, 13 one removed; 14 the certificate
+/// missing, 15 a stranger's own with its good signature, 16 the merchant's with the merchant's name,
+/// 17 no certificate; 18 hashed once only; 19 another `signMethod`; 20 an empty form.
+pub(crate) fn unionpay(
+    sandbox: &Sandbox,
+    identity: &UnionpayIdentity,
+    form: &mut Fields,
+    variant: u32,
+) {
+    let own = &identity.unionpay_key;
+    let real = acp::sign(own, form);
+    match variant {
+        2 => drop(form.remove("signature")),
+        3 => put(form, "signature", String::new()),
+        4 => put(form, "signature", format!("!{real}")),
+        5 => put(form, "signature", real.chars().take(100).collect()),
+        6 => {
+            let turned = real.chars().rev().skip(2).collect::<String>() + "==";
+            put(form, "signature", turned);
+        }
+        7 => {
+            put(form, "signature", real);
+            *form = acp::one_fen_more(std::mem::take(form));
+        }
+        8..=13 => {
+            put(form, "signature", real);
+            let (name, value) = match variant {
+                8 => ("orderId", format!("X{}", random_hex(20))),
+                9 => ("queryId", format!("2026{}", random_hex(17))),
+                10 => ("merId", "999999999999999".to_owned()),
+                11 => ("settleDate", "0101".to_owned()),
+                12 => ("reserved", "{a=1}".to_owned()),
+                _ => ("traceNo", String::new()),
+            };
+            put(form, name, value);
+            form.retain(|_, value| !value.is_empty());
+        }
+        14 => {
+            form.remove("signPubKeyCert");
+            resign(form, own);
+        }
+        15 => {
+            if let Some((key, certificate)) = sandbox.second_key() {
+                put(form, "signPubKeyCert", certificate.pem.clone());
+                resign(form, key);
+            }
+        }
+        16 => {
+            put(form, "signPubKeyCert", identity.merchant_cert_pem.clone());
+            resign(form, own);
+        }
+        17 => {
+            put(
+                form,
+                "signPubKeyCert",
+                "-----BEGIN CERTIFICATE-----".to_owned(),
+            );
+            resign(form, own);
+        }
+        18 => {
+            let once = own.sign(acp::sign_text(form).as_bytes());
+            put(form, "signature", once);
+        }
+        19 => {
+            put(form, "signMethod", "11".to_owned());
+            resign(form, own);
+        }
+        20 => form.clear(),
+        // Signed by a stranger as it came.
+        _ => {}
+    }
+}
+
+fn put(form: &mut Fields, name: &str, value: String) {
+    form.insert(name.to_owned(), value);
+}
+
+fn resign(form: &mut Fields, key: &SigningKey) {
+    let signature = acp::sign(key, form);
+    put(form, "signature", signature);
 }

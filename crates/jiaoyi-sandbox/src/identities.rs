@@ -13,6 +13,10 @@
 //! | `alipay_private_key.pem` | sandbox | what Alipay signs with |
 //! | `alipay_public_key.pem`, `alipay_cert.pem`, `alipay_root_cert.pem` | merchant | the two ways to know that key |
 //!
+//! | `unionpay_merchant_key.pem`, `unionpay_merchant_cert.pem` | merchant, sandbox | the merchant's signing key (PKCS#8) and certificate |
+//! | `unionpay_key.pem`, `unionpay_cert.pem` | sandbox | what UnionPay signs with, and the certificate that goes out with every message |
+//! | `unionpay_middle_cert.pem`, `unionpay_root_cert.pem` | merchant | who signed that certificate |
+//!
 //! `channels.toml`, the merchant's side; file names relative to it, every address that of the
 //! sandbox, so that nothing reaches the real channels by mistake:
 //!
@@ -40,6 +44,15 @@
 //! alipay_root_cert = "alipay_root_cert.pem"
 //! gateway_url = "http://127.0.0.1:9090/gateway.do"
 //!
+//! [unionpay]
+//! mer_id = "777290058110048"
+//! signing_key = "unionpay_merchant_key.pem"
+//! signing_cert = "unionpay_merchant_cert.pem"
+//! middle_cert = "unionpay_middle_cert.pem"
+//! root_cert = "unionpay_root_cert.pem"
+//! gateway_url = "http://127.0.0.1:9090"
+//! file_url = "http://127.0.0.1:9090/filedownload/"
+//!
 //! [sms]
 //! key = "…"
 //! base_url = "http://127.0.0.1:9090"
@@ -59,6 +72,9 @@ use crate::times::day;
 const MCHID: &str = "1900000001";
 const APP_ID: &str = "2026000000000001";
 const SELLER_ID: &str = "2088000000000001";
+const MER_ID: &str = "777290058110048";
+/// The name of UnionPay's certificate, by whose third part a merchant knows it.
+const UNIONPAY_NAME: &str = "041@8310000000083040@中国银联股份有限公司@00016493";
 
 /// Where [`write_demo_identities`] put the two configurations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +109,7 @@ pub fn write_demo_identities(
     };
     let wechat = maker.wechat()?;
     maker.alipay()?;
+    maker.unionpay()?;
     let sms_key = random_hex(32);
     let sandbox_toml = maker.write("sandbox.toml", &sandbox_text(&wechat, &sms_key))?;
     let base_url = base_url.trim_end_matches('/');
@@ -139,6 +156,12 @@ app_cert = "alipay_app_cert.pem"
 alipay_cert = "alipay_cert.pem"
 alipay_root_cert = "alipay_root_cert.pem"
 
+[unionpay]
+mer_id = "{MER_ID}"
+merchant_cert = "unionpay_merchant_cert.pem"
+unionpay_key = "unionpay_key.pem"
+unionpay_cert = "unionpay_cert.pem"
+
 [sms]
 key = "{sms_key}"
 "#
@@ -177,6 +200,15 @@ app_cert = "alipay_app_cert.pem"
 alipay_cert = "alipay_cert.pem"
 alipay_root_cert = "alipay_root_cert.pem"
 gateway_url = "{base_url}/gateway.do"
+
+[unionpay]
+mer_id = "{MER_ID}"
+signing_key = "unionpay_merchant_key.pem"
+signing_cert = "unionpay_merchant_cert.pem"
+middle_cert = "unionpay_middle_cert.pem"
+root_cert = "unionpay_root_cert.pem"
+gateway_url = "{base_url}"
+file_url = "{base_url}/filedownload/"
 
 [sms]
 key = "{sms_key}"
@@ -256,6 +288,32 @@ impl Maker<'_> {
         self.leaf("alipay_cert.pem", "Jiaoyi Sandbox Alipay", &alipay, &issuer)?;
         self.write("alipay_private_key.pem", &alipay.serialize_pem())?;
         self.write("alipay_public_key.pem", &alipay.public_key_pem())?;
+        Ok(())
+    }
+
+    /// Root, middle certificate and the two that it signs, as CFCA does for UnionPay and merchants.
+    fn unionpay(&self) -> Result<(), SandboxError> {
+        let name = |cn| [("C", "CN"), ("O", "Jiaoyi Sandbox"), ("CN", cn)];
+        let (root, middle) = (
+            rsa_key("the demo's CFCA root key")?,
+            rsa_key("its middle key")?,
+        );
+        let root_params = self.params(&name("Jiaoyi Sandbox CFCA Root"), true);
+        self.write("unionpay_root_cert.pem", &self_signed(&root_params, &root)?)?;
+        let by_root = Issuer::from_params(&root_params, root);
+        let middle_params = self.params(&name("Jiaoyi Sandbox CFCA OCA"), true);
+        let certificate = middle_params
+            .signed_by(&middle, &by_root)
+            .map_err(|error| identity("a middle certificate", &error))?;
+        self.write("unionpay_middle_cert.pem", &certificate.pem())?;
+        let issuer = Issuer::from_params(&middle_params, middle);
+
+        let merchant = rsa_key("the demo's UnionPay merchant key")?;
+        self.leaf("unionpay_merchant_cert.pem", MER_ID, &merchant, &issuer)?;
+        self.write("unionpay_merchant_key.pem", &merchant.serialize_pem())?;
+        let own = rsa_key("the demo's UnionPay key")?;
+        self.leaf("unionpay_cert.pem", UNIONPAY_NAME, &own, &issuer)?;
+        self.write("unionpay_key.pem", &own.serialize_pem())?;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! The other side of the payment channels.
 //!
-//! WeChat Pay API v3 and Alipay OpenAPI v2 as a merchant's server meets them, a tiny SMS gateway,
+//! WeChat Pay API v3, Alipay OpenAPI v2 and UnionPay ACP 5.1.0 as a merchant's server meets them, a
+//! tiny SMS gateway,
 //! the OAuth pair for an openid, a script that plays `WeixinJSBridge`, and the wallet page on which
 //! a person decides. It keeps its own books, has its own signature code and shares nothing with the
 //! merchant's adapters: what both agree on is then more than one program's opinion of itself.
@@ -14,24 +15,25 @@
 //! | `do` | button | what happens |
 //! |---|---|---|
 //! | `pay` | 支付成功 | paid, notified at once |
-//! | `low` | 余额不足 | not paid; a query at WeChat Pay says `PAYERROR`, Alipay tells the merchant nothing |
+//! | `low` | 余额不足 | not paid; a query at WeChat Pay says `PAYERROR`, UnionPay 64; Alipay tells the merchant nothing |
 //! | `cancel` | 取消 | not paid |
-//! | `no_result` | 一直没结果 | paid, no notice ever; for 60 s of the clock queries and closing do not know (WeChat USERPAYING / SYSTEM_ERROR, Alipay 20000), then they tell the payment |
+//! | `no_result` | 一直没结果 | paid, no notice ever; for 60 s of the clock queries and closing do not know (WeChat USERPAYING / SYSTEM_ERROR, Alipay 20000, UnionPay 05), then they tell the payment |
 //! | `notify_twice` | 通知两次 | paid, the same notice comes twice |
 //! | `wrong_amount` | 通知金额不符 | paid; the notice tells one fen too much, queries tell the truth |
 //! | `notify_late` | 晚到的通知 | paid; the notice comes 60 s of the clock later |
 //! | `pay_after_close` | 关单后仍支付 | not paid until the merchant closes the order (or it expires), then paid and notified; at once when it is closed already |
 //!
-//! The answer is 303 to the merchant: after a payment WeChat H5's `redirect_url` or Alipay's signed
-//! `return_url`; otherwise `redirect_url`, `quit_url`, or the bare `return_url`. Without any, a
-//! page says what happened. A WeChat Native `code_url` or an Alipay `qr_code` is "scanned" at
-//! `/_wallet/scan?code=…`; WeChat's `h5_url` and Alipay's `gateway.do` lead to the wallet by themselves.
+//! UnionPay leads back to `frontUrl` by a signed form, the others answer 303: after a payment to WeChat
+//! H5's `redirect_url` or Alipay's signed `return_url`; otherwise to `redirect_url`, `quit_url`, or the
+//! bare `return_url`. Without any, a page says what happened. A WeChat Native `code_url`, an Alipay
+//! `qr_code` or a `tn` of UnionPay is "scanned" at `/_wallet/scan?code=…`; WeChat's `h5_url`, Alipay's
+//! `gateway.do` and UnionPay's `frontTransReq.do` lead to the wallet by themselves.
 //!
 //! # Control interface
 //!
 //! No password: a sandbox belongs on a loopback address.
 //!
-//! - `POST /_sandbox/pay {"channel":"wechat"|"alipay","out_trade_no","serial":"pub"|"cert"?,
+//! - `POST /_sandbox/pay {"channel":"wechat"|"alipay"|"unionpay","out_trade_no","serial":"pub"|"cert"?,
 //!   "amount_fen"?}` plays the payer and delivers the signed notice; 200 `{"transaction_id",
 //!   "delivered","notify_status","tries"}`; 404 for a number never seen, 409 when closed. A paid
 //!   order is notified again. `amount_fen` is for a channel that truly takes another amount than
@@ -49,6 +51,8 @@
 //! - A WeChat refund is PROCESSING for 2 s of the clock, then SUCCESS with its notice.
 //! - WeChat's notices use the kind of key (public key or certificate) that signed the answer to the
 //!   order; that is the kind that the request's `Wechatpay-Serial` asked for, else the certificate.
+//! - UnionPay knows an order from the first try on; before that a query finds nothing. A void or
+//!   return is under way for 2 s of the clock. The file of a clearing day is there at once.
 //! - Bills take no fee. Today's trades stand in the bill of today's and of yesterday's date.
 
 mod alipay;
@@ -69,6 +73,7 @@ mod payer;
 mod server;
 mod sms;
 mod times;
+mod unionpay;
 mod wallet;
 mod wechat;
 

@@ -39,8 +39,8 @@ pub(crate) fn page(status: StatusCode, title: &str, english: &str, main: &Markup
                 }
                 footer {
                     p {
-                        "这一页扮演微信支付和支付宝，一切都是模拟的。 "
-                        span lang="en" { "This page plays WeChat Pay and Alipay. Nothing here is real." }
+                        "这一页扮演微信支付、支付宝和银联，一切都是模拟的。 "
+                        span lang="en" { "This page plays WeChat Pay, Alipay and UnionPay. Nothing here is real." }
                     }
                 }
             }

@@ -6,7 +6,7 @@ use crate::books::{Books, Channel, Event, HIDDEN_MS, Key, KeyKind, Phase, Refund
 use crate::delivery::{self, Delivered};
 use crate::server::Sandbox;
 use crate::times::SECOND_MS;
-use crate::{alipay, wechat};
+use crate::{alipay, unionpay, wechat};
 
 /// How late a "late" notice comes.
 const LATE_MS: i64 = 60 * SECOND_MS;
@@ -146,6 +146,7 @@ fn announce(
     let content = match key.channel {
         Channel::Wechat => wechat::notices::payment(sandbox, &told),
         Channel::Alipay => alipay::notices::payment(sandbox, &told, now_ms),
+        Channel::Unionpay => unionpay::notices::payment(sandbox, &told, now_ms),
     };
     Some(books.announce(key, &url, content, None, deliver_at_ms, now_ms))
 }
@@ -171,8 +172,15 @@ pub(crate) fn end_refund(sandbox: &Sandbox, key: &Key, out_refund_no: &str) {
     refund.done_at_ms = (refund.state == RefundState::Success).then_some(now_ms);
     let refund = refund.clone();
     let trade = trade.clone();
-    if let (Channel::Wechat, Some(url)) = (key.channel, &refund.notify_url) {
-        let content = wechat::notices::refund(sandbox, &trade, &refund);
+    let content = match key.channel {
+        Channel::Wechat => Some(wechat::notices::refund(sandbox, &trade, &refund)),
+        // It tells successes only.
+        Channel::Unionpay if refund.state == RefundState::Success => {
+            Some(unionpay::notices::refund(sandbox, &trade, &refund))
+        }
+        Channel::Unionpay | Channel::Alipay => None,
+    };
+    if let (Some(content), Some(url)) = (content, &refund.notify_url) {
         books.announce(
             key,
             url,

@@ -15,7 +15,7 @@ use crate::certificate::Certificate;
 use crate::config::SandboxConfig;
 use crate::crypto::SigningKey;
 use crate::error::SandboxError;
-use crate::{alipay, bridge, control, delivery, identities, payer, sms, wallet, wechat};
+use crate::{alipay, bridge, control, delivery, identities, payer, sms, unionpay, wallet, wechat};
 
 /// Gives the current instant in milliseconds UTC.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -86,6 +86,12 @@ impl Sandbox {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// UnionPay's number of the merchant; empty where it is not played.
+    pub(crate) fn unionpay_merchant(&self) -> &str {
+        let own = self.config.unionpay.as_ref();
+        own.map_or("", |own| own.mer_id.as_str())
+    }
+
     pub(crate) fn base_url(&self) -> &str {
         &self.base_url
     }
@@ -117,11 +123,13 @@ impl Sandbox {
     }
 }
 
-/// All routes of the sandbox: both channels, wallet, OAuth, SMS gateway and control interface.
+/// All routes of the sandbox: the channels, wallet, OAuth, SMS gateway and control interface.
 pub fn router(sandbox: Arc<Sandbox>) -> Router {
     Router::new()
         .route("/v3/{*rest}", any(wechat::entry))
         .route("/gateway.do", any(alipay::entry))
+        .route("/gateway/api/{service}", post(unionpay::entry))
+        .route("/filedownload/", post(unionpay::download))
         .route("/_alipay/bill/{token}", get(alipay::bills::download))
         .route("/connect/oauth2/authorize", get(bridge::authorize))
         .route("/sns/oauth2/access_token", get(bridge::access_token))

@@ -31,6 +31,11 @@ pub(crate) fn compact_day(at_ms: i64) -> String {
     beijing(at_ms).strftime("%Y%m%d").to_string()
 }
 
+/// `20261122100000`, as UnionPay writes it.
+pub(crate) fn compact(at_ms: i64) -> String {
+    beijing(at_ms).strftime("%Y%m%d%H%M%S").to_string()
+}
+
 /// The Beijing civil date of an instant.
 pub(crate) fn day(at_ms: i64) -> Date {
     beijing(at_ms).date()
@@ -75,6 +80,7 @@ mod tests {
         assert_eq!(rfc3339(at), "2026-11-22T10:00:00+08:00");
         assert_eq!(plain(at), "2026-11-22 10:00:00");
         assert_eq!(compact_day(at), "20261122");
+        assert_eq!(compact(at), "20261122100000");
         assert_eq!(ms_of_day(at), 10 * HOUR_MS);
         assert_eq!(parse_rfc3339(&rfc3339(at)), Some(at));
         assert_eq!(parse_plain(&plain(at)), Some(at));

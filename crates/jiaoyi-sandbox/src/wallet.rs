@@ -11,13 +11,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use crate::alipay;
 use crate::books::{Books, Channel, Key, Phase, Product, Trade, Visit};
 use crate::crypto::random_hex;
 use crate::money::yuan;
 use crate::page::{self, is_web_address, json, json_error};
 use crate::payer::{self, Act, Outcome};
 use crate::server::Sandbox;
+use crate::{alipay, unionpay};
 
 /// How long a payer's way back waits for the merchant to take the notice.
 const NOTICE_WAIT: Duration = Duration::from_millis(1_500);
@@ -171,7 +171,8 @@ fn scanned(sandbox: &Sandbox, code: &str) -> Response {
         let found = found.map(|prepay| prepay.key.clone());
         let found = found.filter(|key| {
             let product = books.trades.get(key).map(|trade| trade.product);
-            matches!(product, Some(Product::Native | Product::Precreate))
+            let tn = key.channel == Channel::Unionpay && product == Some(Product::App);
+            tn || matches!(product, Some(Product::Native | Product::Precreate))
         });
         found.map(|key| {
             books.open(&key, now_ms);
@@ -233,6 +234,7 @@ fn facts(trade: &Trade) -> Markup {
     let wallet = match trade.key.channel {
         Channel::Wechat => "微信支付（沙箱） WeChat Pay",
         Channel::Alipay => "支付宝（沙箱） Alipay",
+        Channel::Unionpay => "银联、云闪付（沙箱） UnionPay",
     };
     html! {
         div.card {
@@ -297,6 +299,12 @@ pub(crate) async fn act(
             &serde_json::json!({ "result": result }),
         ));
     }
+    let paid = matches!(outcome, Outcome::Paid | Outcome::AlreadyPaid);
+    if let (true, Some(url)) = (paid, &visit.return_url)
+        && let Some(fields) = form_back(&sandbox, &visit)
+    {
+        return back_by_form(url, &fields);
+    }
     match way_back(&sandbox, &visit, outcome) {
         Some(url) => Redirect::to(&url).into_response(),
         None => done(outcome),
@@ -319,7 +327,7 @@ fn way_back(sandbox: &Sandbox, visit: &Visit, outcome: Outcome) -> Option<String
     let paid = matches!(outcome, Outcome::Paid | Outcome::AlreadyPaid);
     let return_url = visit.return_url.as_deref();
     match (trade.key.channel, return_url) {
-        (Channel::Wechat, url) => url.map(str::to_owned),
+        (Channel::Wechat | Channel::Unionpay, url) => url.map(str::to_owned),
         (Channel::Alipay, Some(url)) if paid => {
             Some(alipay::notices::return_address(sandbox, trade, url))
         }
@@ -328,6 +336,25 @@ fn way_back(sandbox: &Sandbox, visit: &Visit, outcome: Outcome) -> Option<String
             quit.filter(|_| !paid).or(url).map(str::to_owned)
         }
     }
+}
+
+/// UnionPay sends a payer who has paid back by a form; the others by an address.
+fn form_back(sandbox: &Sandbox, visit: &Visit) -> Option<unionpay::Fields> {
+    let books = sandbox.books();
+    let trade = books.trades.get(&visit.key)?;
+    let ours = trade.key.channel == Channel::Unionpay;
+    ours.then(|| unionpay::notices::way_back(sandbox, trade))
+}
+
+fn back_by_form(url: &str, fields: &unionpay::Fields) -> Response {
+    let main = html! {
+        p { "支付成功。" }
+        form method="post" action=(url) {
+            @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
+            button.main type="submit" { "返回商户" small lang="en" { "Back to the shop" } }
+        }
+    };
+    page::page(StatusCode::OK, "支付成功", "Paid", &main)
 }
 
 fn done(outcome: Outcome) -> Response {

@@ -1,4 +1,4 @@
-//! The two static files: the style sheet and the small script of the WeChat page.
+//! The static files: the style sheet and the two small scripts that lead to a wallet.
 //!
 //! Their names carry a hash of their content, so browsers may keep them for a year.
 
@@ -35,10 +35,16 @@ pub static BRIDGE: LazyLock<Asset> = LazyLock::new(|| {
     asset("bridge", "js", "text/javascript; charset=utf-8", source)
 });
 
+/// The script that sends the form to a cashier; used by one page, which works without it.
+pub static FORWARD: LazyLock<Asset> = LazyLock::new(|| {
+    let source = include_str!("../assets/forward.js");
+    asset("forward", "js", "text/javascript; charset=utf-8", source)
+});
+
 /// The file served under `path`.
 #[must_use]
 pub fn find(path: &str) -> Option<&'static Asset> {
-    let files: [&'static Asset; 2] = [&CSS, &BRIDGE];
+    let files: [&'static Asset; 3] = [&CSS, &BRIDGE, &FORWARD];
     files.into_iter().find(|asset| asset.path == path)
 }
 

@@ -216,6 +216,7 @@ impl Look {
         self.t(match channel {
             ChannelCode::Wechat => "channel.wechat",
             ChannelCode::Alipay => "channel.alipay",
+            ChannelCode::Unionpay => "channel.unionpay",
         })
     }
 
@@ -229,6 +230,9 @@ impl Look {
             Method::AlipayWap => "method.alipay_wap",
             Method::AlipayPage => "method.alipay_page",
             Method::AlipayPrecreate => "method.alipay_precreate",
+            Method::UnionpayWap => "method.unionpay_wap",
+            Method::UnionpayPage => "method.unionpay_page",
+            Method::UnionpayApp => "method.unionpay_app",
         })
     }
 
@@ -242,6 +246,9 @@ impl Look {
             Method::AlipayWap => "method.alipay_wap_hint",
             Method::AlipayPage => "method.alipay_page_hint",
             Method::AlipayPrecreate => "method.alipay_precreate_hint",
+            Method::UnionpayWap => "method.unionpay_wap_hint",
+            Method::UnionpayPage => "method.unionpay_page_hint",
+            Method::UnionpayApp => "method.unionpay_app_hint",
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The frame around every page: head, header with 长辈版 and language, banner, footer with phones.
 
-use crate::assets;
+use crate::assets::{self, Asset};
 use crate::locale::Lang;
 use crate::look::{Look, Size};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -15,7 +15,7 @@ pub struct Page {
     pub refresh: Option<(u32, String)>,
     /// `Retry-After` in seconds.
     pub retry_after_s: Option<u32>,
-    /// The page loads the bridge script.
+    /// The page loads a script of ours.
     pub script: bool,
     /// The page leads to a wallet, and wallets demand to be told our host (never the path).
     pub names_host: bool,
@@ -48,8 +48,8 @@ pub struct Frame<'a> {
     pub back: Option<&'a str>,
     /// What was typed has errors: the title says so first.
     pub faulty: bool,
-    /// Load the bridge script.
-    pub script: bool,
+    /// The script to load.
+    pub script: Option<&'static Asset>,
 }
 
 impl<'a> Frame<'a> {
@@ -61,7 +61,7 @@ impl<'a> Frame<'a> {
             here,
             back: None,
             faulty: false,
-            script: false,
+            script: None,
         }
     }
 
@@ -95,7 +95,7 @@ pub fn page(look: &Look, frame: Frame<'_>, body: Markup) -> Page {
                 meta name="format-detection" content="telephone=no";
                 link rel="stylesheet" href=(assets::CSS.path);
                 link rel="icon" href="data:,";
-                @if frame.script { script src=(assets::BRIDGE.path) defer {} }
+                @if let Some(script) = frame.script { script src=(script.path) defer {} }
             }
             body {
                 a.skip href="#m" { (look.t("site.skip")) }
@@ -118,7 +118,7 @@ pub fn page(look: &Look, frame: Frame<'_>, body: Markup) -> Page {
         status: 200,
         refresh: None,
         retry_after_s: None,
-        script: frame.script,
+        script: frame.script.is_some(),
         names_host: false,
     }
 }

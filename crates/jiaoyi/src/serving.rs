@@ -119,8 +119,14 @@ async fn watch_lag(gate: Weak<Gate>) {
     }
 }
 
-/// The portal's routes over a platform. To be called where a runtime is running.
-pub fn portal(platform: &Arc<Platform>, settings: WebSettings, clock: jiaoyi_web::Clock) -> Router {
+/// The portal's routes over a platform, offering what its channels can do. To be called where a
+/// runtime is running.
+pub fn portal(
+    platform: &Arc<Platform>,
+    mut settings: WebSettings,
+    clock: jiaoyi_web::Clock,
+) -> Router {
+    settings.methods = platform.methods();
     tokio::spawn(watch_lag(Arc::downgrade(&settings.gate)));
     router(WebState {
         portal: Arc::clone(platform) as Arc<dyn jiaoyi_app::portal::Portal>,

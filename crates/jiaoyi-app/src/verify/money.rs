@@ -57,7 +57,7 @@ fn check_attempt(view: &View<'_>, fact: &Fact, report: &mut Report) {
         fact,
         "its attempt is not there or is another's",
     );
-    let day = fact.channel_day == channel_day(fact.paid_at);
+    let day = fact.channel_day == channel_day(fact.channel, fact.paid_at);
     report.demand(
         day,
         "fact.attempt",

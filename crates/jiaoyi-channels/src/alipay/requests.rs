@@ -37,7 +37,12 @@ pub(super) const fn method_name(method: Method) -> Option<&'static str> {
         Method::AlipayWap => Some("alipay.trade.wap.pay"),
         Method::AlipayPage => Some("alipay.trade.page.pay"),
         Method::AlipayPrecreate => Some("alipay.trade.precreate"),
-        Method::WechatNative | Method::WechatH5 | Method::WechatJsapi => None,
+        Method::WechatNative
+        | Method::WechatH5
+        | Method::WechatJsapi
+        | Method::UnionpayWap
+        | Method::UnionpayPage
+        | Method::UnionpayApp => None,
     }
 }
 

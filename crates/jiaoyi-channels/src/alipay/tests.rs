@@ -339,7 +339,7 @@ async fn a_query_tells_paid_only_when_signed_and_closed_only_when_never_paid() {
         (failure("ACQ.SYSTEM_ERROR"), "Unknown"),
     ] {
         stub.play(good("query", response.clone()).await);
-        let outcome = gateway.query(&no, now(), String::new()).await;
+        let outcome = gateway.query(&no, b"", now(), String::new()).await;
         assert!(
             format!("{outcome:?}").starts_with(name),
             "{response}: {outcome:?}"
@@ -363,14 +363,14 @@ async fn a_query_tells_paid_only_when_signed_and_closed_only_when_never_paid() {
         stub.play(plain(
             &json!({ "alipay_trade_query_response": unsigned }).to_string(),
         ));
-        let outcome = gateway.query(&no, now(), String::new()).await;
+        let outcome = gateway.query(&no, b"", now(), String::new()).await;
         assert!(
             matches!(outcome, QueryOutcome::Unknown { .. }),
             "{outcome:?}"
         );
     }
     let broken = channels(&truncating().await).alipay.unwrap();
-    let outcome = broken.query(&no, now(), String::new()).await;
+    let outcome = broken.query(&no, b"", now(), String::new()).await;
     assert!(
         matches!(outcome, QueryOutcome::Unknown { .. }),
         "{outcome:?}"
@@ -391,7 +391,7 @@ async fn a_close_never_guesses() {
         (failure("ACQ.SYSTEM_ERROR"), "Unknown"),
     ] {
         stub.play(good("close", response.clone()).await);
-        let outcome = gateway.close(&no, now(), String::new()).await;
+        let outcome = gateway.close(&no, b"", now(), String::new()).await;
         assert!(
             format!("{outcome:?}").starts_with(name),
             "{response}: {outcome:?}"
@@ -417,7 +417,7 @@ async fn a_refused_close_is_settled_by_a_query() {
             good("query", told.clone()).await,
         ]);
         let outcome = gateway(&stub.base_url)
-            .close(&no, now(), String::new())
+            .close(&no, b"", now(), String::new())
             .await;
         assert!(
             format!("{outcome:?}").starts_with(name),
@@ -486,7 +486,7 @@ async fn a_refund_is_done_only_when_money_moved() {
     ] {
         stub.play(good("fastpay_refund_query", response.clone()).await);
         let outcome = gateway
-            .query_refund(&terms.attempt_no, &terms.no, now(), String::new())
+            .query_refund(&terms.attempt_no, &terms.no, b"", now(), String::new())
             .await;
         assert!(
             format!("{outcome:?}").starts_with(name),

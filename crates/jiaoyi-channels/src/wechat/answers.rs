@@ -87,7 +87,12 @@ fn handover(method: Method, body: &[u8], return_url: &str) -> Option<Handover> {
             let back = crate::form::encode([("redirect_url", return_url)].into_iter());
             Handover::Redirect(format!("{url}{mark}{back}"))
         }),
-        Method::AlipayWap | Method::AlipayPage | Method::AlipayPrecreate => None,
+        Method::AlipayWap
+        | Method::AlipayPage
+        | Method::AlipayPrecreate
+        | Method::UnionpayWap
+        | Method::UnionpayPage
+        | Method::UnionpayApp => None,
     }
 }
 

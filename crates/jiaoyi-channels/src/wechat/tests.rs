@@ -487,7 +487,9 @@ async fn an_answer_that_was_tampered_with_or_ends_early_says_nothing() {
 
     let no = terms(Method::WechatNative).no;
     for base_url in [truncating().await, "http://127.0.0.1:9".to_owned()] {
-        let outcome = gateway(&base_url).query(&no, now(), NONCE.to_owned()).await;
+        let outcome = gateway(&base_url)
+            .query(&no, b"", now(), NONCE.to_owned())
+            .await;
         assert!(
             matches!(outcome, QueryOutcome::Unknown { .. }),
             "{outcome:?}"
@@ -551,7 +553,7 @@ async fn a_query_tells_paid_only_when_signed() {
     ] {
         let body = String::from_utf8_lossy(&play.body).into_owned();
         stub.play(play);
-        let outcome = gateway.query(&no, now(), NONCE.to_owned()).await;
+        let outcome = gateway.query(&no, b"", now(), NONCE.to_owned()).await;
         assert!(
             format!("{outcome:?}").starts_with(name),
             "{body}: {outcome:?}"
@@ -584,7 +586,7 @@ async fn a_close_counts_only_with_a_signed_empty_answer() {
     ] {
         let body = String::from_utf8_lossy(&play.body).into_owned();
         stub.play(play);
-        let outcome: CloseOutcome = gateway.close(&no, now(), NONCE.to_owned()).await;
+        let outcome: CloseOutcome = gateway.close(&no, b"", now(), NONCE.to_owned()).await;
         assert!(
             format!("{outcome:?}").starts_with(name),
             "{body}: {outcome:?}"
@@ -661,7 +663,7 @@ async fn a_refund_ends_only_by_a_signed_word() {
     ] {
         stub.play(play);
         let outcome = gateway
-            .query_refund(&attempt_no, &no, now(), NONCE.to_owned())
+            .query_refund(&attempt_no, &no, b"", now(), NONCE.to_owned())
             .await;
         assert!(format!("{outcome:?}").starts_with(name), "{outcome:?}");
     }

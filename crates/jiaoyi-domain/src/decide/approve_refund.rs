@@ -7,7 +7,7 @@ use super::{
 };
 use crate::attempt::Attempt;
 use crate::books::{Account, Transfer, TransferId, TransferKind};
-use crate::channel::RefundTerms;
+use crate::channel::{RefundTerms, channel_day};
 use crate::due::Slot;
 use crate::fact::{Fact, FactKind};
 use crate::id::RefundNo;
@@ -93,6 +93,10 @@ impl ApproveRefund {
         let terms = RefundTerms {
             no: refund.channel_no.clone(),
             attempt_no: refund.attempt_no.clone(),
+            txn_id: refund.txn_id.clone(),
+            paid_at: fact.paid_at,
+            asked_at: ctx.at,
+            retried: false,
             amount: refund.amount,
             total: fact.amount,
             reason: refund.cause.code().to_owned(),
@@ -135,7 +139,7 @@ pub(super) fn refund_transfer(
         channel: refund.channel,
     }
     .to_string();
-    let day = ctx.at.date();
+    let day = channel_day(refund.channel, ctx.at);
     let (debit, credit, channel_day) = if kind == TransferKind::RefundApproved {
         (
             Account::Suspense {

@@ -457,6 +457,7 @@ fn add_attempt(ws: &mut WorkingSet, ctx: &mut Context, new: &NewAttempt<'_>) -> 
         method: new.method,
         amount: new.amount,
         description: new.renderer.description(),
+        started_at: ctx.at,
         expires_at: new.expires_at,
         notify_url: new.renderer.notify_url(),
         return_url: new.renderer.return_url(bucket, order_id),

@@ -174,7 +174,7 @@ impl Command for RecordClose {
                 attempt.apply(AttemptEvent::SeenUnpaidAfterExpiry);
                 attempt.ask_at = attempt.next_ask(ctx.at);
             }
-            CloseOutcome::NotFound | CloseOutcome::Unknown { .. } => {}
+            CloseOutcome::NotFound | CloseOutcome::CannotClose | CloseOutcome::Unknown { .. } => {}
         }
         let lapsed = attempt.abandoned_at.is_none() && attempt.state != AttemptState::Paid;
         ws.attempt.put(attempt);

@@ -132,7 +132,7 @@ impl RecordPayment {
             order_id: attempt.order_id,
             amount: self.seen.amount,
             paid_at: self.seen.paid_at,
-            channel_day: channel_day(self.seen.paid_at),
+            channel_day: channel_day(attempt.channel, self.seen.paid_at),
             source: self.source,
             seen_at: ctx.at,
             confirmed_at: (self.source == FactSource::Query).then_some(ctx.at),

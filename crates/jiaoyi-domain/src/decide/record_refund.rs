@@ -6,7 +6,7 @@ use super::{
     order_needs, post,
 };
 use crate::books::TransferKind;
-use crate::channel::{RefundOutcome, RefundTerms};
+use crate::channel::{RefundOutcome, RefundTerms, channel_day};
 use crate::fact::{Fact, FactKind, FactSource};
 use crate::id::RefundNo;
 use crate::messages::{Inbox, Outbox, Topic};
@@ -83,7 +83,7 @@ impl RecordRefund {
             order_id: refund.order_id,
             amount: refund.amount,
             paid_at: at,
-            channel_day: at.date(),
+            channel_day: channel_day(refund.channel, at),
             source: self.source,
             seen_at: ctx.at,
             confirmed_at: (self.source == FactSource::Query).then_some(ctx.at),
@@ -117,13 +117,16 @@ impl RecordRefund {
         }
         refund.apply(RefundEvent::ClosedByChannel);
         refund.channel_no = draw_refund(ctx, refund.bucket);
-        let total = ws
-            .fact
-            .get(&success_key(&refund))
-            .map_or(refund.amount, |fact| fact.amount);
+        let success = ws.fact.get(&success_key(&refund));
+        let total = success.map_or(refund.amount, |fact| fact.amount);
+        let paid_at = success.map_or(refund.created_at, |fact| fact.paid_at);
         refund.request = Some(self.renderer.refund(&RefundTerms {
             no: refund.channel_no.clone(),
             attempt_no: refund.attempt_no.clone(),
+            txn_id: refund.txn_id.clone(),
+            paid_at,
+            asked_at: ctx.at,
+            retried: true,
             amount: refund.amount,
             total,
             reason: refund.cause.code().to_owned(),

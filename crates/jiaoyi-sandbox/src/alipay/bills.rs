@@ -377,7 +377,7 @@ fn account_summary(sandbox: &Sandbox, days: &[Date], lines: &[Line<'_>]) -> Stri
 
 /// A zip whose entry names are raw GBK (no UTF-8 flag), as Alipay's are. The `zip` crate writes
 /// UTF-8 names only.
-fn zip(entries: &[(String, String)]) -> Vec<u8> {
+pub(crate) fn zip(entries: &[(String, String)]) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
     for (name, text) in entries {
         let (name, _, _) = GBK.encode(name);

@@ -11,6 +11,7 @@ mod bills;
 mod bridge;
 mod control;
 mod faults;
+mod unionpay;
 mod wallet;
 mod wechat;
 mod world;

@@ -24,6 +24,7 @@ async fn second_payer_waits_three_minutes() {
         refused.says(match channel {
             Channel::Wechat => "微信支付",
             Channel::Alipay => "支付宝",
+            Channel::Unionpay => "银联",
         });
         refused.says("10:00").says("10:15");
         assert!(

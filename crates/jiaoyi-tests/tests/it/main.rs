@@ -22,5 +22,6 @@ mod sim;
 mod statuses;
 mod surplus;
 mod troubled;
+mod unionpay;
 mod ways;
 mod windows;

@@ -58,6 +58,11 @@ async fn finds_an_alipay_payment_by_asking() {
     finds_by_asking(Channel::Alipay).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn finds_a_unionpay_payment_by_asking() {
+    finds_by_asking(Channel::Unionpay).await;
+}
+
 /// One notice a hundred times, some of them at once: one fact, one voucher, one row.
 async fn takes_a_notice_a_hundred_times(channel: Channel) {
     let mut world = World::new().await;
@@ -105,6 +110,11 @@ async fn takes_an_alipay_notice_a_hundred_times() {
     takes_a_notice_a_hundred_times(Channel::Alipay).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn takes_a_unionpay_notice_a_hundred_times() {
+    takes_a_notice_a_hundred_times(Channel::Unionpay).await;
+}
+
 /// Twenty kinds of forgeries: refused, counted, and no row is written; then the true one counts.
 async fn refuses_forgeries(channel: Channel) {
     let mut world = World::new().await;
@@ -139,6 +149,11 @@ async fn refuses_forged_alipay_notices() {
     refuses_forgeries(Channel::Alipay).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn refuses_forged_unionpay_notices() {
+    refuses_forgeries(Channel::Unionpay).await;
+}
+
 /// A signed notice of a wrong amount is held; the query tells the right one, and it is paid.
 async fn holds_a_wrong_notice(channel: Channel) {
     let mut world = World::new().await;
@@ -170,6 +185,11 @@ async fn holds_a_wrong_wechat_notice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn holds_a_wrong_alipay_notice() {
     holds_a_wrong_notice(Channel::Alipay).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn holds_a_wrong_unionpay_notice() {
+    holds_a_wrong_notice(Channel::Unionpay).await;
 }
 
 /// The channel truly took another amount: never premium, all of it goes back.
@@ -212,10 +232,15 @@ async fn returns_a_wrong_amount_by_alipay() {
     returns_a_wrong_amount(Channel::Alipay).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn returns_a_wrong_amount_by_unionpay() {
+    returns_a_wrong_amount(Channel::Unionpay).await;
+}
+
 /// The notice comes a minute late; who asks first wins, the other changes nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn takes_a_late_notice() {
-    for channel in Channel::BOTH {
+    for channel in Channel::ALL {
         let mut world = World::new().await;
         let mut payer = Payer::new(&world);
         let wallet = at_wallet(&world, &mut payer, channel).await;
@@ -235,7 +260,7 @@ async fn takes_a_late_notice() {
 /// Every query fails past the window of patience: nothing is freed, and the late success counts.
 #[tokio::test(flavor = "multi_thread")]
 async fn counts_a_success_after_the_window_of_patience() {
-    for channel in Channel::BOTH {
+    for channel in Channel::ALL {
         let mut world = World::new().await;
         let mut payer = Payer::new(&world);
         let wallet = at_wallet(&world, &mut payer, channel).await;

@@ -26,6 +26,11 @@ async fn pays_by_alipay() {
     pays(Channel::Alipay).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn pays_by_unionpay() {
+    pays(Channel::Unionpay).await;
+}
+
 /// Cancelled in the wallet and then on our page; paid by the other wallet later.
 async fn cancels(first: Channel) {
     let mut world = World::new().await;
@@ -114,7 +119,7 @@ async fn chooses_another_way_on_the_same_form() {
 /// link still pays.
 #[tokio::test(flavor = "multi_thread")]
 async fn pays_after_a_refusal_of_the_wallet() {
-    for channel in Channel::BOTH {
+    for channel in Channel::ALL {
         let mut world = World::new().await;
         let person = world.people[0].clone();
         let mut payer = Payer::new(&world);
@@ -127,6 +132,9 @@ async fn pays_after_a_refusal_of_the_wallet() {
                 order.is("order.failed").says("钱包余额不足，没有扣款");
                 let switch = format!("/o/{}/switch", wallet.order);
                 assert!(order.link(&switch).is_some(), "{}", order.words());
+            }
+            Channel::Unionpay => {
+                order.is("order.failed").says("钱包余额不足，没有扣款");
             }
             // No answer of Alipay's tells it.
             Channel::Alipay => {
@@ -142,7 +150,7 @@ async fn pays_after_a_refusal_of_the_wallet() {
 /// Nobody pays: the page says that the time is over, and the due is free again.
 #[tokio::test(flavor = "multi_thread")]
 async fn lets_an_unpaid_order_expire() {
-    for channel in Channel::BOTH {
+    for channel in Channel::ALL {
         let mut world = World::new().await;
         let person = world.people[0].clone();
         let mut payer = Payer::new(&world);

@@ -30,8 +30,8 @@ async fn is_back(world: &World, payer: &mut Payer, wallet: &Wallet, fen: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn second_success_goes_back_within_seconds() {
-    for first in Channel::BOTH {
-        for second in Channel::BOTH {
+    for first in Channel::ALL {
+        for second in Channel::ALL {
             let mut world = World::new().await;
             let (mut payer, wallet) = paid_twice(&world, first, second).await;
             world.work().await;
@@ -41,7 +41,7 @@ async fn second_success_goes_back_within_seconds() {
                 "{}",
                 order.words()
             );
-            // WeChat works on a refund for two seconds.
+            // WeChat and UnionPay work on a refund for two seconds.
             world.pass(3 * SECOND).await;
             is_back(&world, &mut payer, &wallet, 40_000).await;
             let refunds = world.refunds().await;
@@ -105,7 +105,7 @@ async fn success_after_close_is_premium_while_the_due_is_free() {
 /// Given up while the close gets no answer: watched, and its success finds the due as it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn abandoned_attempt_is_watched() {
-    for channel in Channel::BOTH {
+    for channel in Channel::ALL {
         for meanwhile in [false, true] {
             let mut world = World::new().await;
             let person = world.people[0].clone();
@@ -219,7 +219,7 @@ async fn abnormal_refund_is_for_staff() {
 /// Answers about a refund that get lost, come as errors or twice: paid out exactly once.
 #[tokio::test(flavor = "multi_thread")]
 async fn refund_is_paid_out_once_whatever_answers_do() {
-    for channel in Channel::BOTH {
+    for channel in Channel::ALL {
         for deed in [
             "lose",
             "error_after",
@@ -249,7 +249,7 @@ async fn refund_is_paid_out_once_whatever_answers_do() {
 /// No notice of a refund ever arrives: its end is found by asking.
 #[tokio::test(flavor = "multi_thread")]
 async fn refund_is_found_by_asking() {
-    for channel in Channel::BOTH {
+    for channel in Channel::ALL {
         let mut world = World::new().await;
         let (mut payer, wallet) = paid_twice(&world, channel, channel.other()).await;
         let times = json!({ "times": 1_000 });

@@ -1,7 +1,7 @@
 //! A portal of sample views: each name, reference and token shows one state. Nothing is stored.
 
 use jiaoyi_app::portal::*;
-use jiaoyi_domain::channel::{ChannelCode, Method};
+use jiaoyi_domain::channel::{ChannelCode, Method, PayForm};
 use jiaoyi_domain::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use jiaoyi_domain::{Date, Fen, Instant};
 
@@ -32,10 +32,11 @@ pub const BILLS: [&str; 11] = [
 ];
 
 /// Tokens of orders in each state and way of paying.
-pub const ORDERS: [&str; 20] = [
+pub const ORDERS: [&str; 21] = [
     "topayqr",
     "topayalipayqr",
     "topaylink",
+    "topayform",
     "topayjsapi",
     "confirming",
     "paid",
@@ -164,7 +165,9 @@ fn locked(mine: Option<String>, may_displace: bool) -> BillState {
 
 fn status(token: &str) -> Option<OrderStatus> {
     Some(match token {
-        "topayqr" | "topayalipayqr" | "topaylink" | "topayjsapi" => OrderStatus::ToPay,
+        "topayqr" | "topayalipayqr" | "topaylink" | "topayform" | "topayjsapi" => {
+            OrderStatus::ToPay
+        }
         "confirming" => OrderStatus::Confirming,
         "paid" | "paidtwice" | "paidtwiceback" | "paidtwicemanual" => OrderStatus::Paid,
         "cancelled" => OrderStatus::Cancelled,
@@ -187,6 +190,7 @@ fn method(token: &str) -> Method {
         "topayalipayqr" => Method::AlipayPrecreate,
         "topayjsapi" => Method::WechatJsapi,
         "topaylink" => Method::WechatH5,
+        "topayform" => Method::UnionpayWap,
         _ => Method::AlipayWap,
     }
 }
@@ -227,6 +231,16 @@ pub fn order(token: &str) -> Option<OrderView> {
         pay_url: ["topaylink", "failed"]
             .contains(&token)
             .then(|| "https://wallet.example/pay?prepay_id=wx2211&package=1".to_owned()),
+        pay_form: (token == "topayform").then(|| PayForm {
+            action: "https://wallet.example/gateway/api/frontTransReq.do".to_owned(),
+            fields: vec![
+                ("orderId".to_owned(), "JA0AB7Q2M4K9T1X5Z8C3VN".to_owned()),
+                (
+                    "riskRateInfo".to_owned(),
+                    "{commodityName=\"城乡居民医保\"}".to_owned(),
+                ),
+            ],
+        }),
         bridge: (token == "topayjsapi").then(|| Bridge {
             app_id: "wxdemo0000000001".to_owned(),
             time_stamp: "1795312800".to_owned(),
@@ -511,6 +525,8 @@ impl Portal for Fake {
                     "topaylink",
                     Next::Redirect("https://wallet.example/pay".to_owned()),
                 ),
+                Method::UnionpayWap | Method::UnionpayPage => started("topayform", Next::Form),
+                Method::UnionpayApp => started("topayform", Next::Page),
             },
             "toomany" => StartAnswer::TooMany,
             "down" => StartAnswer::ChannelDown { order: None },
@@ -730,7 +746,7 @@ impl Portal for Fake {
                 content_type: "application/json",
                 body: "{\"code\":\"FAIL\"}".to_owned(),
             },
-            (ChannelCode::Alipay, _) => NoticeReply {
+            (ChannelCode::Alipay | ChannelCode::Unionpay, _) => NoticeReply {
                 status: 200,
                 content_type: "text/plain",
                 body: "success".to_owned(),

@@ -65,6 +65,7 @@ pub fn paths() -> Vec<String> {
     paths.extend(
         [
             "/o/topaylink?n=1",
+            "/o/topayform/pay",
             "/o/confirming?n=13",
             "/o/topayqr/switch",
         ]

@@ -71,7 +71,7 @@ pub async fn around(State(state): State<WebState>, mut request: Request, next: N
         let to_wallet = response.extensions().get::<ToWallet>().is_some();
         secure(&state.settings, false, to_wallet, response.headers_mut());
     }
-    if let Some(device) = &asker.new_device {
+    if let Some(device) = asker.new_device.as_ref().filter(|_| !asked.sent_back) {
         asker.set_cookie(&mut response, cookie::DEVICE, device, YEAR_S);
     }
     // The path itself may hold a token, so only the route is logged.
@@ -92,6 +92,9 @@ struct Asked {
     gzip: bool,
     /// A form that another site made the browser send.
     foreign: bool,
+    /// UnionPay sends its payers back by a form, which acts on nothing. Browsers send no cookie of
+    /// ours with it, and who comes without one must not get another.
+    sent_back: bool,
 }
 
 impl Asked {
@@ -103,6 +106,7 @@ impl Asked {
             .uri()
             .path_and_query()
             .map_or(path, |whole| whole.as_str());
+        let sent_back = !is_read && is_way_back(path);
         let here = if is_read {
             whole.to_owned()
         } else {
@@ -115,7 +119,8 @@ impl Asked {
             here,
             money: if pays { Money::Maybe } else { Money::None },
             gzip: accepts_gzip(request.headers()),
-            foreign: !is_read && is_foreign(request.headers()),
+            foreign: !is_read && !sent_back && is_foreign(request.headers()),
+            sent_back,
             verb,
         }
     }
@@ -138,6 +143,11 @@ fn is_foreign(headers: &HeaderMap) -> bool {
     headers
         .get("sec-fetch-site")
         .is_some_and(|site| site == "cross-site")
+}
+
+/// `/o/{order}/back`.
+fn is_way_back(path: &str) -> bool {
+    path.starts_with("/o/") && path.ends_with("/back")
 }
 
 /// The page on which a posted form stood.

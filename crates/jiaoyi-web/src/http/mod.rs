@@ -69,7 +69,10 @@ impl Default for WebSettings {
             demo: false,
             https: true,
             wallet_hosts: Vec::new(),
-            methods: Method::ALL.to_vec(),
+            methods: Method::ALL
+                .into_iter()
+                .filter(|method| method.in_browser())
+                .collect(),
             client_ip_header: None,
             gate: Gate::new(Bounds::default()),
         }
@@ -107,7 +110,8 @@ pub fn router(state: WebState) -> Router {
         .route("/pay/zero", post(pay::zero))
         .route("/wechat/back", get(pay::wechat_back))
         .route("/o/{order}", get(order::show))
-        .route("/o/{order}/back", get(order::back))
+        .route("/o/{order}/pay", get(order::forward))
+        .route("/o/{order}/back", get(order::back).post(order::back))
         .route("/o/{order}/refresh", post(order::refresh))
         .route("/o/{order}/cancel", post(order::cancel))
         .route(

@@ -3,7 +3,9 @@
 use super::asker::Asker;
 use super::pay::started;
 use super::{Answered, Fields, Lenient, WebState, is_token, see_other};
-use crate::pages::order::{Showing, order as order_page, switch as switch_page};
+use crate::pages::order::{
+    Showing, forward as forward_page, order as order_page, switch as switch_page,
+};
 use crate::pages::records::records as records_page;
 use crate::pages::trouble::Trouble;
 use axum::Extension;
@@ -50,7 +52,22 @@ fn showing<'a>(state: &'a WebState, asker: &Asker, form_key: &'a str) -> Showing
     }
 }
 
-/// `GET /o/{order}/back`: the wallet sends the payer here, with parameters that we do not believe.
+/// `GET /o/{order}/pay`: on to the cashier, where it takes a form.
+pub async fn forward(
+    State(state): State<WebState>,
+    Extension(asker): Extension<Asker>,
+    Path(order): Path<String>,
+) -> Answered {
+    let view = state.portal.order(&asker.visitor, token(&order)?).await?;
+    let view = view.ok_or(Trouble::NotFound)?;
+    match &view.pay_form {
+        Some(form) if view.mine => Ok(super::show(forward_page(&asker.look, &view, form))),
+        Some(_) | None => see_other(&format!("/o/{order}")),
+    }
+}
+
+/// `GET /o/{order}/back`, from UnionPay `POST`: the wallet sends the payer here, with parameters that
+/// we do not believe.
 pub async fn back(
     State(state): State<WebState>,
     Extension(asker): Extension<Asker>,

@@ -434,6 +434,10 @@ pub fn started(state: &WebState, asker: &Asker, answer: StartAnswer, relation: &
         }
         StartAnswer::Started {
             order,
+            next: Next::Form,
+        } => see_other(&format!("/o/{order}/pay")),
+        StartAnswer::Started {
+            order,
             next: Next::Page,
         }
         | StartAnswer::ChannelDown { order: Some(order) } => see_other(&format!("/o/{order}")),

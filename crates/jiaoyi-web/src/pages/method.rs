@@ -11,13 +11,22 @@ use maud::{Markup, html};
 /// The ways of paying that make sense in this browser, likeliest first.
 #[must_use]
 pub fn offered(browser: Browser, enabled: &[Method], openid: bool) -> Vec<Method> {
-    use Method::{AlipayPage, AlipayPrecreate, AlipayWap, WechatH5, WechatJsapi, WechatNative};
+    use Method::{
+        AlipayPage, AlipayPrecreate, AlipayWap, UnionpayPage, UnionpayWap, WechatH5, WechatJsapi,
+        WechatNative,
+    };
     let sensible: &[Method] = match browser {
         Browser::Wechat if openid => &[WechatJsapi, WechatNative],
         Browser::Wechat => &[WechatNative],
         Browser::Alipay => &[AlipayWap],
-        Browser::Phone => &[WechatH5, AlipayWap, WechatNative, AlipayPrecreate],
-        Browser::Desktop => &[WechatNative, AlipayPrecreate, AlipayPage],
+        Browser::Phone => &[
+            WechatH5,
+            AlipayWap,
+            UnionpayWap,
+            WechatNative,
+            AlipayPrecreate,
+        ],
+        Browser::Desktop => &[WechatNative, AlipayPrecreate, AlipayPage, UnionpayPage],
     };
     sensible
         .iter()

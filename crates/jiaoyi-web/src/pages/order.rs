@@ -1,5 +1,6 @@
 //! One view for each state of an order. The headline says first whether money was taken.
 
+use crate::assets;
 use crate::look::Look;
 use crate::pages::method;
 use crate::parts::{Row, Tone, chinese, hidden, note, number, panel, place, rows, support};
@@ -7,7 +8,7 @@ use crate::qr;
 use crate::shell::{Frame, Page, page};
 use jiaoyi_app::portal::{Bridge, FailReason, OrderStatus, OrderView};
 use jiaoyi_domain::Instant;
-use jiaoyi_domain::channel::{ChannelCode, Method};
+use jiaoyi_domain::channel::{ChannelCode, Method, PayForm};
 use maud::{Markup, html};
 
 /// After so many loads at [`FAST_S`] the page loads itself more slowly.
@@ -72,7 +73,7 @@ pub fn order(look: &Look, view: &OrderView, showing: Showing<'_>) -> Page {
         (support(look, status_code(view.status), &view.trace))
     };
     let frame = Frame {
-        script: bridge.is_some(),
+        script: bridge.map(|_| &*assets::BRIDGE),
         back: Some("/records"),
         ..Frame::new(&verdict.headline, &here)
     };
@@ -90,8 +91,15 @@ fn returned(view: &OrderView, showing: Showing<'_>) -> bool {
 
 const fn leads_away(method: Method) -> bool {
     match method {
-        Method::WechatH5 | Method::AlipayWap | Method::AlipayPage => true,
-        Method::WechatNative | Method::WechatJsapi | Method::AlipayPrecreate => false,
+        Method::WechatH5
+        | Method::AlipayWap
+        | Method::AlipayPage
+        | Method::UnionpayWap
+        | Method::UnionpayPage => true,
+        Method::WechatNative
+        | Method::WechatJsapi
+        | Method::AlipayPrecreate
+        | Method::UnionpayApp => false,
     }
 }
 
@@ -248,6 +256,7 @@ const fn scan_key(channel: ChannelCode) -> &'static str {
     match channel {
         ChannelCode::Wechat => "order.scan_wechat",
         ChannelCode::Alipay => "order.scan_alipay",
+        ChannelCode::Unionpay => "order.scan_unionpay",
     }
 }
 
@@ -255,6 +264,7 @@ const fn one_phone_key(channel: ChannelCode) -> &'static str {
     match channel {
         ChannelCode::Wechat => "order.one_phone_wechat",
         ChannelCode::Alipay => "order.one_phone_alipay",
+        ChannelCode::Unionpay => "order.one_phone_unionpay",
     }
 }
 
@@ -296,6 +306,11 @@ fn cancel_form(look: &Look, view: &OrderView) -> Markup {
     }
 }
 
+/// The same way to pay is still open.
+const fn still_payable(view: &OrderView) -> bool {
+    view.qr.is_some() || view.pay_url.is_some() || view.pay_form.is_some()
+}
+
 /// What to do now, for every state but the one that pays on this page.
 fn actions(look: &Look, view: &OrderView, showing: Showing<'_>) -> Markup {
     let refund = view.refund.as_ref();
@@ -303,9 +318,7 @@ fn actions(look: &Look, view: &OrderView, showing: Showing<'_>) -> Markup {
         OrderStatus::ToPay => html! {
             (waiting(look, view, showing))
             (refresh_form(look, view, "order.refresh_paid", false))
-            @if let Some(url) = &view.pay_url {
-                a.btn.second href=(url) rel="noopener" { (look.t("order.reopen")) }
-            }
+            (reopen(look, view))
             @if view.mine {
                 a.btn.second href={ "/o/" (view.order) "/switch" } { (look.t("order.switch")) }
                 (cancel_form(look, view))
@@ -325,7 +338,7 @@ fn actions(look: &Look, view: &OrderView, showing: Showing<'_>) -> Markup {
             h2 { (look.t("order.next")) }
             p { (look.t("order.next_text")) }
         },
-        OrderStatus::Failed if view.qr.is_some() || view.pay_url.is_some() => failed(look, view),
+        OrderStatus::Failed if still_payable(view) => failed(look, view),
         OrderStatus::Cancelled
         | OrderStatus::Expired
         | OrderStatus::Failed
@@ -387,13 +400,62 @@ fn failed(look: &Look, view: &OrderView) -> Markup {
     html! {
         p.payfor { (for_whom(look, view)) }
         a.btn href={ "/o/" (view.order) "/switch" } { (look.t("order.switch")) }
-        @if let Some(url) = &view.pay_url {
-            a.btn.second href=(url) rel="noopener" { (look.t("order.reopen")) }
-        }
+        (reopen(look, view))
         (qr_card(look, view))
         (refresh_form(look, view, "order.refresh_paid", true))
         (cancel_form(look, view))
     }
+}
+
+/// To the wallet once more.
+fn reopen(look: &Look, view: &OrderView) -> Markup {
+    html! {
+        @if let Some(url) = &view.pay_url {
+            a.btn.second href=(url) rel="noopener" { (look.t("order.reopen")) }
+        }
+        @if let Some(form) = &view.pay_form {
+            form action=(form.action) method="post" {
+                (form_fields(form))
+                button.second { (look.t("order.reopen")) }
+            }
+        }
+    }
+}
+
+fn form_fields(form: &PayForm) -> Markup {
+    html! { @for (name, value) in &form.fields { (hidden(name, value)) } }
+}
+
+/// `/o/{order}/pay`: the form that the payer's browser takes to the cashier, sent by itself where a
+/// script may run.
+#[must_use]
+pub fn forward(look: &Look, view: &OrderView, form: &PayForm) -> Page {
+    let (path, order) = (
+        format!("/o/{}/pay", view.order),
+        format!("/o/{}", view.order),
+    );
+    let channel = look.channel(view.method.channel());
+    let title = look.f("forward.title", &[("channel", channel)]);
+    let amount = look.money(view.amount);
+    let open = look.f(
+        "order.open_wallet",
+        &[("channel", channel), ("amount", &amount)],
+    );
+    let body = html! {
+        h1 { (title) }
+        p.lead { (look.t("forward.lead")) }
+        p.payfor { (for_whom(look, view)) }
+        form #forward action=(form.action) method="post" data-order=(view.order_no) {
+            (form_fields(form))
+            button { (open) }
+        }
+        a.btn.second href=(order) { (look.t("forward.result")) }
+    };
+    let frame = Frame {
+        script: Some(&assets::FORWARD),
+        ..Frame::new(&title, &path)
+    };
+    page(look, frame, body).leading_to_wallet()
 }
 
 fn qr_card(look: &Look, view: &OrderView) -> Markup {
@@ -515,9 +577,8 @@ pub fn switch(look: &Look, view: &OrderView, showing: Showing<'_>) -> Page {
     let back = format!("/o/{}", view.order);
     let methods = method::offered(look.browser, showing.methods, showing.openid);
     let amount = look.money(view.amount);
-    let open = matches!(view.status, OrderStatus::ToPay | OrderStatus::Confirming)
-        || view.qr.is_some()
-        || view.pay_url.is_some();
+    let open =
+        matches!(view.status, OrderStatus::ToPay | OrderStatus::Confirming) || still_payable(view);
     let body = html! {
         @if open { (note(Tone::Wait, look.t("order.switch_head"), look.t("order.switch_note"))) }
         form action=(path) method="post" {

@@ -89,6 +89,40 @@ async fn from_home_to_the_wallet_in_five_taps() {
     );
 }
 
+/// UnionPay takes a form: its page leads on by itself, or by one tap without a script.
+#[tokio::test]
+async fn the_form_to_a_cashier_goes_by_a_page_of_ours() {
+    let mut client = Client::new(PHONE);
+    let fields = [
+        ("bill_ref", "payable"),
+        ("form_key", "k"),
+        ("method", "unionpay_wap"),
+    ];
+    let started = client.post("/pay/start", &fields).await;
+    assert_eq!(location(&started), "/o/topayform/pay");
+    let page = client.get("/o/topayform/pay").await;
+    let html = page.html();
+    assert!(
+        html.contains("400.00 元") && html.contains("王*国"),
+        "{html}"
+    );
+    assert!(html.contains(&format!("src=\"{}\"", assets::FORWARD.path)));
+    assert!(
+        page.header("content-security-policy")
+            .contains("script-src 'self'")
+    );
+    let action = "https://wallet.example/gateway/api/frontTransReq.do";
+    assert!(html.contains(&format!("action=\"{action}\" method=\"post\"")));
+    assert!(
+        html.contains("value=\"{commodityName=&quot;城乡居民医保&quot;}\""),
+        "{html}"
+    );
+    // The order's page offers the same form again, and without one there is nothing to send.
+    let order = client.get("/o/topayform").await.html();
+    assert!(order.contains(&format!("action=\"{action}\" method=\"post\"")));
+    assert_eq!(location(&client.get("/o/paid/pay").await), "/o/paid");
+}
+
 #[tokio::test]
 async fn the_first_page_is_two_requests_and_small() {
     let mut client = Client::new(PHONE);

@@ -144,6 +144,32 @@ async fn a_form_from_another_site_is_refused() {
         StatusCode::SEE_OTHER,
         "the wallet sends payers back"
     );
+    // By a form as well, with which no cookie comes: the payer's own must stay.
+    let mut stranger = Client::new(PHONE);
+    let posted = stranger
+        .send(Verb::POST, "/o/topayform/back", Body::empty(), &foreign)
+        .await;
+    assert_eq!(posted.status, StatusCode::SEE_OTHER);
+    assert_eq!(posted.header("location"), "/o/topayform?n=1");
+    assert_eq!(posted.header("set-cookie"), "");
+    assert_ne!(stranger.get("/").await.header("set-cookie"), "");
+}
+
+#[tokio::test]
+async fn a_way_that_no_browser_can_pay_is_not_started() {
+    let mut client = Client::new(PHONE);
+    for (method, status) in [
+        ("unionpay_wap", StatusCode::SEE_OTHER),
+        ("unionpay_app", StatusCode::BAD_REQUEST),
+    ] {
+        let fields = [
+            ("bill_ref", "payable"),
+            ("form_key", "k"),
+            ("method", method),
+        ];
+        let seen = client.post("/pay/start", &fields).await;
+        assert_eq!(seen.status, status, "{method}");
+    }
 }
 
 #[tokio::test]

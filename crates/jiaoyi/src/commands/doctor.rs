@@ -183,20 +183,27 @@ fn addresses(config: &Config) -> Found {
         .alipay
         .iter()
         .map(|alipay| alipay.gateway_url.as_str());
-    let all: Vec<&str> = wechat.chain(alipay).collect();
+    let unionpay = channels.unionpay.iter();
+    let unionpay = unionpay.flat_map(|own| [own.gateway_url.as_str(), own.file_url.as_str()]);
+    let all: Vec<&str> = wechat.chain(alipay).chain(unionpay).collect();
+    // Payers go there by a form, which browsers send to listed places only.
+    let form = channels
+        .unionpay
+        .as_ref()
+        .map(|own| own.gateway_url.as_str());
+    if let Some(unlisted) = form.filter(|address| !lists(&config.wallet_hosts, address)) {
+        return Bad(
+            format!("{unlisted} is in no wallet_hosts"),
+            "add it there: browsers send the form to UnionPay's cashier to no other place",
+        );
+    }
     let mut plain = all
         .iter()
         .filter(|address| !address.starts_with("https://"));
     let Some(first) = plain.clone().next() else {
         return Good(all.join(", "));
     };
-    let known = |address: &str| {
-        config
-            .wallet_hosts
-            .iter()
-            .any(|host| address.starts_with(host))
-    };
-    if let Some(unknown) = plain.find(|address| !known(address)) {
+    if let Some(unknown) = plain.find(|address| !lists(&config.wallet_hosts, address)) {
         return Bad(
             format!("{unknown} is in no wallet_hosts"),
             "add its scheme, host and port there: browsers send a payer to no other place",
@@ -205,8 +212,22 @@ fn addresses(config: &Config) -> Found {
     Trial(
         format!("{first} is not https"),
         "the sandbox moves no money; in production leave base_url, oauth_base_url and gateway_url \
-         of WeChat Pay and Alipay out of the channels' file",
+         of WeChat Pay and Alipay, gateway_url and file_url of UnionPay out of the channels' file",
     )
+}
+
+/// Whether a browser may send a form to `address`: a source is an origin, or one with a wildcard for
+/// the first part of its host.
+fn lists(sources: &[String], address: &str) -> bool {
+    sources.iter().any(|source| match source.split_once("*.") {
+        Some((scheme, domain)) => {
+            let rest = address.strip_prefix(scheme).unwrap_or_default();
+            let host = rest.split('/').next().unwrap_or_default();
+            host.split_once('.')
+                .is_some_and(|(_, parent)| parent == domain)
+        }
+        None => address.starts_with(source.as_str()),
+    })
 }
 
 fn clock() -> Found {
@@ -240,5 +261,26 @@ fn demo(demo: bool) -> Found {
         )
     } else {
         Good("off".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lists;
+
+    #[test]
+    fn a_source_lists_its_own_host_only() {
+        let gateway = "https://gateway.95516.com";
+        for (source, listed) in [
+            ("https://gateway.95516.com", true),
+            ("https://*.95516.com", true),
+            ("https://*.alipay.com", false),
+            ("http://*.95516.com", false),
+            ("https://*.com", false),
+            ("http://127.0.0.1:9090", false),
+        ] {
+            assert_eq!(lists(&[source.to_owned()], gateway), listed, "{source}");
+        }
+        assert!(!lists(&[], gateway));
     }
 }

@@ -30,6 +30,7 @@ pub struct PayArgs {
 enum Channel {
     Wechat,
     Alipay,
+    Unionpay,
 }
 
 impl Channel {
@@ -38,6 +39,7 @@ impl Channel {
         match self {
             Channel::Wechat => "wechat_h5",
             Channel::Alipay => "alipay_wap",
+            Channel::Unionpay => "unionpay_wap",
         }
     }
 }
@@ -176,6 +178,17 @@ impl Browser {
         }
     }
 
+    /// What a script or one more tap does on a page that only leads to another site by a form, as the
+    /// way to UnionPay's cashier and back.
+    async fn lead_on(&mut self, page: Page) -> Result<Page, Exit> {
+        let leads = page.url.ends_with("/pay") || page.url.ends_with("/act");
+        let elsewhere = |form: &Form| form.action.starts_with("http");
+        match forms(&page.text).into_iter().find(elsewhere) {
+            Some(form) if leads => self.go(form.action.clone(), Some(form.body())).await,
+            Some(_) | None => Ok(page),
+        }
+    }
+
     async fn bytes(&mut self, url: &str) -> Result<Vec<u8>, Exit> {
         let answer = self.client.get(url).headers(self.headers(url)).send().await;
         let answer = answer.map_err(Exit::unavailable)?;
@@ -262,7 +275,8 @@ async fn to_wallet(
         return Ok(None);
     };
     form.set("method", channel.method());
-    let wallet = browser.submit(&methods, &form, true).await?;
+    let page = browser.submit(&methods, &form, true).await?;
+    let wallet = browser.lead_on(page).await?;
     Ok(wallet_form(&wallet).is_some().then_some(wallet))
 }
 
@@ -274,7 +288,8 @@ async fn press_pay(browser: &mut Browser, wallet: &Page) -> Result<Page, Exit> {
     })?;
     form.set("do", "pay");
     let url = absolute(&wallet.url, &form.action);
-    browser.go(url, Some(form.body())).await
+    let page = browser.go(url, Some(form.body())).await?;
+    browser.lead_on(page).await
 }
 
 /// Waits for the page that says paid; the link to its voucher.

@@ -30,20 +30,24 @@ pub const SECOND: i64 = 1_000;
 pub const MINUTE: i64 = 60 * SECOND;
 pub const HOUR: i64 = 60 * MINUTE;
 
-/// The two wallets.
+/// The channels of a payer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
     Wechat,
     Alipay,
+    Unionpay,
 }
 
 impl Channel {
+    /// The two wallets, which can close an order.
     pub const BOTH: [Channel; 2] = [Channel::Wechat, Channel::Alipay];
+    pub const ALL: [Channel; 3] = [Channel::Wechat, Channel::Alipay, Channel::Unionpay];
 
     pub const fn code(self) -> &'static str {
         match self {
             Channel::Wechat => "wechat",
             Channel::Alipay => "alipay",
+            Channel::Unionpay => "unionpay",
         }
     }
 
@@ -52,13 +56,14 @@ impl Channel {
         match self {
             Channel::Wechat => "wechat_h5",
             Channel::Alipay => "alipay_wap",
+            Channel::Unionpay => "unionpay_wap",
         }
     }
 
     pub const fn other(self) -> Channel {
         match self {
             Channel::Wechat => Channel::Alipay,
-            Channel::Alipay => Channel::Wechat,
+            Channel::Alipay | Channel::Unionpay => Channel::Wechat,
         }
     }
 }
@@ -297,6 +302,7 @@ impl World {
         let channel = match attempt.channel {
             ChannelCode::Wechat => Channel::Wechat,
             ChannelCode::Alipay => Channel::Alipay,
+            ChannelCode::Unionpay => Channel::Unionpay,
         };
         let order = self.platform.order_token(attempt.bucket, attempt.order_id);
         Wallet {

@@ -93,6 +93,8 @@ pub struct Payer {
     portal: String,
     /// Asks again when there is no answer, or one that says "not now".
     patient: bool,
+    /// The next form goes from one site to another: browsers send no cookie with it.
+    crossing: bool,
     cookies: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -125,6 +127,7 @@ impl Payer {
             agent: PHONE,
             portal: world.portal.clone(),
             patient: world.setup.points.is_some(),
+            crossing: false,
             cookies: BTreeMap::new(),
         }
     }
@@ -137,9 +140,13 @@ impl Payer {
         }
     }
 
-    fn headers(&self, url: &str) -> HeaderMap {
+    fn headers(&self, url: &str, crossing: bool) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, self.agent.parse().expect("plain text"));
+        if crossing {
+            headers.insert("sec-fetch-site", "cross-site".parse().expect("plain text"));
+            return headers;
+        }
         let jar = self.cookies.get(&site(url));
         let pairs: Vec<String> = jar
             .into_iter()
@@ -170,6 +177,7 @@ impl Payer {
     /// One request without following redirects.
     pub async fn send(&mut self, url: &str, body: Option<String>) -> (u16, HeaderMap, Vec<u8>) {
         let url = absolute(&self.portal, url);
+        let crossing = std::mem::take(&mut self.crossing) && body.is_some();
         let mut tries = 0;
         let answer = loop {
             tries += 1;
@@ -181,7 +189,7 @@ impl Payer {
                     .body(body.clone()),
                 None => self.client.get(&url),
             };
-            match request.headers(self.headers(&url)).send().await {
+            match request.headers(self.headers(&url, crossing)).send().await {
                 Ok(answer) if self.patient && answer.status() == 503 && tries < TRIES_MAX => {}
                 Ok(answer) => break answer,
                 Err(_) if self.patient && tries < TRIES_MAX => {}
@@ -218,7 +226,18 @@ impl Payer {
 
     pub async fn post(&mut self, from: &Page, form: &Form) -> Page {
         let url = absolute(&from.url, &form.action);
+        self.crossing = site(&url) != site(&from.url);
         self.go(&url, Some(form.body())).await
+    }
+
+    /// Presses the button of a page that does nothing but lead to another site by a form.
+    async fn lead_on(&mut self, page: Page) -> Page {
+        let elsewhere = |form: &Form| form.action.starts_with("http");
+        let leads = page.url.ends_with("/pay") || page.url.ends_with("/act");
+        match forms(&page.text).into_iter().find(elsewhere) {
+            Some(form) if leads => self.post(&page, &form).await,
+            Some(_) | None => page,
+        }
     }
 
     /// From the start page to the answer of the look-up.
@@ -246,7 +265,8 @@ impl Payer {
     pub async fn start(&mut self, methods: &Page, channel: Channel) -> Page {
         let mut form = methods.need_form("/pay/start");
         form.set("method", channel.method());
-        self.post(methods, &form).await
+        let page = self.post(methods, &form).await;
+        self.lead_on(page).await
     }
 
     /// From the start page to the wallet.
@@ -266,7 +286,8 @@ impl Payer {
     pub async fn press(&mut self, wallet: &Wallet, button: &str) -> Page {
         let mut form = wallet.page.need_form("/_wallet/");
         form.set("do", button);
-        self.post(&wallet.page, &form).await
+        let page = self.post(&wallet.page, &form).await;
+        self.lead_on(page).await
     }
 
     /// Looks up, pays by one channel and gives the order's page.
@@ -300,6 +321,7 @@ impl Payer {
         let mut form = asked.need_form(&format!("/o/{token}/switch"));
         form.set("method", channel.method());
         let page = self.post(&asked, &form).await;
+        let page = self.lead_on(page).await;
         world.wallet(page).await
     }
 }

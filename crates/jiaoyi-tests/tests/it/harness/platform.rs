@@ -43,6 +43,8 @@ pub struct Setup {
     /// Replacements in the texts of the packs.
     pub edits: Vec<(&'static str, &'static str)>,
     pub people: u16,
+    /// Whether there is a contract with UnionPay.
+    pub unionpay: bool,
     pub budgets: Budgets,
     /// Drives everything that is random.
     pub seed: u64,
@@ -57,6 +59,7 @@ impl Default for Setup {
             packs_on: Date::constant(2026, 11, 22),
             edits: Vec::new(),
             people: 10,
+            unionpay: true,
             budgets: NO_BUDGETS,
             seed: 1,
             points: None,
@@ -207,6 +210,7 @@ impl World {
             demo: true,
             https: false,
             wallet_hosts: vec![self.sandbox.clone()],
+            methods: self.platform.methods(),
             ..WebSettings::default()
         };
         let app: Router = router(WebState {
@@ -401,6 +405,7 @@ async fn open(
     let text = std::fs::read_to_string(folder.0.join("keys.toml")).expect("the keys");
     let keyring = Keyring::parse(&text).expect("the keys");
     let mut config = ChannelsConfig::load(&identities().join("channels.toml")).expect("it loads");
+    config.unionpay = config.unionpay.filter(|_| setup.unionpay);
     config.point_at(sandbox);
     let channels = Channels::open(config, identities()).expect("the channels open");
     let mut chain = [0; 16];

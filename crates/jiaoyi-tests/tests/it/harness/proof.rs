@@ -86,6 +86,7 @@ impl World {
             method: Method::WechatH5,
             amount: Fen::new(100),
             description: "演示".to_owned(),
+            started_at: now,
             expires_at: now.plus_ms(MINUTE * 10),
             notify_url: format!("{}/notify/wechat", self.portal),
             return_url: self.portal.clone(),

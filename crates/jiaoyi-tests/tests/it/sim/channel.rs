@@ -105,6 +105,7 @@ impl Books {
         match self.code {
             ChannelCode::Wechat => "1900000001",
             ChannelCode::Alipay => "2088000000000001",
+            ChannelCode::Unionpay => "777290058110048",
         }
     }
 
@@ -112,6 +113,7 @@ impl Books {
         match self.code {
             ChannelCode::Wechat => "wx0001",
             ChannelCode::Alipay => "2021000000000001",
+            ChannelCode::Unionpay => "000201",
         }
     }
 
@@ -562,7 +564,13 @@ impl Gateway for Wire {
         })
     }
 
-    fn query<'a>(&'a self, no: &'a AttemptNo, _: Instant, _: String) -> Call<'a, QueryOutcome> {
+    fn query<'a>(
+        &'a self,
+        no: &'a AttemptNo,
+        _: &'a [u8],
+        _: Instant,
+        _: String,
+    ) -> Call<'a, QueryOutcome> {
         Box::pin(async move {
             let asked = self.exchange(format!("query {no}"), || self.query_now(no.as_str()));
             asked
@@ -571,7 +579,13 @@ impl Gateway for Wire {
         })
     }
 
-    fn close<'a>(&'a self, no: &'a AttemptNo, _: Instant, _: String) -> Call<'a, CloseOutcome> {
+    fn close<'a>(
+        &'a self,
+        no: &'a AttemptNo,
+        _: &'a [u8],
+        _: Instant,
+        _: String,
+    ) -> Call<'a, CloseOutcome> {
         Box::pin(async move {
             let asked = self.exchange(format!("close {no}"), || self.close_now(no.as_str()));
             asked
@@ -606,6 +620,7 @@ impl Gateway for Wire {
         &'a self,
         attempt_no: &'a AttemptNo,
         refund_no: &'a RefundNo,
+        _: &'a [u8],
         _: Instant,
         _: String,
     ) -> Call<'a, RefundOutcome> {

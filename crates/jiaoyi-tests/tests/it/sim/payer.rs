@@ -171,7 +171,7 @@ impl Payer {
                 }
                 match next {
                     Next::Redirect(text) => self.hold(method, text),
-                    Next::Page => drop(self.look(&order, false).await),
+                    Next::Form | Next::Page => drop(self.look(&order, false).await),
                 }
             }
             StartAnswer::ChannelDown { order } => {
