@@ -1,5 +1,6 @@
 //! The writer connection of one lane.
 
+use super::door::Door;
 use super::own_runtime;
 use super::session::{Session, failure, refs, said};
 use super::values::{Array, Bound, kind_of, read_row};
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 use tokio::runtime::Runtime;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Config, Row, Statement};
+use tokio_postgres::{Row, Statement};
 
 /// How long a lane tries to come back before it answers that the database cannot be reached.
 const RECOVER_TIME: Duration = Duration::from_secs(3);
@@ -242,7 +243,7 @@ pub(super) struct Machines {
 
 /// One writer connection, driven on the thread of its lanes.
 pub(super) struct PostgresEngine {
-    config: Config,
+    door: Arc<Door>,
     session: Option<Session>,
     machines: Arc<Machines>,
     /// The chain of the lane whose turn it is: the key of its barrier rows.
@@ -255,13 +256,13 @@ pub(super) struct PostgresEngine {
 impl PostgresEngine {
     /// Connects and writes the first barrier of each of its lanes.
     pub(super) fn open(
-        config: Config,
+        door: Arc<Door>,
         machines: Arc<Machines>,
         chains: &[ChainId],
         now: Instant,
     ) -> Result<PostgresEngine, StoreError> {
         let mut engine = PostgresEngine {
-            config,
+            door,
             session: None,
             machines,
             chain: ChainId([0; 16]),
@@ -301,14 +302,14 @@ impl PostgresEngine {
 
     /// Reads the link, then writes a barrier: a commit that proves what was read before it.
     fn recover_once(&mut self, link: Option<&Link>, now: Instant) -> Result<Option<Link>, String> {
-        let (config, barriers) = (&self.config, self.barriers(now));
+        let (door, barriers) = (&self.door, self.barriers(now));
         let distributed = self.machines.distributed;
         let held = self.session.take();
         let (session, durable) = self.runtime.block_on(async {
             let mut session = match held {
                 Some(session) if !session.client.is_closed() => session,
                 _ => {
-                    let session = Session::open(config).await;
+                    let session = door.open().await;
                     let mut session = session.map_err(|error| error.to_string())?;
                     // They may have been changed since the start, or this may be another server.
                     let asserted = session.assert_settings("reconnected", distributed).await;
@@ -532,12 +533,16 @@ impl Engine for PostgresEngine {
 
     fn recover(&mut self, link: Option<&Link>) -> Result<Option<Link>, Trouble> {
         let started = Moment::now();
+        let mut said = String::new();
         loop {
             match self.recover_once(link, Instant(0)) {
                 Ok(durable) => return Ok(durable),
                 Err(why) if started.elapsed() > RECOVER_TIME => return Err(Trouble::Later(why)),
                 Err(why) => {
-                    tracing::warn!(why, "a lane tries to come back");
+                    if said != why {
+                        tracing::warn!(why, "a lane tries to come back");
+                        said = why;
+                    }
                     self.runtime
                         .block_on(async { tokio::time::sleep(RECOVER_PAUSE).await });
                 }
