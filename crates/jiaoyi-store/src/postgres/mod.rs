@@ -6,6 +6,7 @@
 //! batch costs a few journeys whatever its size. Nothing rests on the isolation level: every
 //! changed row is named with its version, and every count is compared.
 
+pub(crate) mod bare;
 mod citus;
 mod door;
 mod lane;
@@ -401,6 +402,7 @@ impl Backend for PostgresBackend {
     fn close(&self) {
         self.writers.iter().for_each(Running::close);
         self.wide.close();
+        self.readers.let_go();
     }
 }
 

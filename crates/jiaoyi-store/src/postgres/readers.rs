@@ -39,6 +39,11 @@ impl Readers {
         free.pop()
     }
 
+    /// Lets the connections go that nobody uses.
+    pub(super) fn let_go(&self) {
+        self.free().clear();
+    }
+
     /// Runs a reading statement.
     pub(super) async fn read(
         &self,
