@@ -42,5 +42,8 @@ ORDER BY name
 -- name: role
 SELECT current_user::text
 
+-- name: process
+SELECT pg_catalog.pg_backend_pid()
+
 -- name: size
 SELECT pg_catalog.pg_database_size(pg_catalog.current_database())

@@ -2,10 +2,13 @@
 //!
 //! Every command left an event that names the rows it wrote. From those and from the rows as they
 //! stand now follows what each command wrote; writing it once more with bare prepared statements,
-//! into a copy of the database as it was before, costs what the rows alone cost.
+//! into a copy of the database as it was before, costs what the rows alone cost. On PostgreSQL the
+//! bare statements take arrays, a table's rows of a batch each, and are sent together: the quickest
+//! way that we know.
 
 use crate::database::Database;
 use crate::error::StoreError;
+use crate::postgres::bare as postgres;
 use crate::snapshot::Snapshot;
 use crate::sqlite::{self, Bound};
 use crate::statements::sql;
@@ -15,20 +18,19 @@ use jiaoyi_domain::working_set::TABLES;
 use jiaoyi_domain::{Bucket, Instant};
 use rusqlite::{Connection, Statement};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 /// One row as a command wrote it.
 #[derive(Clone, Debug)]
-struct Written {
-    table: &'static TableSpec,
-    values: Vec<Value>,
+pub(crate) struct Written {
+    pub(crate) table: &'static TableSpec,
+    pub(crate) values: Vec<Value>,
     /// The version before; none for a new row.
-    replaces: Option<i64>,
+    pub(crate) replaces: Option<i64>,
 }
 
 /// What one command wrote, its event included.
 #[derive(Clone, Debug)]
-pub struct CommandRows(Vec<Written>);
+pub struct CommandRows(pub(crate) Vec<Written>);
 
 impl CommandRows {
     /// How many rows.
@@ -38,7 +40,7 @@ impl CommandRows {
     }
 }
 
-fn table_of(number: u8) -> Option<&'static TableSpec> {
+pub(crate) fn table_of(number: u8) -> Option<&'static TableSpec> {
     TABLES.iter().find(|spec| spec.number == number).copied()
 }
 
@@ -50,8 +52,63 @@ fn subjects(event: &Event) -> BTreeSet<Vec<u8>> {
     of.map(|row| row.key).collect()
 }
 
+/// Makes a copy of a database that nobody uses meanwhile.
+///
+/// # Errors
+///
+/// The engine's trouble; on PostgreSQL also when the role may not create databases.
+pub fn copy(from: &Database, to: &Database) -> Result<(), StoreError> {
+    match (from, to) {
+        (Database::Sqlite(from), Database::Sqlite(to)) => {
+            let copied = std::fs::copy(from, to);
+            copied.map(drop).map_err(|error| StoreError::Open {
+                path: to.display().to_string(),
+                why: error.to_string(),
+            })
+        }
+        (Database::Postgres(from), Database::Postgres(to)) => postgres::copy(from, to),
+        _ => Err(StoreError::Open {
+            path: to.to_string(),
+            why: "a copy is made within one engine".to_owned(),
+        }),
+    }
+}
+
+/// Removes such a copy, if it is there.
+///
+/// # Errors
+///
+/// The engine's trouble.
+pub fn remove(copy: &Database) -> Result<(), StoreError> {
+    match copy {
+        Database::Sqlite(path) => {
+            for end in ["", "-wal", "-shm"] {
+                let _ = std::fs::remove_file(format!("{}{end}", path.display()));
+            }
+            Ok(())
+        }
+        Database::Postgres(url) => postgres::remove(url),
+    }
+}
+
+/// What `look` makes of the process that serves a connection to the database, while it does; none
+/// for a file.
+///
+/// # Errors
+///
+/// The engine's trouble.
+pub fn server_process<T: Send + 'static>(
+    database: &Database,
+    look: impl FnOnce(u32) -> T + Send + 'static,
+) -> Result<Option<T>, StoreError> {
+    match database {
+        Database::Sqlite(_) => Ok(None),
+        Database::Postgres(url) => postgres::server_process(url, look).map(Some),
+    }
+}
+
 /// What the first `orders_max` commands of kind `first`, and the commands of kinds `then` about the
-/// same attempts, wrote to the database file, in the order of their commits.
+/// same attempts, wrote to the database, in the order of their commits.
 ///
 /// A row that several commands wrote comes with its last content each time; only versions differ.
 ///
@@ -59,12 +116,12 @@ fn subjects(event: &Event) -> BTreeSet<Vec<u8>> {
 ///
 /// The engine's trouble.
 pub fn capture(
-    path: &Path,
+    database: &Database,
     first: &str,
     then: &[&str],
     orders_max: usize,
 ) -> Result<Vec<CommandRows>, StoreError> {
-    let snapshot = Snapshot::open(&Database::Sqlite(path.to_owned()))?;
+    let snapshot = Snapshot::open(database)?;
     let mut begun: Vec<(i64, i64, u32)> = Vec::new();
     let place = |event: &Event| (event.at.0, event.link_no, event.seq);
     each_event(&snapshot, &mut |event| {
@@ -89,8 +146,18 @@ pub fn capture(
         }
     })?;
     chosen.sort_by_key(place);
-    let reader = sqlite::open(path, false)?;
-    chosen.iter().map(|event| rows_of(&reader, event)).collect()
+    match database {
+        Database::Sqlite(path) => {
+            let reader = sqlite::open(path, false)?;
+            let load = |table: &'static TableSpec, key: &[Value]| {
+                let found = sqlite::query(&reader, sql(table.name, "load"), key)?;
+                Ok(found.into_iter().next())
+            };
+            let rows = chosen.iter().map(|event| rows_of(event, load));
+            rows.collect()
+        }
+        Database::Postgres(url) => postgres::rows_of(url, &chosen),
+    }
 }
 
 fn each_event(snapshot: &Snapshot, each: &mut dyn FnMut(Event)) -> Result<(), StoreError> {
@@ -101,18 +168,26 @@ fn each_event(snapshot: &Snapshot, each: &mut dyn FnMut(Event)) -> Result<(), St
     })
 }
 
-fn rows_of(reader: &Connection, event: &Event) -> Result<CommandRows, StoreError> {
+/// Table, key and version of each row that a command touched.
+pub(crate) fn touched(event: &Event) -> Vec<(&'static TableSpec, Vec<Value>, i64)> {
+    let rows = decode_touched(&event.touched).unwrap_or_default();
+    let rows = rows.into_iter().filter_map(|row| {
+        let key = decode_values(&row.key).unwrap_or_default();
+        Some((table_of(row.table)?, key, i64::from(row.version)))
+    });
+    rows.collect()
+}
+
+/// What a command wrote; `load` gives a row as it stands now.
+pub(crate) fn rows_of(
+    event: &Event,
+    mut load: impl FnMut(&'static TableSpec, &[Value]) -> Result<Option<Vec<Value>>, StoreError>,
+) -> Result<CommandRows, StoreError> {
     let mut rows = Vec::new();
-    for touched in decode_touched(&event.touched).unwrap_or_default() {
-        let Some(table) = table_of(touched.table) else {
+    for (table, key, version) in touched(event) {
+        let Some(mut values) = load(table, &key)? else {
             continue;
         };
-        let key = decode_values(&touched.key).unwrap_or_default();
-        let found = sqlite::query(reader, sql(table.name, "load"), &key)?;
-        let Some(mut values) = found.into_iter().next() else {
-            continue;
-        };
-        let version = i64::from(touched.version);
         if let Some(place) = table.place("version").filter(|_| table.mutable) {
             values[place] = Value::Int(version);
         }
@@ -174,13 +249,35 @@ impl<'c> Statements<'c> {
     }
 }
 
-/// Writes `commands` into a database file of ours, `batch` commands a durable transaction, with one
-/// link each; how many rows were written. The file must be as it was before the commands.
+/// The link of a replayed batch.
+pub(crate) fn link(link_no: i64, commands: usize) -> Link {
+    Link {
+        bucket: Bucket::default(),
+        chain_id: ChainId([0; 16]),
+        link_no,
+        previous: [0; 32],
+        hash: [0; 32],
+        event_hashes: vec![0; commands * 32],
+        book_day: Instant(0).date(),
+        at: Instant(0),
+    }
+}
+
+/// Writes `commands` into a database of ours, `batch` commands a durable transaction, with one link
+/// each; how many rows were written. The database must be as it was before the commands.
 ///
 /// # Errors
 ///
 /// The engine's trouble; a row that was to be changed and is not there counts as written by none.
-pub fn replay(path: &Path, commands: &[CommandRows], batch: usize) -> Result<usize, StoreError> {
+pub fn replay(
+    database: &Database,
+    commands: &[CommandRows],
+    batch: usize,
+) -> Result<usize, StoreError> {
+    let path = match database {
+        Database::Sqlite(path) => path,
+        Database::Postgres(url) => return postgres::replay(url, commands, batch),
+    };
     let connection = sqlite::open(path, true)?;
     let mut statements = Statements::prepare(&connection)?;
     let mut begin = connection.prepare("BEGIN IMMEDIATE")?;
@@ -193,19 +290,9 @@ pub fn replay(path: &Path, commands: &[CommandRows], batch: usize) -> Result<usi
                 written += statements.run(row)?;
             }
         }
-        let link = Link {
-            bucket: Bucket::default(),
-            chain_id: ChainId([0; 16]),
-            link_no,
-            previous: [0; 32],
-            hash: [0; 32],
-            event_hashes: vec![0; commands.len() * 32],
-            book_day: Instant(0).date(),
-            at: Instant(0),
-        };
         written += statements.run(&Written {
             table: Link::SPEC,
-            values: link.values(),
+            values: link(link_no, commands.len()).values(),
             replaces: None,
         })?;
         commit.execute([])?;

@@ -59,6 +59,23 @@ pub struct MigrationPlan {
 }
 
 impl Database {
+    /// The database beside this one whose name ends with `end`.
+    #[must_use]
+    pub fn beside(&self, end: &str) -> Database {
+        match self {
+            Database::Sqlite(path) => {
+                let mut name = path.as_os_str().to_owned();
+                name.push(end);
+                Database::Sqlite(name.into())
+            }
+            Database::Postgres(url) => {
+                let place = url.find('?').unwrap_or(url.len());
+                let (name, rest) = url.split_at(place);
+                Database::Postgres(format!("{name}{end}{rest}"))
+            }
+        }
+    }
+
     /// Runs those of `migrations` that the database has not had, beside nodes that are paying. They
     /// go forward only and expand: what nodes of the version before read and write must go on.
     ///

@@ -75,6 +75,33 @@ static OF_POSTGRES: LazyLock<BTreeMap<(&'static str, &'static str), String>> =
         files.chain(inserts).collect()
     });
 
+/// What tells a distributed database which shards to ask.
+const OF_BUCKETS: &str = "t.bucket = ANY(";
+
+/// Those texts again for a database on one machine, without the line that only a distributed one
+/// needs: by it whole buckets would be read, for the rows of a key each.
+static OF_ONE_MACHINE: LazyLock<BTreeMap<(&'static str, &'static str), String>> =
+    LazyLock::new(|| {
+        let texts = OF_POSTGRES.iter();
+        let texts = texts.filter(|(_, text)| text.contains(OF_BUCKETS));
+        let without = |text: &str| {
+            let lines = text.lines().filter(|line| !line.contains(OF_BUCKETS));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        texts.map(|(name, text)| (*name, without(text))).collect()
+    });
+
+/// The text of a statement for PostgreSQL on one machine.
+///
+/// # Panics
+///
+/// As [`postgres_text`].
+pub fn one_machine_text(file: &'static str, name: &'static str) -> &'static str {
+    OF_ONE_MACHINE
+        .get(&(file, name))
+        .map_or_else(|| postgres_text(file, name), String::as_str)
+}
+
 /// The text of a statement in PostgreSQL's words.
 ///
 /// # Panics
@@ -115,5 +142,40 @@ mod tests {
                 "run `cargo xtask gen sql`"
             );
         }
+    }
+
+    /// How many parameters a text has, if they are numbered without a gap.
+    fn parameters(text: &str) -> Option<usize> {
+        let numbered = |number: &usize| {
+            let mark = format!("${number}");
+            let mut rest = text.match_indices(&mark);
+            rest.any(|(place, _)| {
+                let next = text[place + mark.len()..].chars().next();
+                !next.is_some_and(|next| next.is_ascii_digit())
+            })
+        };
+        let count = (1..).take_while(numbered).count();
+        let highest = text.split('$').skip(1).filter_map(|rest| {
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse().ok()
+        });
+        (highest.max().unwrap_or(0) == count).then_some(count)
+    }
+
+    /// With the buckets as a list PostgreSQL reads all rows of all of them for one batch.
+    #[test]
+    fn one_machine_is_asked_by_key_only() {
+        let mut checked = 0;
+        for ((file, name), text) in OF_POSTGRES.iter() {
+            let alone = one_machine_text(file, name);
+            assert!(!alone.contains("bucket = ANY("), "{file}.{name}: {alone}");
+            if text.contains(OF_BUCKETS) {
+                let all = parameters(text).unwrap();
+                assert_eq!(parameters(alone), Some(all - 1), "{file}.{name}: {alone}");
+                assert!(alone.contains("k ("), "{file}.{name}: {alone}");
+                checked += 1;
+            }
+        }
+        assert!(checked > 50, "{checked}");
     }
 }

@@ -1,5 +1,6 @@
 //! The writer connection of one lane.
 
+use super::door::Door;
 use super::own_runtime;
 use super::session::{Session, failure, refs, said};
 use super::values::{Array, Bound, kind_of, read_row};
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 use tokio::runtime::Runtime;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Config, Row, Statement};
+use tokio_postgres::{Row, Statement};
 
 /// How long a lane tries to come back before it answers that the database cannot be reached.
 const RECOVER_TIME: Duration = Duration::from_secs(3);
@@ -51,14 +52,15 @@ enum Given<'a> {
 }
 
 /// One statement with its parameters, and how many rows it has to touch.
-struct Set<'a> {
+pub(super) struct Set<'a> {
     spec: &'static TableSpec,
     name: &'static str,
     given: Given<'a>,
     rows: u64,
 }
 
-/// Puts rows of values into arrays, a column each, with the buckets for `bucket = ANY` at the end.
+/// Puts rows of values into arrays, a column each; with `buckets` those for `bucket = ANY` at the end,
+/// which only a distributed database is told.
 fn set<'a>(
     spec: &'static TableSpec,
     name: &'static str,
@@ -127,7 +129,11 @@ fn names(spec: &TableSpec) -> Vec<&'static str> {
 }
 
 /// The statements that load the needs: one for each table, way of asking and shard.
-fn loads<'a>(needs: &'a [Need], shards: &Groups) -> Vec<Set<'a>> {
+fn loads<'a>(needs: &'a [Need], machines: &Machines) -> Vec<Set<'a>> {
+    let Machines {
+        distributed,
+        shards,
+    } = machines;
     let mut groups: BTreeMap<(u8, &'static str, usize), Vec<&[Value]>> = BTreeMap::new();
     for need in needs {
         let (table, range, given) = match need {
@@ -149,11 +155,18 @@ fn loads<'a>(needs: &'a [Need], shards: &Groups) -> Vec<Set<'a>> {
         let declared = spec.ranges.iter().find(|(name, _)| *name == range);
         match declared {
             Some((_, given)) => {
-                sets.push(set(spec, range_many(range), given, &rows, None, true));
+                sets.push(set(
+                    spec,
+                    range_many(range),
+                    given,
+                    &rows,
+                    None,
+                    *distributed,
+                ));
             }
             None => {
                 let key = &names(spec)[..spec.key_len];
-                sets.push(set(spec, "load_many", key, &rows, None, true));
+                sets.push(set(spec, "load_many", key, &rows, None, *distributed));
             }
         }
     }
@@ -175,7 +188,7 @@ fn place_of(spec: &TableSpec, row: &[Value], shards: &Groups) -> usize {
 
 /// The statements that write changes of one table, shard by shard: rows that are new, changed, and
 /// only asserted.
-fn writes<'a>(
+pub(super) fn writes<'a>(
     spec: &'static TableSpec,
     changes: &'a [Change],
     machines: &Machines,
@@ -201,7 +214,14 @@ fn writes<'a>(
         inserts(spec, &rows, machines.distributed, sets);
     }
     for (rows, versions) in updates.into_values() {
-        sets.push(set(spec, "update_many", &all, &rows, Some(versions), true));
+        sets.push(set(
+            spec,
+            "update_many",
+            &all,
+            &rows,
+            Some(versions),
+            machines.distributed,
+        ));
     }
     // A row of reference is only read again on distributed PostgreSQL: whoever changes one reads no
     // row of a bucket, so the two can always be put in an order.
@@ -211,7 +231,14 @@ fn writes<'a>(
     };
     for (keys, versions) in asserts.into_values() {
         let key = &all[..spec.key_len];
-        sets.push(set(spec, assert, key, &keys, Some(versions), true));
+        sets.push(set(
+            spec,
+            assert,
+            key,
+            &keys,
+            Some(versions),
+            machines.distributed,
+        ));
     }
 }
 
@@ -242,7 +269,7 @@ pub(super) struct Machines {
 
 /// One writer connection, driven on the thread of its lanes.
 pub(super) struct PostgresEngine {
-    config: Config,
+    door: Arc<Door>,
     session: Option<Session>,
     machines: Arc<Machines>,
     /// The chain of the lane whose turn it is: the key of its barrier rows.
@@ -255,13 +282,13 @@ pub(super) struct PostgresEngine {
 impl PostgresEngine {
     /// Connects and writes the first barrier of each of its lanes.
     pub(super) fn open(
-        config: Config,
+        door: Arc<Door>,
         machines: Arc<Machines>,
         chains: &[ChainId],
         now: Instant,
     ) -> Result<PostgresEngine, StoreError> {
         let mut engine = PostgresEngine {
-            config,
+            door,
             session: None,
             machines,
             chain: ChainId([0; 16]),
@@ -301,14 +328,14 @@ impl PostgresEngine {
 
     /// Reads the link, then writes a barrier: a commit that proves what was read before it.
     fn recover_once(&mut self, link: Option<&Link>, now: Instant) -> Result<Option<Link>, String> {
-        let (config, barriers) = (&self.config, self.barriers(now));
+        let (door, barriers) = (&self.door, self.barriers(now));
         let distributed = self.machines.distributed;
         let held = self.session.take();
         let (session, durable) = self.runtime.block_on(async {
             let mut session = match held {
                 Some(session) if !session.client.is_closed() => session,
                 _ => {
-                    let session = Session::open(config).await;
+                    let session = door.open().await;
                     let mut session = session.map_err(|error| error.to_string())?;
                     // They may have been changed since the start, or this may be another server.
                     let asserted = session.assert_settings("reconnected", distributed).await;
@@ -371,12 +398,13 @@ fn bound<'a>(set: &'a Set<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
     }
 }
 
-async fn load(
+/// The rows of the needs.
+pub(super) async fn load(
     session: &mut Session,
     needs: &[Need],
-    shards: &Groups,
+    machines: &Machines,
 ) -> Result<Vec<Found>, Failure> {
-    let sets = loads(needs, shards);
+    let sets = loads(needs, machines);
     let statements = prepared(session, &sets).await?;
     let given: Vec<_> = sets.iter().map(bound).collect();
     let asked = statements
@@ -411,6 +439,22 @@ pub(super) async fn insert_rows(
     Ok(())
 }
 
+/// Begins a transaction and runs the statements in it, all of them sent together; how many rows
+/// each touched.
+pub(super) async fn send(session: &mut Session, sets: &[Set<'_>]) -> Result<Vec<u64>, Failure> {
+    let statements = prepared(session, sets).await?;
+    let given: Vec<_> = sets.iter().map(bound).collect();
+    let written = statements
+        .iter()
+        .zip(&given)
+        .map(|(statement, given)| session.client.execute(statement, given));
+    let begun = session.client.batch_execute(sql("postgres", "begin"));
+    let (begun, counts) = join(begun, join_all(written)).await;
+    begun.map_err(|error| failure(&error))?;
+    let counts: Result<Vec<u64>, _> = counts.into_iter().collect();
+    counts.map_err(|error| failure(&error))
+}
+
 /// Writes a plan and commits it.
 async fn write(session: &mut Session, plan: &Plan, machines: &Machines) -> Result<(), Failure> {
     let events: Vec<Vec<Value>> = plan.events.iter().map(Record::values).collect();
@@ -422,17 +466,8 @@ async fn write(session: &mut Session, plan: &Plan, machines: &Machines) -> Resul
     let events = events.iter().map(Vec::as_slice);
     appends(Event::SPEC, events, machines, &mut sets);
     appends(Link::SPEC, std::iter::once(&*link), machines, &mut sets);
-    let statements = prepared(session, &sets).await?;
-    let given: Vec<_> = sets.iter().map(bound).collect();
-    let written = statements
-        .iter()
-        .zip(&given)
-        .map(|(statement, given)| session.client.execute(statement, given));
-    let begun = session.client.batch_execute(sql("postgres", "begin"));
-    let (begun, counts) = join(begun, join_all(written)).await;
-    begun.map_err(|error| failure(&error))?;
+    let counts = send(session, &sets).await?;
     for (set, count) in sets.iter().zip(counts) {
-        let count = count.map_err(|error| failure(&error))?;
         if count != set.rows {
             let table = set.spec.name;
             return Err(Failure::Conflict(format!(
@@ -497,7 +532,7 @@ impl Engine for PostgresEngine {
         let places = buckets.map(|bucket| machines.shards.place(bucket));
         self.seen.extend(places);
         let (runtime, session) = self.session()?;
-        runtime.block_on(load(session, needs, &machines.shards))
+        runtime.block_on(load(session, needs, &machines))
     }
 
     fn write(&mut self, plan: &Plan) -> Result<(), Failure> {
@@ -532,12 +567,16 @@ impl Engine for PostgresEngine {
 
     fn recover(&mut self, link: Option<&Link>) -> Result<Option<Link>, Trouble> {
         let started = Moment::now();
+        let mut said = String::new();
         loop {
             match self.recover_once(link, Instant(0)) {
                 Ok(durable) => return Ok(durable),
                 Err(why) if started.elapsed() > RECOVER_TIME => return Err(Trouble::Later(why)),
                 Err(why) => {
-                    tracing::warn!(why, "a lane tries to come back");
+                    if said != why {
+                        tracing::warn!(why, "a lane tries to come back");
+                        said = why;
+                    }
                     self.runtime
                         .block_on(async { tokio::time::sleep(RECOVER_PAUSE).await });
                 }

@@ -6,9 +6,12 @@
 //! batch costs a few journeys whatever its size. Nothing rests on the isolation level: every
 //! changed row is named with its version, and every count is compared.
 
+pub(crate) mod bare;
 mod citus;
+mod door;
 mod lane;
 mod mark;
+mod readers;
 mod session;
 mod snapshot;
 mod target;
@@ -28,16 +31,15 @@ use crate::lane::{Item, Lane, Reply};
 use crate::queue::{Queue, Urgency};
 use crate::schema::assert_whole;
 use crate::snapshot::Snapshot;
-use crate::statements::postgres_text;
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
+use door::Door;
 use jiaoyi_domain::audit::ChainId;
 use jiaoyi_domain::record::Value;
 use jiaoyi_domain::{Bucket, Date, Instant};
 use lane::{Machines, PostgresEngine};
-use session::refs;
+use readers::Readers;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio_postgres::{Config, NoTls};
-use values::{Bound, read_rows};
+use std::time::Duration;
+use tokio_postgres::Config;
 
 /// Writer connections for the bucket groups, unless another number is asked for.
 pub(crate) const WRITERS: u16 = 4;
@@ -45,8 +47,16 @@ pub(crate) const WRITERS: u16 = 4;
 const PAYMENTS_MAX: usize = 2048;
 /// How many background jobs may wait for each lane.
 const BACKGROUND_MAX: usize = 64;
-/// Connections for reading.
-const READERS: usize = 4;
+
+/// How long one of several addresses may take to answer.
+const ADDRESS_TIME: Duration = Duration::from_secs(1);
+/// How long sent data may take to arrive.
+const ARRIVE_TIME: Duration = Duration::from_secs(5);
+/// After so much silence, and then so often, it is asked whether the server's machine is still there.
+const SILENCE: Duration = Duration::from_secs(5);
+const SILENCE_AGAIN: Duration = Duration::from_secs(1);
+/// A machine that is so often not heard of is gone.
+const SILENCE_MAX: u32 = 3;
 
 struct Running {
     queue: Arc<Queue<Job>>,
@@ -73,7 +83,7 @@ pub(crate) struct PostgresBackend {
     /// `n % writers.len()`.
     writers: Vec<Running>,
     wide: Running,
-    readers: Pool,
+    readers: Readers,
     health: Health,
 }
 
@@ -87,7 +97,28 @@ pub(crate) fn config_of(url: &str) -> Result<Config, StoreError> {
         }
     })?;
     config.application_name("jiaoyi");
+    notice_silence(&mut config);
     Ok(config)
+}
+
+/// A machine that loses its power says nothing: without these, unless the URL sets others, whoever
+/// waits for its answer would wait for hours, even when it has long been back.
+fn notice_silence(config: &mut Config) {
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(ADDRESS_TIME);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(ARRIVE_TIME);
+    }
+    if config.get_keepalives_idle() == Config::new().get_keepalives_idle() {
+        config.keepalives_idle(SILENCE);
+    }
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval(SILENCE_AGAIN);
+    }
+    if config.get_keepalives_retries().is_none() {
+        config.keepalives_retries(SILENCE_MAX);
+    }
 }
 
 /// A URL that may be shown.
@@ -216,7 +247,7 @@ impl PostgresBackend {
             Chain::new(ChainId::at(home, drawn), now.date(), prepared.last_day)
         };
         let writer = Writer {
-            config: config.clone(),
+            door: Arc::new(Door::new(config.clone())),
             machines: Arc::new(Machines {
                 distributed: prepared.shards.is_some(),
                 shards: prepared.shards.unwrap_or_else(|| Groups::ranges(1)),
@@ -247,26 +278,13 @@ impl PostgresBackend {
             let other = Some(Arc::clone(&wide.queue));
             running.push(writer.start(&format!("store-{first}"), lanes.collect(), other)?);
         }
-        let manager = Manager::from_config(
-            config.clone(),
-            NoTls,
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
-        );
-        let readers = Pool::builder(manager)
-            .max_size(READERS)
-            .build()
-            .map_err(|error| StoreError::Unavailable {
-                why: error.to_string(),
-            })?;
         Ok(PostgresBackend {
             config,
             url: shown,
             groups,
             writers: running,
             wide,
-            readers,
+            readers: Readers::new(writer.door),
             health: writer.health,
         })
     }
@@ -281,20 +299,11 @@ impl PostgresBackend {
             None => (&self.wide, 0),
         }
     }
-
-    async fn read(&self, text: &'static str, given: &[Value]) -> Result<RawRows, StoreError> {
-        let unavailable = |why: String| StoreError::Unavailable { why };
-        let client = self.readers.get().await;
-        let client = client.map_err(|error| unavailable(error.to_string()))?;
-        let statement = client.prepare_cached(text).await?;
-        let bound: Vec<Bound<'_>> = given.iter().map(Bound).collect();
-        read_rows(&client.query(&statement, &refs(&bound)).await?)
-    }
 }
 
 /// What the writers of a backend have in common.
 struct Writer {
-    config: Config,
+    door: Arc<Door>,
     machines: Arc<Machines>,
     now: Instant,
     health: Health,
@@ -311,14 +320,14 @@ impl Writer {
     ) -> Result<Running, StoreError> {
         let queue = Arc::new(Queue::new(PAYMENTS_MAX, BACKGROUND_MAX));
         let lane_thread = LaneThread::new(&queue, &self.health);
-        let (config, now) = (self.config.clone(), self.now);
+        let (door, now) = (Arc::clone(&self.door), self.now);
         let machines = Arc::clone(&self.machines);
         let (ready, started) = std::sync::mpsc::channel();
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
                 let chains: Vec<ChainId> = lanes.iter().map(|(chain, _)| chain.id).collect();
-                let opened = PostgresEngine::open(config, machines, &chains, now);
+                let opened = PostgresEngine::open(door, machines, &chains, now);
                 let mut engine = match opened {
                     Ok(engine) => engine,
                     Err(error) => {
@@ -363,7 +372,7 @@ impl Backend for PostgresBackend {
         name: &'static str,
         given: &'a [Value],
     ) -> Boxed<'a, Result<RawRows, StoreError>> {
-        Box::pin(self.read(postgres_text(file, name), given))
+        Box::pin(self.readers.read(file, name, given))
     }
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
@@ -393,5 +402,26 @@ impl Backend for PostgresBackend {
     fn close(&self) {
         self.writers.iter().for_each(Running::close);
         self.wide.close();
+        self.readers.let_go();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_noticed_unless_the_url_says_how() {
+        let config = config_of("postgres://jiaoyi@db.example/jiaoyi").unwrap();
+        assert_eq!(config.get_keepalives_idle(), SILENCE);
+        assert_eq!(config.get_tcp_user_timeout(), Some(&ARRIVE_TIME));
+        let config =
+            config_of("postgres://jiaoyi@db.example/jiaoyi?keepalives_idle=60&tcp_user_timeout=30");
+        let config = config.unwrap();
+        assert_eq!(config.get_keepalives_idle(), Duration::from_secs(60));
+        assert_eq!(
+            config.get_tcp_user_timeout(),
+            Some(&Duration::from_secs(30))
+        );
     }
 }

@@ -3,7 +3,7 @@
 use super::values::Bound;
 use crate::error::{Failure, StoreError};
 use crate::schema::{MIGRATIONS, Words, assert_known, ddl};
-use crate::statements::{postgres_text, sql};
+use crate::statements::{one_machine_text, postgres_text, sql};
 use futures_util::future::poll_fn;
 use jiaoyi_domain::record::Value;
 use std::collections::BTreeMap;
@@ -89,6 +89,8 @@ const SERVER_VERSION_MIN: i64 = 150_000;
 pub(super) struct Session {
     pub(super) client: Client,
     warned: Arc<AtomicBool>,
+    /// Whether statements name the buckets, so that only their shards are asked.
+    distributed: bool,
     prepared: BTreeMap<(&'static str, &'static str), Statement>,
 }
 
@@ -148,13 +150,18 @@ impl Session {
         Ok(Session {
             client,
             warned,
+            distributed: true,
             prepared: BTreeMap::new(),
         })
     }
 
     /// Makes plans that use indexes whatever the tables' statistics say: a lane reads by keys only.
     /// A distributed database plans by the values given, or it could not tell which shard has them.
-    pub(super) async fn set_plans(&self, distributed: bool) -> Result<(), tokio_postgres::Error> {
+    pub(super) async fn set_plans(
+        &mut self,
+        distributed: bool,
+    ) -> Result<(), tokio_postgres::Error> {
+        self.distributed = distributed;
         let file = if distributed { "citus" } else { "postgres" };
         self.client.batch_execute(sql(file, "session")).await
     }
@@ -173,7 +180,11 @@ impl Session {
         if let Some(statement) = self.prepared.get(&(file, name)) {
             return Ok(statement.clone());
         }
-        let statement = self.client.prepare(postgres_text(file, name)).await?;
+        let text = match self.distributed {
+            true => postgres_text(file, name),
+            false => one_machine_text(file, name),
+        };
+        let statement = self.client.prepare(text).await?;
         self.prepared.insert((file, name), statement.clone());
         Ok(statement)
     }

@@ -1,7 +1,8 @@
 //! What no design can leave out, measured by itself in the same run: signatures, sealing, bare
 //! exchanges, and exactly our rows written by bare prepared statements.
 
-use super::process::{self, Side, thread_cpu_ns};
+use super::process::{self, DatabaseServer, Side, thread_cpu_ns};
+use super::world::Kept;
 use crate::exit::{Exit, print};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::rand::SystemRandom;
@@ -14,7 +15,8 @@ use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use jiaoyi_store::bare::{CommandRows, replay};
+use jiaoyi_store::Database;
+use jiaoyi_store::bare::{self, CommandRows};
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -196,22 +198,47 @@ pub async fn exchange(kind: &str, payers: usize, seconds: f64) -> Result<(f64, f
     Ok((each(server), each(client), rate))
 }
 
-/// Writes our rows again, `batch` commands a flush, into a copy of the database as it was; CPU and
-/// wall time of all of it in microseconds, and the rows written.
-pub fn rows(
-    seed: &Path,
-    folder: &Path,
-    commands: &[CommandRows],
-    batch: usize,
-) -> Result<(f64, f64, usize), Exit> {
-    let copy = folder.join("floor.db");
-    std::fs::copy(seed, &copy).map_err(Exit::unexpected)?;
-    let (begun, from) = (Instant::now(), thread_cpu_ns());
-    let written = replay(&copy, commands, batch).map_err(Exit::unexpected)?;
-    let cpu = Duration::from_nanos(thread_cpu_ns() - from).as_secs_f64() * 1e6;
-    let wall = begun.elapsed().as_secs_f64() * 1e6;
-    for end in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{end}", copy.display()));
-    }
-    Ok((cpu, wall, written))
+/// What writing rows cost, in microseconds of all of them.
+pub struct Rows {
+    /// Of the database's server too.
+    pub cpu_us: f64,
+    pub wall_us: f64,
+    /// How many.
+    pub count: f64,
+}
+
+/// On a thread of its own, which drives a database's connection itself.
+fn apart<T: Send>(work: impl FnOnce() -> Result<T, Exit> + Send) -> Result<T, Exit> {
+    let done = std::thread::scope(|scope| scope.spawn(work).join());
+    done.map_err(|_| Exit::unexpected("a thread of the bench panicked"))?
+}
+
+/// What the first commands of kind `first`, and those of kinds `then` about the same, wrote.
+pub fn commands(
+    database: &Database,
+    first: &str,
+    then: &[&str],
+    max: usize,
+) -> Result<Vec<CommandRows>, Exit> {
+    apart(|| bare::capture(database, first, then, max).map_err(Exit::unexpected))
+}
+
+/// Writes our rows again, `batch` commands a flush, into a copy of the database as it was.
+pub fn rows(seed: &Database, commands: &[CommandRows], batch: usize) -> Result<Rows, Exit> {
+    let copy = Kept(seed.beside("_bare"));
+    bare::copy(seed, &copy.0).map_err(Exit::unexpected)?;
+    let server = DatabaseServer::of(&copy.0)?;
+    let used = || server.map_or(0, DatabaseServer::cpu_us);
+    apart(|| {
+        let (begun, from, server_from) = (Instant::now(), thread_cpu_ns(), used());
+        let written = bare::replay(&copy.0, commands, batch).map_err(Exit::unexpected)?;
+        let own = Duration::from_nanos(thread_cpu_ns() - from);
+        let wall = begun.elapsed();
+        let cpu = own + Duration::from_micros(used() - server_from);
+        Ok(Rows {
+            cpu_us: cpu.as_secs_f64() * 1e6,
+            wall_us: wall.as_secs_f64() * 1e6,
+            count: f64::from(u32::try_from(written).unwrap_or(u32::MAX)),
+        })
+    })
 }

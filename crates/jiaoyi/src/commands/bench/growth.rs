@@ -48,7 +48,7 @@ async fn size(args: &RunArgs, people: u64) -> Result<Value, Exit> {
     world.seed(0, people, false).await?;
     let bytes = world.file().map_or(0, |file| process::file_bytes(&file));
     let (server, channel, clean_s) = world.serve().await?;
-    let mut running = Running::new(&world, server, channel);
+    let mut running = Running::new(&world, server, channel)?;
     let (idle, idle_own) = process::memory_mb(running.server.id);
     let asked = queries::ask(&world, &running.server, people, 5.0, None).await?;
     let orders = ORDERS.min(people * 9 / 10);

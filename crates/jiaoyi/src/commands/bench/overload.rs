@@ -49,7 +49,7 @@ pub async fn run(args: &RunArgs) -> Result<(), Exit> {
     let world = World::open(args.data.as_deref(), args.database.as_deref())?;
     world.seed(0, people, false).await?;
     let (server, channel, _) = world.serve().await?;
-    let mut running = Running::new(&world, server, channel);
+    let mut running = Running::new(&world, server, channel)?;
     running.sign("answers 60000".to_owned()).await?;
     running.orders(1.0, 3_000, PAYERS).await?;
     let peak = running.orders(seconds, 50_000, PAYERS).await?;

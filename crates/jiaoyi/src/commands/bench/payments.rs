@@ -5,15 +5,15 @@
 //! costs the sum of both.
 
 use super::floor::{self, Floor, Machine};
-use super::process::{self, Side};
+use super::process::{self, DatabaseServer, Side};
 use super::report::{number, ratio, say};
 use super::world::World;
 use super::{RunArgs, confirm};
 use crate::exit::{Exit, note, print};
-use jiaoyi_store::Store;
-use jiaoyi_store::bare::{CommandRows, capture};
+use jiaoyi_store::bare::CommandRows;
+use jiaoyi_store::{Database, Store};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Payers at once.
 pub const PAYERS: usize = 512;
@@ -62,12 +62,15 @@ pub struct Running<'w> {
     /// The next person who has not paid.
     pub next: u64,
     notices: PathBuf,
+    database: Option<DatabaseServer>,
 }
 
 /// One phase: what the load saw, and CPU in microseconds.
 pub struct Phase {
     pub told: Value,
+    /// Of the server, that of its database included.
     pub server_us: f64,
+    database_us: f64,
     channel_us: f64,
     load_us: f64,
 }
@@ -92,29 +95,27 @@ impl Phase {
 
 impl<'w> Running<'w> {
     /// A server and its channel, nobody of whose people has paid.
-    pub fn new(world: &'w World, server: Side, channel: Side) -> Running<'w> {
-        Running {
+    pub fn new(world: &'w World, server: Side, channel: Side) -> Result<Running<'w>, Exit> {
+        Ok(Running {
             serial: world.serial(),
             notices: world.folder.join("notices.tsv"),
             world,
             server,
             channel,
             next: 0,
-        }
+            database: DatabaseServer::of(&world.database()?)?,
+        })
     }
 
     fn database_us(&self) -> u64 {
-        if self.world.database_url.starts_with("postgres") {
-            process::postgres_cpu_us()
-        } else {
-            0
-        }
+        self.database.map_or(0, DatabaseServer::cpu_us)
     }
 
     async fn load(&mut self, kind: &str, more: &[String]) -> Result<Phase, Exit> {
         let count = |side: &Side| process::cpu_us(side.id);
         let before = (
-            count(&self.server) + self.database_us(),
+            count(&self.server),
+            self.database_us(),
             count(&self.channel),
         );
         let address = self.world.address.clone();
@@ -127,10 +128,12 @@ impl<'w> Running<'w> {
         }
         let mut load = Side::start(&args)?;
         let told = serde_json::from_str(&load.line().await?).map_err(Exit::unexpected)?;
+        let database_us = float(self.database_us() - before.1);
         Ok(Phase {
             told,
-            server_us: float(count(&self.server) + self.database_us() - before.0),
-            channel_us: float(count(&self.channel) - before.1),
+            server_us: float(count(&self.server) - before.0) + database_us,
+            database_us,
+            channel_us: float(count(&self.channel) - before.2),
             load_us: float(count(&load)),
         })
     }
@@ -223,13 +226,10 @@ pub async fn run(args: &RunArgs) -> Result<(), Exit> {
     let plan = Plan::of(args);
     let world = World::open(args.data.as_deref(), args.database.as_deref())?;
     world.seed(0, plan.people, false).await?;
-    let seed = world.folder.join("seed.db");
-    if let Some(file) = world.file() {
-        std::fs::copy(file, &seed).map_err(Exit::unexpected)?;
-    }
+    let seed = world.keep()?;
     let mut floor = Floor::default();
     let (server, channel, _) = world.serve().await?;
-    let mut running = Running::new(&world, server, channel);
+    let mut running = Running::new(&world, server, channel)?;
     let half_reserve = plan.people / 8;
     let measured = phases(&mut running, &plan, half_reserve).await?;
     floor::crypto(&mut floor, plan.floor_seconds)?;
@@ -243,18 +243,14 @@ pub async fn run(args: &RunArgs) -> Result<(), Exit> {
     let memory = process::memory_mb(running.server.id);
     running.server.stop("-TERM").await?;
     drop(running.channel);
-    let mut alone_bare_ms = 0.0;
-    let mut stored = 0;
-    if let Some(file) = world.file() {
-        stored = facts(&file).await?;
-        let then = ["record_created", "record_payment"];
-        let commands = capture(&file, "start_payment", &then, FLOOR_ORDERS);
-        let commands = commands.map_err(Exit::unexpected)?;
-        alone_bare_ms = rows_floor(&mut floor, &seed, &world.folder, &commands)?;
-    }
+    let database = world.database()?;
+    let stored = facts(&database).await?;
+    let then = ["record_created", "record_payment"];
+    let commands = floor::commands(&database, "start_payment", &then, FLOOR_ORDERS)?;
+    let alone_bare_ms = rows_floor(&mut floor, &seed.0, &commands)?;
     let (orders, tells, half, alone) = measured;
     let told = tells.good() + half.1["good"].as_f64().unwrap_or(0.0) + alone.2;
-    if world.file().is_some() && told > float(stored * 10) / 10.0 + 0.5 {
+    if told > float(stored * 10) / 10.0 + 0.5 {
         return Err(Exit::unexpected(format!(
             "{told} notices were answered as received, but {stored} facts are stored"
         )));
@@ -324,10 +320,10 @@ async fn phases(running: &mut Running<'_>, plan: &Plan, reserve: u64) -> Result<
 }
 
 /// How many facts the database holds.
-async fn facts(file: &Path) -> Result<u64, Exit> {
+async fn facts(database: &Database) -> Result<u64, Exit> {
     let now = crate::edge::system_now();
-    let store =
-        Store::open_file(file, crate::edge::random_bytes(), now).map_err(Exit::unexpected)?;
+    let store = Store::open(database, crate::edge::random_bytes(), now);
+    let store = store.map_err(Exit::unexpected)?;
     let found = store.query("count_facts", &[]).await;
     store.close();
     let found = found.map_err(Exit::unexpected)?;
@@ -338,21 +334,16 @@ async fn facts(file: &Path) -> Result<u64, Exit> {
 }
 
 /// Our rows in batches of 128, and the three steps of one payment each flushed alone.
-fn rows_floor(
-    floor: &mut Floor,
-    seed: &Path,
-    folder: &Path,
-    commands: &[CommandRows],
-) -> Result<f64, Exit> {
+fn rows_floor(floor: &mut Floor, seed: &Database, commands: &[CommandRows]) -> Result<f64, Exit> {
     let payments = commands.len() / 3;
     let count = f64::from(u32::try_from(payments.max(1)).unwrap_or(u32::MAX));
-    let (cpu_us, _, written) = floor::rows(seed, folder, commands, 128)?;
-    floor.rows_us = cpu_us / count;
-    floor.rows_per_payment = f64::from(u32::try_from(written).unwrap_or(u32::MAX)) / count;
+    let rows = floor::rows(seed, commands, 128)?;
+    floor.rows_us = rows.cpu_us / count;
+    floor.rows_per_payment = rows.count / count;
     let some = &commands[..commands.len().min(600)];
-    let (_, wall_us, _) = floor::rows(seed, folder, some, 1)?;
+    let alone = floor::rows(seed, some, 1)?;
     let steps = f64::from(u32::try_from(some.len().max(1)).unwrap_or(u32::MAX));
-    Ok(wall_us / steps * 3.0 / 1000.0)
+    Ok(alone.wall_us / steps * 3.0 / 1000.0)
 }
 
 fn tell(figures: &Figures, as_json: bool, confirm: Option<Value>) {
@@ -373,6 +364,7 @@ fn tell(figures: &Figures, as_json: bool, confirm: Option<Value>) {
             "done": phase.good(), "bad": phase.bad(), "seconds": number(phase.seconds()),
             "per_s": number(phase.good() / phase.seconds()),
             "server_us": number(phase.server_us / phase.good()),
+            "database_us": number(phase.database_us / phase.good()),
             "channel_us": number(phase.channel_us / phase.good()),
             "load_us": number(phase.load_us / phase.good()),
             "first": phase.told["first"], "second": phase.told["second"],

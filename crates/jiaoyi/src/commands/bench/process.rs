@@ -2,6 +2,8 @@
 //! of each.
 
 use crate::exit::Exit;
+use jiaoyi_store::Database;
+use jiaoyi_store::bare::server_process;
 use std::fmt::Display;
 use std::path::Path;
 use std::process::Stdio;
@@ -84,33 +86,60 @@ pub async fn run(args: &[&str]) -> Result<serde_json::Value, Exit> {
     serde_json::from_str(&line).map_err(Exit::unexpected)
 }
 
-/// Processor time that a process has used, in microseconds; 0 when it is gone.
-pub fn cpu_us(process: u32) -> u64 {
+/// The fields of `/proc/PID/stat` behind the name: the state is the first.
+fn stat(process: u32) -> Vec<String> {
     let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The name in brackets may hold anything, so counting starts behind it: state is the third.
-    let fields: Vec<&str> = match text.rsplit_once(')') {
-        Some((_, rest)) => rest.split_whitespace().collect(),
-        None => return 0,
-    };
-    let ticks = |place: usize| fields.get(place).and_then(|f| f.parse::<u64>().ok());
-    (ticks(11).unwrap_or(0) + ticks(12).unwrap_or(0)) * TICK_US
+    // The name in brackets may hold anything, so counting starts behind it.
+    let rest = text.rsplit_once(')').map(|(_, rest)| rest);
+    let fields = rest.unwrap_or_default().split_whitespace();
+    fields.map(str::to_owned).collect()
 }
 
-/// Processor time of all PostgreSQL processes of this machine, in microseconds.
-pub fn postgres_cpu_us() -> u64 {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return 0;
-    };
-    let numbers = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    numbers
-        .filter(|id| {
-            std::fs::read_to_string(format!("/proc/{id}/comm"))
+fn field(fields: &[String], place: usize) -> u64 {
+    let field = fields.get(place).and_then(|field| field.parse().ok());
+    field.unwrap_or(0)
+}
+
+/// Processor time that a process has used, in microseconds; 0 when it is gone.
+pub fn cpu_us(process: u32) -> u64 {
+    let fields = stat(process);
+    (field(&fields, 11) + field(&fields, 12)) * TICK_US
+}
+
+/// A database server on this machine: its first process, and with that all others.
+#[derive(Clone, Copy, Debug)]
+pub struct DatabaseServer {
+    first: u32,
+}
+
+impl DatabaseServer {
+    /// The server of a database; none of a file, and none of a server elsewhere.
+    pub fn of(database: &Database) -> Result<Option<DatabaseServer>, Exit> {
+        let first = server_process(database, |process| field(&stat(process), 1));
+        let first = first.map_err(Exit::unexpected)?;
+        let first = first.and_then(|first| u32::try_from(first).ok());
+        let is_server = |first: &u32| {
+            std::fs::read_to_string(format!("/proc/{first}/comm"))
                 .is_ok_and(|name| name.trim() == "postgres")
-        })
-        .map(cpu_us)
-        .sum()
+        };
+        Ok(first
+            .filter(is_server)
+            .map(|first| DatabaseServer { first }))
+    }
+
+    /// Processor time of all its processes, those that have ended as well, in microseconds.
+    pub fn cpu_us(self) -> u64 {
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let all = ids.map(|id| (id, stat(id)));
+        let own = all
+            .filter(|(id, fields)| *id == self.first || field(fields, 1) == u64::from(self.first));
+        let ticks = own.map(|(id, fields)| {
+            let ended = if id == self.first { 11..15 } else { 11..13 };
+            ended.map(|place| field(&fields, place)).sum::<u64>()
+        });
+        ticks.sum::<u64>() * TICK_US
+    }
 }
 
 /// Processor time of the running thread, in nanoseconds.

@@ -15,7 +15,7 @@ use jiaoyi_domain::Date;
 use jiaoyi_domain::decide::ImportPolicy;
 use jiaoyi_domain::policy::{Pack, demo_packs};
 use jiaoyi_sandbox::write_demo_identities;
-use jiaoyi_store::Database;
+use jiaoyi_store::{Database, bare};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -128,12 +128,25 @@ impl World {
         Ok((server, seconds))
     }
 
+    /// The database.
+    pub fn database(&self) -> Result<Database, Exit> {
+        self.database_url.parse().map_err(Exit::unexpected)
+    }
+
     /// The database's file, when it is one.
     pub fn file(&self) -> Option<PathBuf> {
-        match self.database_url.parse() {
+        match self.database() {
             Ok(Database::Sqlite(path)) => Some(path),
             Ok(Database::Postgres(_)) | Err(_) => None,
         }
+    }
+
+    /// Keeps a copy of the database as it is now, while nobody uses it.
+    pub fn keep(&self) -> Result<Kept, Exit> {
+        let database = self.database()?;
+        let kept = Kept(database.beside("_seed"));
+        bare::copy(&database, &kept.0).map_err(Exit::unexpected)?;
+        Ok(kept)
     }
 
     /// Publishes policies and people `from..to` (with `zero`: people who owe nothing).
@@ -150,6 +163,17 @@ impl World {
         let value = text.split("public_key_id = \"").nth(1);
         let value = value.and_then(|rest| rest.split('"').next());
         value.unwrap_or_default().to_owned()
+    }
+}
+
+/// A copy of a database, gone with the value.
+pub struct Kept(pub Database);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Err(error) = bare::remove(&self.0) {
+            note(format!("{} was not removed: {error}", self.0));
+        }
     }
 }
 
