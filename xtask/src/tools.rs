@@ -238,13 +238,20 @@ fn link_modules() -> Result<()> {
 pub fn cargo_mutants(log: &Path) -> Result<PathBuf> {
     let folder = process::root().join(".tools/cargo");
     let program = folder.join("bin/cargo-mutants");
-    let known = output_of(Command::new(&program).arg("--version"));
+    let known = output_of(Command::new(&program).args(["mutants", "--version"]));
     if known.is_ok_and(|said| said.split_whitespace().any(|word| word == CARGO_MUTANTS)) {
         return Ok(program);
     }
     let mut install = limited(3600, &process::cargo());
     install
-        .args(["install", "--quiet", "--locked", "--version", CARGO_MUTANTS])
+        .args([
+            "install",
+            "--quiet",
+            "--locked",
+            "--force",
+            "--version",
+            CARGO_MUTANTS,
+        ])
         .arg("cargo-mutants")
         .arg("--root")
         .arg(&folder);
