@@ -285,9 +285,10 @@ pub fn notice(id: &str) -> NoticeMessage {
     }
 }
 
-/// The key of the outbox row about a number.
+/// The key of the newest outbox row about a number.
 pub fn outbox(scene: &Scene, subject: &str) -> <Outbox as Record>::Key {
     let rows: Vec<Outbox> = scene.store.all();
-    let of = rows.iter().rfind(|row| row.subject == subject);
-    of.expect("a message").key()
+    let of = rows.iter().filter(|row| row.subject == subject);
+    let newest = of.max_by_key(|row| (row.created_at, row.topic.number()));
+    newest.expect("a message").key()
 }

@@ -212,15 +212,16 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Text as it is, one byte repeated as such, anything else in hex.
+/// Text as it is, anything else as runs of bytes.
 fn bytes_told(bytes: &[u8]) -> String {
-    match (bytes, std::str::from_utf8(bytes)) {
-        ([], _) => "-".to_owned(),
-        ([first, ..], _) if bytes.len() > 1 && bytes.iter().all(|byte| byte == first) => {
-            format!("{first}*{}", bytes.len())
+    match std::str::from_utf8(bytes) {
+        Ok("") => "-".to_owned(),
+        Ok(text) if !text.contains(char::is_control) => text.to_owned(),
+        Ok(_) | Err(_) => {
+            let runs = bytes.chunk_by(|one, next| one == next);
+            let told = runs.map(|run| format!("{}*{}", run[0], run.len()));
+            told.collect::<Vec<_>>().join(" ")
         }
-        (_, Ok(text)) if !text.contains(char::is_control) => text.to_owned(),
-        (_, _) => hex(bytes),
     }
 }
 

@@ -1,8 +1,9 @@
 //! The rows of a database, and commands decided on them one at a time.
 
+use crate::audit::Touched;
 use crate::decide::{Answer, Command, Context, Refusal};
 use crate::id::IdSource;
-use crate::record::{Record, TableSpec, Value};
+use crate::record::{Record, TableSpec, Value, encode_values, image_hash};
 use crate::time::Instant;
 use crate::working_set::{Change, Need, TABLES, WorkingSet};
 use std::collections::BTreeMap;
@@ -52,7 +53,7 @@ impl Store {
         if answer.is_err() {
             ws.discard();
         }
-        ws.accept();
+        let touched = ws.accept();
         let changes = ws.changes().into_iter();
         let changed = changes.flat_map(|(spec, list)| {
             let mut rows: Vec<Changed> = Vec::new();
@@ -61,7 +62,9 @@ impl Store {
             }
             rows
         });
-        (answer, changed.collect())
+        let changed: Vec<Changed> = changed.collect();
+        remembered(&changed, touched.into_iter().map(|(_, row)| row).collect());
+        (answer, changed)
     }
 
     fn apply(&mut self, spec: &'static TableSpec, change: Change) -> Changed {
@@ -149,4 +152,35 @@ impl Store {
         let rows = self.tables.entry(R::SPEC.number).or_default();
         rows.remove(&R::key_values(key)).expect("the row is there");
     }
+}
+
+/// The audit chain remembers exactly the rows that were written, as they were written.
+fn remembered(changed: &[Changed], mut touched: Vec<Touched>) {
+    let written = changed
+        .iter()
+        .filter(|row| row.before.as_ref() != Some(&row.after));
+    for row in written {
+        let mut key = Vec::new();
+        encode_values(&row.after[..row.spec.key_len], &mut key);
+        let of = |known: &Touched| known.table == row.spec.number && known.key == key;
+        let known = touched.swap_remove(touched.iter().position(of).expect("an image"));
+        assert_eq!(
+            known.hash,
+            image_hash(row.spec, &row.after),
+            "{}",
+            row.spec.name
+        );
+        let version = row
+            .spec
+            .place("version")
+            .map(|place| row.after[place].clone());
+        let counted = version.unwrap_or(Value::Int(1));
+        assert_eq!(
+            counted,
+            Value::Int(i64::from(known.version)),
+            "{}",
+            row.spec.name
+        );
+    }
+    assert_eq!(touched, []);
 }
