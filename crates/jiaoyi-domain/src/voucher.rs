@@ -194,6 +194,25 @@ mod tests {
         }
     }
 
+    /// As people read it out: groups of four, and every digit and capital letter occurs.
+    #[test]
+    fn numbers_are_printed_in_groups_of_four() {
+        let mut ids = IdSource::new([1; 32], 0);
+        let mut all = String::new();
+        for _ in 0..50 {
+            let no = VoucherNo::draw(Bucket::default(), &mut ids);
+            let printed = no.to_string();
+            assert!(
+                printed.split('-').all(|group| group.len() == 4),
+                "{printed}"
+            );
+            assert_eq!(printed.replace('-', ""), no.as_str());
+            all += no.as_str();
+        }
+        let mut letters = ('0'..='9').chain('A'..='Z');
+        assert!(letters.all(|letter| all.contains(letter)));
+    }
+
     #[test]
     fn a_voucher_ends_once() {
         use VoucherEvent as E;

@@ -3,7 +3,7 @@
 mod forge;
 mod random;
 mod tamper;
-mod world;
+pub(crate) mod world;
 
 use super::{Given, Report, SignatureKeys, VerifyOptions, verify};
 use jiaoyi_domain::time::DAY_MS;

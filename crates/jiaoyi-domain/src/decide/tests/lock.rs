@@ -4,7 +4,7 @@ use super::people::*;
 use crate::attempt::{Attempt, AttemptState, LIFE_MS};
 use crate::channel::{CreateOutcome, Method};
 use crate::decide::*;
-use crate::due::{Due, DueState, RevisionKind, TurnedAway};
+use crate::due::{Due, DueState, RevisionKind, Slot, TurnedAway};
 use crate::money::Fen;
 use crate::order::PayOrder;
 use crate::record::Record;
@@ -157,6 +157,16 @@ fn who_cannot_start_is_told_why() {
     });
     scene.store.set(&known);
     assert_eq!(scene.run("paid", &good(&scene)), Err(Refusal::AlreadyPaid));
+    // A slot that has ended does not: what was given back is over by itself.
+    let mut slot: Slot = scene.store.all().remove(0);
+    slot.ended_at = Some(scene.at);
+    scene.store.set(&slot);
+    let returned = Due {
+        state: DueState::Returned,
+        ..known
+    };
+    scene.store.set(&returned);
+    assert_eq!(scene.run("over", &good(&scene)), Err(Refusal::NotPayable));
     // A price that only a roster without force has is none.
     let mut roster = scene.store.all::<crate::roster::Roster>().remove(0);
     roster.state = RosterState::Publishing;

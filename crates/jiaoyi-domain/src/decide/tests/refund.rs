@@ -2,7 +2,7 @@
 
 use super::people::*;
 use super::scene::Scene;
-use crate::channel::RefundOutcome;
+use crate::channel::{CloseOutcome, RefundOutcome};
 use crate::decide::*;
 use crate::due::Slot;
 use crate::fact::FactSource;
@@ -174,6 +174,27 @@ fn scenes_of_an_account_that_takes_nothing() {
         assert_eq!(scene.store.all::<Case>().len(), before + added);
     }
     scene.is("refund_abnormal");
+}
+
+/// The channel's late answers to what was asked before the money came must not take it away.
+#[test]
+fn the_query_that_confirms_surplus_stays_planned() {
+    let (mut scene, first) = paid_twice();
+    let paid = by_notice(&scene, &first, "n1");
+    scene.run("paid", &paid).unwrap();
+    let planned = Some(scene.at);
+    assert_eq!(attempt(&scene, &first.attempt_no).ask_at, planned);
+    for outcome in [CloseOutcome::Closed, CloseOutcome::NotFound] {
+        scene.wait(SECOND_MS);
+        let closed = RecordClose {
+            attempt_no: first.attempt_no.clone(),
+            outbox: None,
+            outcome,
+        };
+        scene.run("closed", &closed).unwrap();
+        scene.run("created", &created(&first.attempt_no)).unwrap();
+        assert_eq!(attempt(&scene, &first.attempt_no).ask_at, planned);
+    }
 }
 
 /// What the slot says decides whether the money is surplus at all.
