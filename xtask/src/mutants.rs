@@ -181,7 +181,12 @@ pub fn run(options: &Options) -> Result<bool> {
         for (name, count) in &outcome.caught {
             println!("{}: {count} caught by {name}", package.name());
         }
-        let unknown = accepted.without(&outcome.missed);
+        let (unknown, unused) = accepted.compare(&outcome.missed);
+        let whole = options.shard.is_none() && options.file.is_empty();
+        let ours = |line: &&String| line.starts_with(&format!("crates/{}/", package.name()));
+        for line in unused.iter().filter(|line| whole && ours(line)) {
+            println!("on the list, and noticed by now: {line}");
+        }
         for mutant in &unknown {
             println!("noticed by nobody, and not on the list: {mutant}");
         }
@@ -329,8 +334,9 @@ impl Accepted {
         Ok(Accepted(all))
     }
 
-    /// Those of `missed` that are not on the list; a line of the list accepts one mutant.
-    fn without(&self, missed: &[String]) -> Vec<String> {
+    /// Those of `missed` that are not on the list, and the lines of the list that none of them is; a
+    /// line accepts one mutant.
+    fn compare(&self, missed: &[String]) -> (Vec<String>, Vec<String>) {
         let mut left = self.0.clone();
         let mut unknown = Vec::new();
         for mutant in missed {
@@ -339,7 +345,8 @@ impl Accepted {
                 Some(_) | None => unknown.push(mutant.clone()),
             }
         }
-        unknown
+        left.retain(|_, count| *count > 0);
+        (unknown, left.into_keys().collect())
     }
 }
 
@@ -368,10 +375,10 @@ mod tests {
             "c.rs:2:1: replace h::i with ()",
         ]
         .map(str::to_owned);
-        assert_eq!(
-            accepted.without(&missed),
-            [missed[1].clone(), missed[4].clone()]
-        );
+        let (unknown, unused) = accepted.compare(&missed);
+        assert_eq!(unknown, [missed[1].clone(), missed[4].clone()]);
+        assert_eq!(unused, Vec::<String>::new());
+        assert_eq!(accepted.compare(&[]).1.len(), 2);
     }
 
     #[test]

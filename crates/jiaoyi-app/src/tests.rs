@@ -5,6 +5,7 @@
 //! scenes` writes the texts anew; then read what has changed.
 
 mod desk;
+mod import;
 mod look;
 mod pay;
 mod till;
