@@ -140,7 +140,8 @@ async fn scenes_of_bills() {
 async fn who_looks_in_vain_learns_nothing() {
     let desk = Desk::new("vain", Budgets::default()).await;
     desk.roster(1, vec![row(1, COUNTY), row(2, "990501")]).await;
-    let looks: [(fn(&mut LookupRequest), bool); 5] = [
+    type Change = fn(&mut LookupRequest);
+    let looks: [(Change, bool); 5] = [
         (|_| {}, true),
         (|request| request.name = "王桂英".to_owned(), false),
         (|request| request.document = id_of(3, COUNTY), false),
