@@ -71,6 +71,24 @@ fn scenes_of_a_link_that_needs_no_call() {
     scene.is("link");
 }
 
+/// The day on which the payer acts decides the start, whatever the channel's clock says of hours.
+#[test]
+fn benefits_start_by_the_day_of_acting() {
+    let scene = insured(vec![row(1)]);
+    let quote = quote(&scene, 1);
+    let line = quote.line((bucket(1), OrderId([1; 16])), 1, scene.at);
+    let midnight = Instant::end_of(scene.at.date());
+    for (at, first) in [
+        (scene.at.plus_ms(-DAY_MS), quote.benefit_first),
+        (scene.at, quote.benefit_first),
+        (midnight.plus_ms(-1), quote.benefit_first),
+        (midnight, quote.benefit_first_next),
+        (midnight.plus_ms(DAY_MS), quote.benefit_first_next),
+    ] {
+        assert_eq!(line.benefit_first_at(at), first, "{at}");
+    }
+}
+
 /// What stands against taking money for premium, with the region's rules about it.
 #[test]
 fn scenes_of_money_that_finds_an_obstacle() {
