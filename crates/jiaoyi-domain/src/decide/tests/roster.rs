@@ -117,7 +117,8 @@ fn scenes_of_the_next_roster() {
 /// Whatever a row says that the price or the voucher depends on makes it another one.
 #[test]
 fn any_difference_makes_a_new_revision() {
-    let changes: [(&str, fn(&mut SliceRow)); 13] = [
+    type Change = fn(&mut SliceRow);
+    let changes: [(&str, Change); 13] = [
         ("nothing", |_| {}),
         ("kind", |row| row.kind = RevisionKind::Void),
         ("region", |row| row.region.push('1')),
@@ -169,7 +170,8 @@ fn an_older_roster_is_refused_unless_it_is_meant() {
         row.state = RosterState::Active;
         row
     };
-    let changes: [(&str, fn(&mut Roster), bool); 7] = [
+    type Change = fn(&mut Roster);
+    let changes: [(&str, Change, bool); 7] = [
         ("the same serial, opened at once", |_| {}, false),
         ("a higher serial", |row| row.serial = 5, false),
         ("a lower serial", |row| row.serial = 3, true),
