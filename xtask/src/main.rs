@@ -11,6 +11,7 @@
 mod bench;
 mod clean_clone;
 mod generate;
+mod mutants;
 mod planted;
 mod process;
 mod roster_file;
@@ -53,6 +54,8 @@ enum Command {
     Soak(soak::Options),
     /// Plant twelve bugs, one after the other, and see that the tests notice each
     Planted(planted::Options),
+    /// Change the rules in small ways, one at a time, and see that the tests notice
+    Mutants(mutants::Options),
     /// Clone, build and pay once, as a stranger would, and print how long each part took
     CleanClone(clean_clone::Options),
 }
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::RosterFile(options) => roster_file::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Planted(options) => planted::run(&options),
+        Command::Mutants(options) => mutants::run(&options),
         Command::CleanClone(options) => clean_clone::run(&options),
     };
     match outcome {

@@ -90,7 +90,7 @@ pub fn limited(limit_s: u32, program: &str) -> Command {
 }
 
 /// A command in the repository's root that ends with this tool.
-fn bound(program: &str) -> Command {
+pub fn bound(program: &str) -> Command {
     if exists("setpriv") {
         from_words(&["setpriv", "--pdeathsig", "TERM", "--", program].map(str::to_owned))
     } else {

@@ -34,6 +34,9 @@ const FILES: &[(&str, &str)] = &[
 
 const NODE_MAJOR_MIN: u32 = 18;
 
+/// Changes code in small ways and sees whether tests notice.
+const CARGO_MUTANTS: &str = "27.1.0";
+
 /// Where the npm packages lie; scripts resolve them through a link beside themselves.
 pub fn node_folder() -> PathBuf {
     process::root().join(".tools/node")
@@ -228,6 +231,32 @@ fn link_modules() -> Result<()> {
             .with_context(|| format!("link {}", link.display()))?;
     }
     Ok(())
+}
+
+/// cargo-mutants, installed when it is missing. It is not among what `ensure` looks for: nothing that
+/// every change goes through needs it.
+pub fn cargo_mutants(log: &Path) -> Result<PathBuf> {
+    let folder = process::root().join(".tools/cargo");
+    let program = folder.join("bin/cargo-mutants");
+    let known = output_of(Command::new(&program).args(["mutants", "--version"]));
+    if known.is_ok_and(|said| said.split_whitespace().any(|word| word == CARGO_MUTANTS)) {
+        return Ok(program);
+    }
+    let mut install = limited(3600, &process::cargo());
+    install
+        .args([
+            "install",
+            "--quiet",
+            "--locked",
+            "--force",
+            "--version",
+            CARGO_MUTANTS,
+        ])
+        .arg("cargo-mutants")
+        .arg("--root")
+        .arg(&folder);
+    run(&mut install, log)?;
+    Ok(program)
 }
 
 fn run(command: &mut Command, log: &Path) -> Result<()> {

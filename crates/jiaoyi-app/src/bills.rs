@@ -7,7 +7,7 @@ use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::decide::DueKey;
 use jiaoyi_domain::due::{Due, DueId, DueState, Slot, split_amounts};
 use jiaoyi_domain::order::{Line, PayOrder};
-use jiaoyi_domain::policy::{Phase, StartBase};
+use jiaoyi_domain::policy::Phase;
 use jiaoyi_domain::record::Record;
 use jiaoyi_domain::time::MINUTE_MS;
 use jiaoyi_domain::{Bucket, Instant};
@@ -256,7 +256,6 @@ fn waiting_words(priced: &Priced) -> (String, String) {
         .iter()
         .find(|window| window.phase == priced.kind)
         .and_then(|window| window.start)
-        .filter(|start| start.wait_months > 0 || start.base != StartBase::YearStart)
         .map_or(0, |start| start.wait_months);
     let date = format!(
         "{} 年 {} 月 {} 日",

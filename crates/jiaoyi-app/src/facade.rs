@@ -42,12 +42,14 @@ impl Platform {
                 .collect::<String>()
         };
         let wanted = plain(text);
+        // Prefectures are found too and cannot be chosen: they must not use up the limit.
         let found: Vec<RegionView> = self
             .regions
-            .search(text, limit)
+            .search(text, usize::MAX)
             .into_iter()
             .map(|region| self.region_view(region))
             .filter(|view| view.selectable)
+            .take(limit)
             .collect();
         let exact: Vec<&RegionView> = found
             .iter()

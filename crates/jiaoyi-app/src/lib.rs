@@ -22,6 +22,8 @@ pub mod portal;
 mod pricing;
 mod put_off;
 mod sync;
+#[cfg(test)]
+mod tests;
 pub mod verify;
 mod vouchers;
 

@@ -294,6 +294,29 @@ mod tests {
         assert_eq!((raised, rate.alarm), (0, false));
     }
 
+    /// A full counter forgets what has lapsed, and only when that does not do one of the others.
+    #[test]
+    fn a_counter_remembers_no_more_than_its_keys() {
+        let counter = Counter::new(MINUTE_MS);
+        let kept = || counter.counts.lock().unwrap().len();
+        let add = |number: usize, now| counter.add(&number.to_be_bytes(), now);
+        (1..=KEYS_MAX).for_each(|number| add(number, Instant(0)));
+        add(1, Instant(0));
+        assert_eq!(
+            (kept(), counter.count(&1_usize.to_be_bytes(), Instant(0))),
+            (KEYS_MAX, 2)
+        );
+        add(KEYS_MAX + 1, Instant(0));
+        assert_eq!(
+            (kept(), counter.count(&1_usize.to_be_bytes(), Instant(0))),
+            (KEYS_MAX, 0)
+        );
+        add(KEYS_MAX + 2, Instant(MINUTE_MS));
+        assert_eq!(kept(), 1);
+        add(KEYS_MAX + 3, Instant(MINUTE_MS));
+        assert_eq!(kept(), 2);
+    }
+
     #[test]
     fn an_address_has_its_minute() {
         let limits = Limits::new(Budgets::default());

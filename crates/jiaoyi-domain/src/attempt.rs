@@ -371,4 +371,94 @@ mod tests {
     fn all_short_histories_keep_success_and_die_by_evidence() {
         explore(AttemptState::Drafted, false, 6);
     }
+
+    fn attempt(state: AttemptState) -> Attempt {
+        let bucket = Bucket::default();
+        Attempt {
+            bucket,
+            attempt_no: AttemptNo::draw(bucket, &mut crate::id::IdSource::new([1; 32], 0)),
+            order_id: OrderId([1; 16]),
+            seq: 1,
+            method: Method::WechatNative,
+            channel: ChannelCode::Wechat,
+            merchant: "mch".to_owned(),
+            app: "app".to_owned(),
+            state,
+            amount: Fen::new(1),
+            created_at: Instant(0),
+            expires_at: Instant(LIFE_MS),
+            handed_out_at: Some(Instant(0)),
+            abandoned_at: None,
+            request_sealed: Vec::new(),
+            handover_sealed: None,
+            last_word: Some("balance_too_low".to_owned()),
+            paid_at: None,
+            ask_at: None,
+            asks: 0,
+            version: 1,
+        }
+    }
+
+    /// Seconds after the creation at which an attempt is asked about.
+    fn asks(state: AttemptState) -> Vec<i64> {
+        let attempt = attempt(state);
+        let next = |at: &Instant| attempt.next_ask(*at);
+        let all = std::iter::successors(next(&Instant(0)), next);
+        all.map(|at| at.0 / SECOND_MS).collect()
+    }
+
+    #[test]
+    fn it_is_asked_about_ever_more_seldom_for_25_hours() {
+        let mut marks = vec![60, 120, 300, 600, 900, 1500];
+        marks.extend((1..=50).map(|half_hours| half_hours * 1800));
+        assert_eq!(asks(AttemptState::Drafted), marks);
+        marks.splice(0..0, [5, 10, 30]);
+        assert_eq!(asks(AttemptState::Offered), marks);
+        for state in AttemptState::ALL.iter().filter(|state| dead(**state)) {
+            assert_eq!(asks(*state), [90_000], "against a payment after its close");
+        }
+        assert_eq!(asks(AttemptState::Paid), Vec::<i64>::new());
+        let early = Attempt {
+            expires_at: Instant(90 * SECOND_MS),
+            ..attempt(AttemptState::Offered)
+        };
+        let after = |s: i64| {
+            early
+                .next_ask(Instant(s * SECOND_MS))
+                .map(|at| at.0 / SECOND_MS)
+        };
+        assert_eq!([after(60), after(600)], [Some(90), Some(690)]);
+    }
+
+    /// Whom the page may send to pay, what it says of the last try, and when silence is a proof.
+    #[test]
+    fn what_may_be_done_with_an_attempt() {
+        for state in AttemptState::ALL {
+            let mut row = attempt(*state);
+            assert_eq!(row.is_dead(), dead(*state), "{state:?}");
+            let payable = matches!(state, AttemptState::Offered | AttemptState::Unknown);
+            assert_eq!(row.is_payable(), payable, "{state:?}");
+            let failure = payable.then_some(PayFailure::BalanceTooLow);
+            assert_eq!(row.pay_failure(), failure, "{state:?}");
+            row.abandoned_at = Some(Instant(0));
+            assert!(!row.is_payable(), "{state:?}");
+        }
+        let row = attempt(AttemptState::Offered);
+        let death = Instant(LIFE_MS + DEATH_MARGIN_MS);
+        for (at, past) in [(death.plus_ms(-1), false), (death, true)] {
+            assert_eq!(
+                (row.is_past_death(at), row.not_found_is_evidence(at)),
+                (past, past)
+            );
+        }
+        let never = Attempt {
+            handed_out_at: None,
+            ..row
+        };
+        assert!(never.not_found_is_evidence(Instant(0)));
+        assert_eq!(
+            [LIFE_MS, DEATH_MARGIN_MS, WATCH_MS],
+            [900_000, 600_000, 90_000_000]
+        );
+    }
 }

@@ -195,3 +195,113 @@ pub fn checkpoint_text(at: Instant, heads: &[(ChainId, i64, [u8; 32])]) -> Strin
     lines.sort();
     format!("jiaoyi-checkpoint-1 {}\n{}\n", at.0, lines.join("\n"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_chain_knows_its_home() {
+        let home = Bucket::try_new(0x0123).unwrap_or_default();
+        let chain = ChainId::at(home, [7; 16]);
+        assert_eq!((chain.home(), chain.0[0], chain.0[1]), (home, 1, 0x23));
+        assert_eq!(chain.0[2..], [7; 14]);
+        assert_eq!(ChainId([0xff; 16]).home(), Bucket::default());
+    }
+
+    #[test]
+    fn what_was_touched_is_read_back_or_damaged() {
+        let row = |version| Touched {
+            table: 3,
+            key: vec![1, 2],
+            version,
+            state: 4,
+            hash: [5; 16],
+        };
+        let rows = vec![row(1), row(u32::MAX)];
+        let bytes = encode_touched(&rows);
+        assert_eq!(decode_touched(&bytes), Some(rows));
+        assert_eq!(decode_touched(&[]), Some(Vec::new()));
+        for length in 1..bytes.len() / 2 {
+            assert_eq!(decode_touched(&bytes[..length]), None, "{length}");
+        }
+        let mut wrong = Vec::new();
+        encode_values(&[Value::Int(300)], &mut wrong);
+        assert_eq!(decode_touched(&wrong), None);
+    }
+
+    fn event() -> Event {
+        Event {
+            bucket: Bucket::default(),
+            chain_id: ChainId([1; 16]),
+            link_no: 2,
+            seq: 3,
+            command: "c".to_owned(),
+            actor: "a".to_owned(),
+            at: Instant(4),
+            touched: vec![5],
+        }
+    }
+
+    /// Whatever is changed in an event or a link changes its hash.
+    #[test]
+    fn hashes_cover_everything() {
+        let changes: [fn(&mut Event); 9] = [
+            |_| {},
+            |event| event.bucket = Bucket::try_new(1).unwrap_or_default(),
+            |event| event.chain_id = ChainId([2; 16]),
+            |event| event.link_no = 3,
+            |event| event.seq = 4,
+            |event| event.command.push('d'),
+            |event| event.actor.push('b'),
+            |event| event.at = Instant(5),
+            |event| event.touched.push(6),
+        ];
+        let hashes = changes.map(|change| {
+            let mut changed = event();
+            change(&mut changed);
+            event_hash(&changed)
+        });
+        assert_eq!(BTreeSet::from(hashes).len(), hashes.len());
+
+        let day = Date::constant(2026, 11, 22);
+        let (chain, at) = (ChainId([1; 16]), Instant(5));
+        let links = [
+            link_hash(chain, 2, &[3; 32], day, at, &[6]),
+            link_hash(ChainId([2; 16]), 2, &[3; 32], day, at, &[6]),
+            link_hash(chain, 3, &[3; 32], day, at, &[6]),
+            link_hash(chain, 2, &[4; 32], day, at, &[6]),
+            link_hash(chain, 2, &[3; 32], Date::constant(2026, 11, 23), at, &[6]),
+            link_hash(chain, 2, &[3; 32], day, Instant(6), &[6]),
+            link_hash(chain, 2, &[3; 32], day, at, &[7]),
+        ];
+        assert_eq!(BTreeSet::from(links).len(), links.len());
+        // By the definition, byte by byte.
+        let mut by_hand = Sha256::new();
+        by_hand.update(b"jiaoyi-link-1");
+        by_hand.update([1; 16]);
+        by_hand.update([0, 0, 0, 0, 0, 0, 0, 2]);
+        by_hand.update([3; 32]);
+        by_hand.update(b"2026-11-22");
+        by_hand.update([0, 0, 0, 0, 0, 0, 0, 5]);
+        by_hand.update([6]);
+        assert_eq!(links[0], <[u8; 32]>::from(by_hand.finalize()));
+    }
+
+    #[test]
+    fn a_checkpoint_lists_chains_in_order() {
+        let heads = [
+            (ChainId([0xab; 16]), 7, [0x0f; 32]),
+            (ChainId([1; 16]), 8, [2; 32]),
+        ];
+        let text = format!(
+            "jiaoyi-checkpoint-1 5\n{}:8:{}\n{}:7:{}\n",
+            "01".repeat(16),
+            "02".repeat(32),
+            "ab".repeat(16),
+            "0f".repeat(32)
+        );
+        assert_eq!(checkpoint_text(Instant(5), &heads), text);
+    }
+}

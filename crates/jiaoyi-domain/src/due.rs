@@ -378,4 +378,64 @@ mod tests {
         );
         assert_eq!(split_amounts(""), []);
     }
+
+    #[test]
+    fn a_person_owes_once_a_year() {
+        let of = |person, year| DueId::of(PersonId([person; 16]), Scheme::ResidentMedical, year);
+        assert_eq!(of(1, 2027), of(1, 2027));
+        assert_ne!(of(1, 2027), of(2, 2027));
+        assert_ne!(of(1, 2027), of(1, 2028));
+    }
+
+    #[test]
+    fn only_the_holder_frees_a_lock() {
+        let (mine, theirs) = (OrderId([1; 16]), OrderId([2; 16]));
+        let locked = Due {
+            bucket: Bucket::default(),
+            due_id: DueId([1; 16]),
+            generation: 1,
+            person_id: PersonId([1; 16]),
+            scheme: Scheme::ResidentMedical,
+            benefit_year: 2027,
+            state: DueState::Locked,
+            revision_last: 1,
+            lock_order: Some(mine),
+            lock_order_bucket: Some(Bucket::default()),
+            lock_holder: Some([1; 32]),
+            lock_channel: Some(ChannelCode::Wechat),
+            lock_at: Some(Instant(0)),
+            lock_until: Some(Instant(1)),
+            lock_lapses: 1,
+            paid_at: None,
+            version: 1,
+        };
+        let freed = |order, lapsed| {
+            let mut due = locked.clone();
+            due.free_lock(order, lapsed);
+            due
+        };
+        assert_eq!(freed(theirs, true), locked);
+        for (lapsed, lapses) in [(true, 2), (false, 0)] {
+            let due = freed(mine, lapsed);
+            assert_eq!((due.state, due.lock_lapses), (DueState::Open, lapses));
+            let left = (
+                due.lock_order,
+                due.lock_order_bucket,
+                due.lock_channel,
+                due.lock_until,
+            );
+            assert_eq!(left, (None, None, None, None));
+            // They count against their holder.
+            assert_eq!(
+                (due.lock_holder, due.lock_at),
+                (locked.lock_holder, locked.lock_at)
+            );
+        }
+        let open = Due {
+            state: DueState::Open,
+            ..locked.clone()
+        };
+        assert!(locked.is_locked_by(mine) && !locked.is_locked_by(theirs));
+        assert!(!open.is_locked_by(mine));
+    }
 }

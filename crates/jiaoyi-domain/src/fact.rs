@@ -83,3 +83,47 @@ impl Fact {
             .unwrap_or(Fen::ZERO);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::IdSource;
+
+    #[test]
+    fn never_more_is_given_back_than_was_taken() {
+        let bucket = Bucket::default();
+        let mut fact = Fact {
+            bucket,
+            channel: ChannelCode::Wechat,
+            merchant: "mch".to_owned(),
+            txn_id: "txn".to_owned(),
+            kind: FactKind::Success,
+            attempt_no: AttemptNo::draw(bucket, &mut IdSource::new([1; 32], 0)),
+            order_id: OrderId([1; 16]),
+            amount: Fen::new(100),
+            paid_at: Instant(0),
+            channel_day: Instant(0).date(),
+            source: FactSource::Query,
+            seen_at: Instant(0),
+            confirmed_at: None,
+            premium: Fen::ZERO,
+            surplus: Fen::ZERO,
+            returned_or_reserved: Fen::ZERO,
+            version: 1,
+        };
+        for (amount, taken, sum) in [
+            (60, true, 60),
+            (41, false, 60),
+            (u64::MAX, false, 60),
+            (40, true, 100),
+            (1, false, 100),
+        ] {
+            assert_eq!(fact.reserve(Fen::new(amount)), taken, "{amount}");
+            assert_eq!(fact.returned_or_reserved, Fen::new(sum), "{amount}");
+        }
+        fact.unreserve(Fen::new(40));
+        assert_eq!(fact.returned_or_reserved, Fen::new(60));
+        fact.unreserve(Fen::new(61));
+        assert_eq!(fact.returned_or_reserved, Fen::ZERO);
+    }
+}

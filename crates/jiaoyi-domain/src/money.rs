@@ -98,3 +98,58 @@ impl fmt::Display for Fen {
         write!(f, "{}.{:02}", self.0 / 100, self.0 % 100)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn yuan_are_read_and_printed() {
+        for (text, fen) in [
+            ("0", Some(0)),
+            ("400", Some(40_000)),
+            ("400.5", Some(40_050)),
+            ("400.05", Some(40_005)),
+            ("0.07", Some(7)),
+            ("92233720368547758.07", Some(i64::MAX as u64)),
+            ("92233720368547758.08", None),
+            ("18446744073709551616", None),
+            ("", None),
+            (".5", None),
+            ("4.", None),
+            ("4.005", None),
+            ("-4", None),
+            ("+4", None),
+            ("4e2", None),
+            ("1,000", None),
+            ("4.-5", None),
+            ("4.5.6", None),
+        ] {
+            assert_eq!(Fen::parse_yuan(text), fen.map(Fen::new), "{text}");
+        }
+        for (fen, text) in [(0, "0.00"), (7, "0.07"), (40_050, "400.50")] {
+            assert_eq!(Fen::new(fen).to_string(), text);
+        }
+        assert_eq!(Fen::from_yuan(400), Fen::new(40_000));
+    }
+
+    #[test]
+    fn no_amount_leaves_what_a_column_holds() {
+        let (one, two) = (Fen::new(1), Fen::new(2));
+        assert_eq!(Fen::new(u64::MAX), Fen::MAX);
+        assert_eq!(Fen::MAX.as_i64(), i64::MAX);
+        assert_eq!((Fen::from_i64(-1), Fen::from_i64(2)), (None, Some(two)));
+        assert_eq!(two.as_i64(), 2);
+        assert_eq!(Fen::MAX.checked_add(one), None);
+        assert_eq!(Fen::MAX.checked_add(Fen::ZERO), Some(Fen::MAX));
+        assert_eq!(one.checked_add(one), Some(two));
+        assert_eq!(
+            (one.checked_sub(two), two.checked_sub(one)),
+            (None, Some(one))
+        );
+        assert_eq!(Fen::checked_sum([one, one, two]), Some(Fen::new(4)));
+        assert_eq!(Fen::checked_sum([Fen::MAX, one]), None);
+        assert_eq!(Fen::checked_sum([]), Some(Fen::ZERO));
+        assert!(Fen::ZERO.is_zero() && !one.is_zero());
+    }
+}

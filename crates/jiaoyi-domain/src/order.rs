@@ -211,3 +211,41 @@ pub const fn line_may_go(from: LineState, to: LineState) -> bool {
         | (S::Returned, S::Waiting | S::Premium | S::Returned) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_decides_what_an_order_is() {
+        for state in OrderState::ALL {
+            let allocated =
+                |premium, surplus| step(*state, OrderEvent::Allocated { premium, surplus });
+            assert_eq!(allocated(true, false), Step::To(OrderState::Paid));
+            assert_eq!(allocated(true, true), Step::To(OrderState::Mixed));
+            assert_eq!(allocated(false, true), Step::To(OrderState::Surplus));
+            assert_eq!(allocated(false, false), Step::Refused);
+            let unpaid = step(*state, OrderEvent::TriedAgain) != Step::Refused;
+            let given_up = step(*state, OrderEvent::GivenUp);
+            assert_eq!(given_up == Step::Refused, !unpaid, "{state:?}");
+        }
+    }
+
+    /// Premium comes once, leaves once, and never waits again.
+    #[test]
+    fn a_line_goes_five_ways() {
+        let mut ways = Vec::new();
+        for from in LineState::ALL {
+            let after = LineState::ALL.iter().filter(|to| line_may_go(*from, **to));
+            ways.extend(after.map(|to| (from.code(), to.code())));
+        }
+        let known = [
+            ("waiting", "premium"),
+            ("waiting", "surplus"),
+            ("premium", "returned"),
+            ("surplus", "premium"),
+            ("returned", "surplus"),
+        ];
+        assert_eq!(ways, known);
+    }
+}

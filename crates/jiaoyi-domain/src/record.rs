@@ -573,3 +573,72 @@ impl HasBucket for String {
         Bucket::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_back_or_damaged() {
+        let values = vec![
+            Value::Null,
+            Value::Int(-2),
+            Value::Text("缴".to_owned()),
+            Value::Bytes(vec![0xff; 300]),
+            Value::Text(String::new()),
+        ];
+        let mut bytes = Vec::new();
+        encode_values(&values, &mut bytes);
+        assert_eq!(decode_values(&bytes), Some(values));
+        assert_eq!(decode_values(&[]), Some(Vec::new()));
+        for damaged in [
+            &bytes[..bytes.len() - 1],
+            &bytes[..5],
+            &[4],
+            &[2, 0, 0, 0, 1, 0xff],
+        ] {
+            assert_eq!(decode_values(damaged), None);
+        }
+    }
+
+    #[test]
+    fn a_column_takes_only_its_own_values() {
+        fn check<T: Column + PartialEq + std::fmt::Debug + Clone>(good: &[T], bad: &[Value]) {
+            for value in good {
+                let stored = value.to_value();
+                assert_eq!(T::from_value(stored.clone()).as_ref(), Some(value));
+                assert_eq!(
+                    Option::<T>::from_value(stored.clone()),
+                    Some(Some(value.clone()))
+                );
+                let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+                Some(value.clone()).encode(&mut ours);
+                encode_values(&[stored], &mut theirs);
+                assert_eq!(ours, theirs);
+            }
+            for value in bad.iter().chain([&Value::Null]) {
+                assert_eq!(T::from_value(value.clone()), None);
+            }
+            assert_eq!(Option::<T>::from_value(Value::Null), Some(None));
+            assert_eq!(None::<T>.to_value(), Value::Null);
+        }
+        let (int, text) = (Value::Int, |text: &str| Value::Text(text.to_owned()));
+        let bytes = |count| Value::Bytes(vec![0x41; count]);
+        check(&[0_u8, 255], &[int(256), int(-1), text("1"), bytes(1)]);
+        check(&[i64::MIN, i64::MAX], &[text("1"), bytes(8)]);
+        check(&[false, true], &[int(2), int(-1), text("true")]);
+        check(&[Fen::ZERO, Fen::MAX], &[int(-1), text("1")]);
+        check(&[Instant(-1)], &[text("1")]);
+        check(&[Bucket::default()], &[int(4096), int(-1), text("0")]);
+        check(&["a".to_owned(), String::new()], &[int(1), bytes(1)]);
+        check(
+            &[Date::constant(2026, 11, 22)],
+            &[text("2026-13-01"), int(1)],
+        );
+        check(&[vec![1_u8], Vec::new()], &[int(1), text("a")]);
+        check(&[[1_u8; 16]], &[bytes(15), bytes(17), text("a")]);
+        check(crate::order::OrderState::ALL, &[text("other"), int(1)]);
+        check(&crate::channel::Method::ALL, &[text("cash"), int(1)]);
+        check(&[crate::due::OrderId([1; 16])], &[bytes(15), text("a")]);
+    }
+}

@@ -224,4 +224,46 @@ mod tests {
         explore(RefundState::Held, false, 7);
         explore(RefundState::Requested, false, 7);
     }
+
+    #[test]
+    fn a_refund_is_asked_about_ever_more_seldom_until_it_is_settled() {
+        let bucket = Bucket::default();
+        let ids = &mut crate::id::IdSource::new([1; 32], 0);
+        let no = RefundNo::draw(bucket, ids);
+        let mut refund = Refund {
+            bucket,
+            refund_no: no.clone(),
+            state: RefundState::Sent,
+            cause: RefundCause::SecondSuccess,
+            channel: ChannelCode::Wechat,
+            merchant: "mch".to_owned(),
+            txn_id: "txn".to_owned(),
+            attempt_no: AttemptNo::draw(bucket, ids),
+            order_id: OrderId([1; 16]),
+            line_no: 1,
+            amount: Fen::new(1),
+            channel_no: no,
+            closes: 0,
+            request: None,
+            held_until: None,
+            created_at: Instant(0),
+            sent_at: None,
+            done_at: None,
+            detail: None,
+            ask_at: None,
+            asks: 0,
+            version: 1,
+        };
+        let now = Instant(1_000_000);
+        let waits_s = [5, 10, 30, 60, 300, 1800, 3600, 3600];
+        for (asks, wait_s) in (0..).zip(waits_s) {
+            refund.asks = asks;
+            assert_eq!(refund.next_ask(now).since_ms(now), wait_s * 1000, "{asks}");
+        }
+        for state in RefundState::ALL {
+            refund.state = *state;
+            let settled = matches!(state, RefundState::Done | RefundState::Cancelled);
+            assert_eq!(refund.is_settled(), settled, "{state:?}");
+        }
+    }
 }

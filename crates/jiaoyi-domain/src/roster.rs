@@ -130,3 +130,26 @@ record! {
         ranges { }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_roster_is_read_published_and_counts_or_is_rejected() {
+        let mut ways = Vec::new();
+        for from in RosterState::ALL {
+            let after = RosterState::ALL
+                .iter()
+                .filter(|to| roster_may_go(*from, **to));
+            ways.extend(after.map(|to| (from.code(), to.code())));
+        }
+        let known = [
+            ("staging", "publishing"),
+            ("staging", "rejected"),
+            ("publishing", "active"),
+            ("publishing", "rejected"),
+        ];
+        assert_eq!(ways, known);
+    }
+}

@@ -139,3 +139,93 @@ pub fn normalise_check_code(text: &str) -> String {
         .map(|c| c.to_ascii_uppercase())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_is_read_back_from_its_text() {
+        let content = VoucherContent {
+            issuer: "issuer".to_owned(),
+            name_masked: "王*".to_owned(),
+            document_masked: "99".to_owned(),
+            relation: "self".to_owned(),
+            region: "990101".to_owned(),
+            benefit_year: 2027,
+            period_first: "2027-01-01".to_owned(),
+            period_last: "2027-12-31".to_owned(),
+            items: "medical=1".to_owned(),
+            subsidies: String::new(),
+            own_fen: 1,
+            gross_fen: 2,
+            paid_at_ms: 3,
+            channel: "wechat".to_owned(),
+            channel_txn: "txn".to_owned(),
+            order_no: "no".to_owned(),
+        };
+        let text = content.to_text();
+        assert!(
+            text.starts_with(r#"{"issuer":"issuer","name_masked":"王*""#),
+            "{text}"
+        );
+        assert_eq!(VoucherContent::from_text(&text), Some(content));
+        assert_eq!(VoucherContent::from_text(&text[1..]), None);
+    }
+
+    /// Every letter may be drawn, and is what people who type it in small letters mean.
+    #[test]
+    fn check_codes_are_drawn_from_clear_letters() {
+        let mut ids = IdSource::new([1; 32], 0);
+        let codes: Vec<String> = (0..200).map(|_| draw_check_code(&mut ids)).collect();
+        let all: String = codes.concat();
+        assert_eq!(all.len(), 800);
+        assert!(
+            CHECK_LETTERS
+                .iter()
+                .all(|letter| all.contains(char::from(*letter)))
+        );
+        assert!(all.bytes().all(|letter| CHECK_LETTERS.contains(&letter)));
+        for code in &codes {
+            assert_eq!(code.len(), 4);
+            let (first, last) = code.split_at(2);
+            let typed = format!(" {}-{} ", first.to_lowercase(), last);
+            assert_eq!(normalise_check_code(&typed), *code);
+        }
+    }
+
+    /// As people read it out: groups of four, and every digit and capital letter occurs.
+    #[test]
+    fn numbers_are_printed_in_groups_of_four() {
+        let mut ids = IdSource::new([1; 32], 0);
+        let mut all = String::new();
+        for _ in 0..50 {
+            let no = VoucherNo::draw(Bucket::default(), &mut ids);
+            let printed = no.to_string();
+            assert!(
+                printed.split('-').all(|group| group.len() == 4),
+                "{printed}"
+            );
+            assert_eq!(printed.replace('-', ""), no.as_str());
+            all += no.as_str();
+        }
+        let mut letters = ('0'..='9').chain('A'..='Z');
+        assert!(letters.all(|letter| all.contains(letter)));
+    }
+
+    #[test]
+    fn a_voucher_ends_once() {
+        use VoucherEvent as E;
+        use VoucherState as S;
+        for (state, event, after) in [
+            (S::Valid, E::PremiumReturned, Step::To(S::Refunded)),
+            (S::Valid, E::Replaced, Step::To(S::Superseded)),
+            (S::Refunded, E::PremiumReturned, Step::AlreadyApplied),
+            (S::Refunded, E::Replaced, Step::Refused),
+            (S::Superseded, E::Replaced, Step::AlreadyApplied),
+            (S::Superseded, E::PremiumReturned, Step::Refused),
+        ] {
+            assert_eq!(step(state, event), after, "{state:?} {event:?}");
+        }
+    }
+}

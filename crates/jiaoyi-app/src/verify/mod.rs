@@ -65,7 +65,7 @@ mod settled;
 mod signatures;
 mod slots;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transitions;
 mod view;
 

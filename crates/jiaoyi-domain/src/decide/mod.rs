@@ -526,3 +526,6 @@ fn draw_voucher(ctx: &mut Context, bucket: Bucket) -> VoucherNo {
 fn draw_refund(ctx: &mut Context, bucket: Bucket) -> RefundNo {
     RefundNo::draw(bucket, &mut ctx.ids)
 }
+
+#[cfg(test)]
+mod tests;

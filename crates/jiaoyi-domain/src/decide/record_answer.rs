@@ -18,6 +18,14 @@ fn attempt_needs(ws: &WorkingSet, no: &AttemptNo) -> Vec<Need> {
     needs
 }
 
+/// Plans the next query. Of a success only the confirmation of a surplus may still be wanted, and that
+/// one is planned already.
+fn plan_ask(attempt: &mut Attempt, now: Instant) {
+    if attempt.state != AttemptState::Paid {
+        attempt.ask_at = attempt.next_ask(now);
+    }
+}
+
 /// Marks an outbox row as done.
 pub(super) fn finish(
     ws: &mut WorkingSet,
@@ -119,7 +127,7 @@ impl Command for RecordCreated {
                 Answer::Done
             }
         };
-        attempt.ask_at = attempt.next_ask(ctx.at);
+        plan_ask(&mut attempt, ctx.at);
         let lives = !attempt.is_dead();
         ws.attempt.put(attempt);
         if !lives {
@@ -166,13 +174,13 @@ impl Command for RecordClose {
         match &self.outcome {
             CloseOutcome::Closed => {
                 attempt.apply(AttemptEvent::CloseConfirmed);
-                attempt.ask_at = attempt.next_ask(ctx.at);
+                plan_ask(&mut attempt, ctx.at);
             }
             // The close came too late: only a query brings the fact.
             CloseOutcome::Paid => attempt.ask_at = Some(ctx.at),
             CloseOutcome::NotFound if attempt.not_found_is_evidence(ctx.at) => {
                 attempt.apply(AttemptEvent::SeenUnpaidAfterExpiry);
-                attempt.ask_at = attempt.next_ask(ctx.at);
+                plan_ask(&mut attempt, ctx.at);
             }
             CloseOutcome::NotFound | CloseOutcome::CannotClose | CloseOutcome::Unknown { .. } => {}
         }

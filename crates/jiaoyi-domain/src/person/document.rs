@@ -466,6 +466,43 @@ mod tests {
         }
     }
 
+    /// All 18-digit forms are one number; other documents are never taken for one of them.
+    #[test]
+    fn a_document_is_found_by_its_number_and_class() {
+        for (kind, number, index, month_day) in [
+            (
+                DocumentKind::IdCard,
+                "11010519491231002X",
+                "id:11010519491231002X",
+                Some((12, 31)),
+            ),
+            (
+                DocumentKind::ResidencePermitTaiwan,
+                "830000199201300022",
+                "id:830000199201300022",
+                Some((1, 30)),
+            ),
+            (
+                DocumentKind::PermanentResidence,
+                "CAN110108091001",
+                "id:CAN110108091001",
+                None,
+            ),
+            (
+                DocumentKind::Passport,
+                "E12345678",
+                "passport:E12345678",
+                None,
+            ),
+        ] {
+            let document = Document::parse(kind, number, TODAY).unwrap();
+            assert_eq!(document.index_text(), index);
+            assert_eq!(document.month_day(), month_day, "{number}");
+            let own = kind == DocumentKind::IdCard;
+            assert_eq!(document.region_part(), own.then_some("110105"));
+        }
+    }
+
     #[test]
     fn typing_habits_are_accepted() {
         for text in [

@@ -59,3 +59,29 @@ impl fmt::Debug for Masked {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_hides_a_third_at_least() {
+        for (text, head, tail, masked) in [
+            ("990101199003070012", 6, 4, "990101********0012"),
+            ("E12345678", 3, 3, "E12***678"),
+            ("E1234567", 3, 3, "E1****67"),
+            ("E123", 1, 1, "E**3"),
+            ("E12", 1, 1, "E*2"),
+            ("E1", 1, 1, "**"),
+            ("", 1, 1, ""),
+        ] {
+            let mask = Masked::ends(text, head, tail);
+            assert_eq!(mask.as_str(), masked);
+            assert_eq!(
+                (mask.to_string(), format!("{mask:?}")),
+                (masked.to_owned(), masked.to_owned())
+            );
+            assert_eq!(mask.into_string(), masked);
+        }
+    }
+}

@@ -36,3 +36,31 @@ pub(super) fn compact(text: &str) -> String {
         .map(|c| c.to_ascii_uppercase())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_type_and_paste_becomes_plain() {
+        let wide: String = ('\u{ff01}'..='\u{ff5e}').map(half_width).collect();
+        let plain: String = ('!'..='~').collect();
+        assert_eq!(wide, plain);
+        assert_eq!(
+            "\u{3000}\u{a0}\u{2002}\u{202f}".replace(|c| half_width(c) == ' ', ""),
+            ""
+        );
+        for (typed, read) in [
+            ("１２3 4-5", "12345"),
+            ("ｅ1\u{200b}2\u{feff}", "E12"),
+            ("1\u{2014}2\u{2212}3\u{fe63}4", "1234"),
+            ("王x", "王X"),
+            (" \t", ""),
+            ("+86", "+86"),
+        ] {
+            assert_eq!(compact(typed), read);
+        }
+        assert!(is_invisible('\u{200d}') && !is_invisible('\u{202e}') && !is_invisible('a'));
+        assert!(is_hyphen('-') && is_hyphen('\u{2010}') && !is_hyphen('_'));
+    }
+}

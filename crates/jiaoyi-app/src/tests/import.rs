@@ -1,0 +1,176 @@
+//! Scenes of roster files: what is taken in, what is told, what counts afterwards.
+
+use super::desk::*;
+use crate::import::{ImportError, ImportReport, ImportRequest, Stage};
+use crate::limits::Budgets;
+use crate::verify::tests::world::TempFile;
+use jiaoyi_documents::roster::Limits;
+use jiaoyi_domain::decide::{OpenRoster, Refusal};
+use jiaoyi_domain::roster::{Person, Roster, RosterState};
+use jiaoyi_domain::time::SECOND_MS;
+use jiaoyi_store::StoreError;
+
+const HEADER: &str = "姓名,身份证号,参保地,人员类别,档次,救助身份,手机号,停保原因";
+
+/// A line of the file about person `number`.
+fn line(name: &str, number: u16, aid: &str, phone: &str, void: &str) -> String {
+    let id = id_of(number, COUNTY);
+    format!("{name},{id},{COUNTY},城乡居民,,{aid},{phone},{void}")
+}
+
+impl Desk {
+    /// Takes lines in under a serial, and tells what came of it and how far it was along the way.
+    async fn import(
+        &mut self,
+        what: &str,
+        serial: i64,
+        lines: &[String],
+        change: fn(&mut ImportRequest),
+    ) -> Result<ImportReport, ImportError> {
+        let file = TempFile::new(&format!("import-{serial}.csv"));
+        std::fs::write(&file.0, format!("{HEADER}\n{}\n", lines.join("\n"))).unwrap();
+        let mut request = ImportRequest {
+            path: file.0.clone(),
+            region: None,
+            benefit_year: 2027,
+            source: "county".to_owned(),
+            serial,
+            older_confirmed: false,
+            dry_run: false,
+            all_or_nothing: false,
+            limits: Limits::default(),
+        };
+        change(&mut request);
+        let mut steps = Vec::new();
+        let mut progress = |stage: Stage, done: u64, total: u64| {
+            steps.push(format!("{stage:?} {done} of {total}"));
+        };
+        let report = self.platform.import_roster(&request, &mut progress).await;
+        self.tell(what, &steps);
+        match &report {
+            Ok(report) => {
+                let counts = [
+                    ("read", report.rows_read),
+                    ("good", report.rows_good),
+                    ("bad", report.rows_bad),
+                    ("appended", report.appended),
+                    ("same", report.same),
+                    ("paid", report.paid),
+                ];
+                let flags = (report.active, report.known, report.columns.is_some());
+                self.tell("counts; active, known, with a header", &(counts, flags));
+                self.tell("to be changed", &report.problems);
+                self.tell("to be looked at", &report.warnings);
+            }
+            Err(error) => self.tell(error.code(), &error.to_string()),
+        }
+        report
+    }
+
+    async fn rosters(&self) -> Vec<RosterState> {
+        let mut rows: Vec<Roster> = self.platform.store.all().await.unwrap();
+        rows.sort_by_key(|row| (row.created_at, row.serial));
+        rows.iter().map(|row| row.state).collect()
+    }
+}
+
+#[tokio::test]
+async fn scenes_of_a_roster_file() {
+    let mut desk = Desk::new("import", Budgets::default()).await;
+    let mut wrong = line("李志强", 3, "", "", "");
+    wrong = wrong.replace(&id_of(3, COUNTY), "990101198003070000");
+    let lines = vec![
+        line("王桂兰", 1, "", "13800130421", ""),
+        line("张小雨", 2, "低保对象", "", ""),
+        wrong,
+        line("王桂兰", 1, "", "", ""),
+    ];
+    let dry = desk.import("only checked", 1, &lines, |request| request.dry_run = true);
+    dry.await.unwrap();
+    assert_eq!(desk.rosters().await, []);
+    let strict = desk.import("all or nothing", 1, &lines, |request| {
+        request.all_or_nothing = true
+    });
+    strict.await.unwrap();
+    assert_eq!(desk.rosters().await, [RosterState::Rejected]);
+    desk.turn(SECOND_MS);
+    desk.import("taken in", 2, &lines, |_| {}).await.unwrap();
+    let bill = desk.bill(1, 1, COUNTY).await;
+    desk.tell("a bill", &bill);
+    desk.import("the same file again", 2, &lines, |_| {})
+        .await
+        .unwrap();
+    let older = desk.import("an older serial", 1, &lines[..1], |_| {}).await;
+    assert!(matches!(older, Err(ImportError::OlderSerial { known: 2 })));
+    let one = &lines[..1];
+    let meant = desk.import("which is meant", 1, one, |request| {
+        request.older_confirmed = true
+    });
+    meant.await.unwrap();
+    desk.turn(SECOND_MS);
+    desk.import("no good row", 3, &lines[2..3], |_| {})
+        .await
+        .unwrap();
+    let document = row(1, COUNTY).document;
+    assert!(
+        desk.platform
+            .pay_made(&document, "txn1".to_owned())
+            .await
+            .unwrap()
+    );
+    let again = desk.platform.pay_made(&document, "txn2".to_owned()).await;
+    let refused = StoreError::Refused(Refusal::AlreadyPaid);
+    assert_eq!(again.map_err(|error| error.code()), Err(refused.code()));
+    desk.turn(SECOND_MS);
+    let next = [
+        line("王桂兰", 1, "低保对象", "", ""),
+        line("张小语", 2, "", "13800130422", ""),
+        line("赵春花", 4, "", "", "死亡"),
+    ];
+    desk.import("the next roster", 4, &next, |_| {})
+        .await
+        .unwrap();
+    let mut names: Vec<String> = Vec::new();
+    for person in desk.platform.store.all::<Person>().await.unwrap() {
+        let phone = person.phone_sealed.is_some();
+        names.push(format!(
+            "{} {} {phone}",
+            person.name_masked, person.document_masked
+        ));
+    }
+    names.sort();
+    desk.tell("people, and whether a phone is known", &names);
+    desk.is("import");
+}
+
+#[tokio::test]
+async fn an_import_that_was_left_behind_is_given_up() {
+    let desk = Desk::new("behind", Budgets::default()).await;
+    let roster = Roster {
+        roster_id: [9; 16],
+        state: RosterState::Staging,
+        region: String::new(),
+        benefit_year: 2027,
+        source: "county".to_owned(),
+        serial: 1,
+        file_hash: [9; 32],
+        rows_read: 0,
+        rows_good: 0,
+        rows_bad: 0,
+        rows_published: 0,
+        created_at: START,
+        activated_at: None,
+        version: 1,
+    };
+    let open = OpenRoster {
+        roster,
+        older_confirmed: false,
+    };
+    desk.platform.submit(open).await.unwrap();
+    let living = desk.platform.store.import_under_way().unwrap();
+    assert!(!desk.platform.resume_imports().await.unwrap());
+    assert_eq!(desk.rosters().await, [RosterState::Staging]);
+    drop(living);
+    assert!(desk.platform.resume_imports().await.unwrap());
+    assert_eq!(desk.rosters().await, [RosterState::Rejected]);
+}

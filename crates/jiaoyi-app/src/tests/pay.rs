@@ -1,0 +1,488 @@
+//! Scenes of paying: orders, vouchers, money that comes twice, messages of the channels.
+
+use super::desk::*;
+use crate::limits::Budgets;
+use crate::portal::{
+    BillView, OrderView, Portal, RawNotice, RecordAnswer, StartAnswer, StartRequest, VerifyAnswer,
+    VoucherAnswer, VoucherKey,
+};
+use jiaoyi_domain::channel::{
+    ChannelCode, CreateOutcome, Method, News, PayFailure, QueryOutcome, RefundOutcome,
+};
+use jiaoyi_domain::time::{DAY_MS, MINUTE_MS, SECOND_MS};
+
+pub fn start(bill: &BillView, method: Method, form_key: &str) -> StartRequest {
+    StartRequest {
+        bill_ref: bill.bill_ref.clone(),
+        method,
+        form_key: form_key.to_owned(),
+        openid: None,
+        relation: "self".to_owned(),
+        displace: false,
+    }
+}
+
+impl Desk {
+    /// Somebody starts to pay; the token of the order.
+    async fn started(&mut self, device: u8, number: u16, method: Method) -> String {
+        let bill = self.bill(device, number, COUNTY).await;
+        let form = format!("f{device}{}", self.platform.now().0);
+        let request = start(&bill, method, &form);
+        let answer = self
+            .platform
+            .start(&visitor(device), request)
+            .await
+            .unwrap();
+        let (StartAnswer::Started { order, .. } | StartAnswer::ChannelDown { order: Some(order) }) =
+            &answer
+        else {
+            panic!("{answer:?}");
+        };
+        let order = order.clone();
+        self.tell("a payer starts", &answer);
+        order
+    }
+
+    async fn order(&self, device: u8, token: &str) -> OrderView {
+        let order = self.platform.order(&visitor(device), token).await.unwrap();
+        order.unwrap()
+    }
+
+    async fn look(&mut self, what: &str, device: u8, token: &str) -> OrderView {
+        let order = self.order(device, token).await;
+        self.tell(what, &order);
+        order
+    }
+
+    async fn refresh(&mut self, what: &str, device: u8, token: &str) {
+        let order = self.platform.refresh(&visitor(device), token).await;
+        self.tell(what, &order);
+    }
+
+    async fn notice(&mut self, channel: ChannelCode, id: &str, news: News) {
+        let till = match channel {
+            ChannelCode::Wechat => &self.wechat,
+            ChannelCode::Alipay => &self.alipay,
+        };
+        till.answers().news = news;
+        let raw = RawNotice {
+            headers: Vec::new(),
+            body: id.as_bytes().to_vec(),
+        };
+        let reply = self.platform.receive_notice(channel, raw).await;
+        self.tell(&format!("notice {id}"), &reply);
+    }
+
+    async fn work(&mut self, what: &str) {
+        let worked = self.platform.work().await;
+        self.tell(what, &worked);
+    }
+}
+
+#[tokio::test]
+async fn scenes_of_paying_by_code() {
+    let mut desk = Desk::new("code", Budgets::default()).await;
+    desk.roster(1, vec![row(1, COUNTY)]).await;
+    let token = desk.started(1, 1, Method::WechatNative).await;
+    desk.look("the payer's page", 1, &token).await;
+    desk.look("a stranger's view of it", 2, &token).await;
+    let locked = (
+        desk.state(1, 1, COUNTY).await,
+        desk.state(2, 1, COUNTY).await,
+    );
+    desk.tell("the bill, for the payer and another", &locked);
+    desk.refresh("asked", 1, &token).await;
+    desk.turn(2 * SECOND_MS - 1);
+    desk.refresh("not asked again so soon", 1, &token).await;
+    desk.turn(1);
+    let seen = desk.seen(0).await;
+    desk.wechat.answers().query = QueryOutcome::Paid(seen);
+    desk.refresh("paid", 1, &token).await;
+    desk.refresh("nothing is left to ask", 1, &token).await;
+    let paid = (
+        desk.state(1, 1, COUNTY).await,
+        desk.state(2, 1, COUNTY).await,
+    );
+    desk.tell("the bill, for the payer and another", &paid);
+    let bill = desk.bill(2, 1, COUNTY).await;
+    desk.tell("what was paid", &bill);
+    let again = start(&bill, Method::WechatNative, "again");
+    let answer = desk.platform.start(&visitor(2), again).await;
+    desk.tell("somebody would pay again", &answer);
+    let records = desk.platform.records(&visitor(1)).await;
+    desk.tell("the payer's receipts", &records);
+    desk.work("messages and signatures").await;
+    desk.work("nothing is left").await;
+    desk.is("by_code");
+}
+
+#[tokio::test]
+async fn scenes_of_a_voucher() {
+    let mut desk = Desk::new("voucher", Budgets::default()).await;
+    desk.roster(1, vec![row(1, COUNTY)]).await;
+    let token = desk.started(1, 1, Method::AlipayWap).await;
+    let seen = desk.seen(0).await;
+    desk.notice(ChannelCode::Alipay, "n1", News::Payment(seen))
+        .await;
+    let number = desk.order(1, &token).await.voucher_no.unwrap();
+    let receipt = VoucherKey::Order(token.clone());
+    let voucher = desk.platform.voucher(&visitor(3), &number, &receipt).await;
+    desk.tell("by the receipt link", &voucher);
+    let Ok(VoucherAnswer::Shown(view)) = voucher else {
+        panic!("{voucher:?}");
+    };
+    let code = view.check_code.clone();
+    let typed = number.replace('-', " ").to_lowercase();
+    let known = desk
+        .platform
+        .verify_number(&visitor(4), &typed, &code)
+        .await;
+    desk.tell("anybody with the check code", &known);
+    for (number, code) in [(number.as_str(), "2222"), ("0000", code.as_str())] {
+        let answer = desk.platform.verify_number(&visitor(4), number, code).await;
+        assert!(matches!(answer, Ok(VerifyAnswer::NotFound)), "{answer:?}");
+    }
+    let known = desk.platform.verify_text(&visitor(5), &view.qr_text).await;
+    desk.tell("by the code on it", &known);
+    let (_, body) = view.qr_text.split_once("/Q/").unwrap();
+    let lower = desk
+        .platform
+        .verify_text(&visitor(5), &body.to_lowercase())
+        .await;
+    assert!(matches!(lower, Ok(VerifyAnswer::Known(_))), "{lower:?}");
+    let place = body.len() / 2;
+    let other = if body.as_bytes()[place] == b'A' {
+        "B"
+    } else {
+        "A"
+    };
+    let mut forged = body.to_owned();
+    forged.replace_range(place..=place, other);
+    for text in [forged.as_str(), ""] {
+        let answer = desk.platform.verify_text(&visitor(5), text).await;
+        assert!(matches!(answer, Ok(VerifyAnswer::Forged)), "{answer:?}");
+    }
+    let code = VoucherKey::CheckCode(code);
+    for (key, shown) in [
+        (&receipt, true),
+        (&code, true),
+        (&VoucherKey::Order("abc".to_owned()), false),
+        (&VoucherKey::CheckCode("2222".to_owned()), false),
+    ] {
+        let png = desk
+            .platform
+            .voucher_png(&visitor(6), &number, key)
+            .await
+            .unwrap();
+        let pdf = desk
+            .platform
+            .voucher_pdf(&visitor(6), &number, key)
+            .await
+            .unwrap();
+        match (png, pdf) {
+            (VoucherAnswer::Shown(png), VoucherAnswer::Shown(pdf)) if shown => {
+                assert!(png.starts_with(b"\x89PNG") && pdf.starts_with(b"%PDF"));
+            }
+            (VoucherAnswer::NotFound, VoucherAnswer::NotFound) if !shown => {}
+            other => panic!("{key:?}: {other:?}"),
+        }
+    }
+    // Five wrong codes an hour, whoever tries.
+    for device in 10..15 {
+        let wrong = desk
+            .platform
+            .verify_number(&visitor(device), &number, "2222")
+            .await;
+        let paused = matches!(wrong, Ok(VerifyAnswer::RateLimited { .. }));
+        assert_eq!(paused, device >= 12, "{wrong:?}");
+    }
+    let links = [
+        (
+            format!(" https://pay.example.gov.cn/o/{token}?x#y "),
+            RecordAnswer::Added,
+        ),
+        (format!("/o/{token}/back"), RecordAnswer::Added),
+        (token, RecordAnswer::Added),
+        (number, RecordAnswer::NotFound),
+    ];
+    for (text, added) in links {
+        let answer = desk.platform.add_record(&visitor(7), &text).await.unwrap();
+        assert_eq!(answer, added, "{text}");
+    }
+    let records = desk.platform.records(&visitor(7)).await;
+    desk.tell("receipts of who was given the link", &records);
+    for _ in 0..20 {
+        let answer = desk.platform.verify_text(&visitor(8), "").await;
+        assert!(matches!(answer, Ok(VerifyAnswer::Forged)), "{answer:?}");
+    }
+    let answer = desk.platform.verify_text(&visitor(8), "").await;
+    assert!(
+        matches!(answer, Ok(VerifyAnswer::RateLimited { .. })),
+        "{answer:?}"
+    );
+    let keys = desk.platform.keys_json().await.unwrap();
+    assert!(keys.contains(&view.key_id), "{keys}");
+    desk.is("voucher");
+}
+
+#[tokio::test]
+async fn scenes_of_a_bill_of_nothing() {
+    let mut desk = Desk::new("zero", Budgets::default()).await;
+    let mut free = row(3, "990501");
+    free.aids = vec!["full".to_owned()];
+    desk.roster(1, vec![free, row(1, COUNTY)]).await;
+    let bill = desk.bill(1, 3, "990501").await;
+    let paying = start(&bill, Method::AlipayWap, "f1");
+    let answer = desk.platform.start(&visitor(1), paying).await;
+    desk.tell("nothing can be paid", &answer);
+    let (device, reference) = (visitor(1), bill.bill_ref.as_str());
+    let answer = desk
+        .platform
+        .confirm_zero(&device, reference, "other", "f2")
+        .await;
+    desk.tell("confirmed", &answer);
+    let Ok(StartAnswer::Started { order, .. }) = answer else {
+        panic!("{answer:?}");
+    };
+    desk.look("the order", 1, &order).await;
+    let answer = desk
+        .platform
+        .confirm_zero(&device, reference, "other", "f2")
+        .await;
+    desk.tell("the same form again", &answer);
+    let answer = desk
+        .platform
+        .confirm_zero(&device, reference, "other", "f3")
+        .await;
+    desk.tell("another form", &answer);
+    let priced = desk.bill(1, 1, COUNTY).await;
+    let answer = desk
+        .platform
+        .confirm_zero(&device, &priced.bill_ref, "self", "f4")
+        .await;
+    desk.tell("a bill that has a price", &answer);
+    let answer = desk
+        .platform
+        .confirm_zero(&device, "strange", "self", "f5")
+        .await;
+    desk.tell("no bill", &answer);
+    desk.is("nothing");
+}
+
+#[tokio::test]
+async fn scenes_of_orders_that_end_without_money() {
+    let mut desk = Desk::new("unpaid", Budgets::default()).await;
+    desk.roster(1, (1..=7).map(|number| row(number, COUNTY)).collect())
+        .await;
+    desk.wechat.answers().create = Some(CreateOutcome::Refused {
+        code: "NOAUTH".to_owned(),
+        message: "no".to_owned(),
+    });
+    let token = desk.started(1, 1, Method::WechatNative).await;
+    desk.look("refused", 1, &token).await;
+    desk.wechat.answers().create = Some(CreateOutcome::Unknown {
+        why: "timeout".to_owned(),
+    });
+    let token = desk.started(2, 2, Method::WechatH5).await;
+    desk.look("no answer", 2, &token).await;
+    desk.wechat.answers().create = None;
+    let token = desk.started(3, 3, Method::WechatJsapi).await;
+    desk.wechat.answers().query = QueryOutcome::NotPaid(Some(PayFailure::BalanceTooLow));
+    desk.turn(SECOND_MS);
+    desk.refresh("the wallet holds too little", 3, &token).await;
+    desk.wechat.answers().query = QueryOutcome::NotPaid(Some(PayFailure::Other));
+    desk.turn(2 * SECOND_MS);
+    desk.refresh("the wallet refused", 3, &token).await;
+    desk.wechat.answers().query = QueryOutcome::Unknown { why: String::new() };
+    desk.turn(2 * SECOND_MS);
+    desk.refresh("nobody knows", 3, &token).await;
+    let cancelled = desk.platform.cancel(&visitor(4), &token).await;
+    desk.tell("a stranger would cancel", &cancelled);
+    let cancelled = desk.platform.cancel(&visitor(3), &token).await;
+    desk.tell("the payer cancels", &cancelled);
+    let none = desk.platform.cancel(&visitor(3), "strange").await;
+    desk.tell("no order", &none);
+    let token = desk.started(5, 5, Method::WechatH5).await;
+    desk.wechat.answers().close = jiaoyi_domain::channel::CloseOutcome::Unknown {
+        why: "timeout".to_owned(),
+    };
+    let cancelled = desk.platform.cancel(&visitor(5), &token).await;
+    desk.tell("given up, the close is not answered", &cancelled);
+    desk.wechat.answers().query = QueryOutcome::NotPaid(None);
+    let token = desk.started(6, 6, Method::WechatNative).await;
+    desk.turn(15 * MINUTE_MS);
+    desk.look("its time is over", 6, &token).await;
+    desk.wechat.answers().close = jiaoyi_domain::channel::CloseOutcome::Closed;
+    desk.work("it is asked and closed").await;
+    desk.turn(SECOND_MS);
+    desk.work("what is left").await;
+    desk.look("expired", 6, &token).await;
+    let records = desk.platform.records(&visitor(6)).await;
+    desk.tell("receipts", &records);
+    desk.turn(10 * MINUTE_MS);
+    desk.work("evidence of death").await;
+    desk.turn(DAY_MS + 35 * MINUTE_MS);
+    desk.work("the end of the watch").await;
+    desk.is("unpaid");
+}
+
+#[tokio::test]
+async fn scenes_of_changing_ones_mind() {
+    let mut desk = Desk::new("switch", Budgets::default()).await;
+    desk.roster(1, vec![row(1, COUNTY), row(2, COUNTY)]).await;
+    let bill = desk.bill(1, 1, COUNTY).await;
+    let request = start(&bill, Method::WechatNative, "form");
+    let first = desk.platform.start(&visitor(1), request.clone()).await;
+    desk.tell("a form", &first);
+    let again = desk.platform.start(&visitor(1), request.clone()).await;
+    desk.tell("sent twice", &again);
+    let Ok(StartAnswer::Started { order, .. }) = first else {
+        panic!("{first:?}");
+    };
+    let mut other = request.clone();
+    other.method = Method::AlipayWap;
+    desk.turn(SECOND_MS);
+    let changed = desk.platform.start(&visitor(1), other).await;
+    desk.tell("with another method", &changed);
+    desk.turn(SECOND_MS);
+    let back = desk.platform.start(&visitor(1), request).await;
+    desk.tell("and the first again", &back);
+    desk.turn(SECOND_MS);
+    let (payer, method) = (visitor(1), Method::AlipayPrecreate);
+    let switched = desk
+        .platform
+        .switch(&payer, &order, method, None, "s1")
+        .await;
+    desk.tell("switched on the order's page", &switched);
+    desk.look("the order", 1, &order).await;
+    let theirs = desk
+        .platform
+        .switch(&visitor(2), &order, method, None, "s2")
+        .await;
+    desk.tell("a stranger may not", &theirs);
+    let none = desk
+        .platform
+        .switch(&payer, "strange", method, None, "s3")
+        .await;
+    desk.tell("no order", &none);
+    desk.turn(SECOND_MS);
+    let bill = desk.bill(2, 1, COUNTY).await;
+    let mut second = start(&bill, Method::AlipayPage, "second");
+    let locked = desk.platform.start(&visitor(2), second.clone()).await;
+    desk.tell("somebody else meets the lock", &locked);
+    desk.turn(3 * MINUTE_MS);
+    let bill = desk.bill(2, 1, COUNTY).await;
+    second.bill_ref = bill.bill_ref;
+    second.displace = true;
+    second.form_key = "third".to_owned();
+    let displaced = desk.platform.start(&visitor(2), second).await;
+    desk.tell("and displaces it", &displaced);
+    desk.look("the first payer's page", 1, &order).await;
+    desk.turn(SECOND_MS);
+    let refused = desk
+        .platform
+        .switch(&payer, &order, method, None, "s4")
+        .await;
+    desk.tell("the first may not go on", &refused);
+    let seen = desk.seen(0).await;
+    desk.notice(ChannelCode::Alipay, "n1", News::Payment(seen))
+        .await;
+    let refused = desk
+        .platform
+        .switch(&payer, &order, method, None, "s5")
+        .await;
+    desk.tell("it is paid", &refused);
+    desk.is("switch");
+}
+
+#[tokio::test]
+async fn scenes_of_money_that_came_twice() {
+    let mut desk = Desk::new("twice", Budgets::default()).await;
+    desk.roster(1, vec![row(1, COUNTY)]).await;
+    let first = desk.started(1, 1, Method::WechatNative).await;
+    desk.turn(3 * MINUTE_MS);
+    let bill = desk.bill(2, 1, COUNTY).await;
+    let mut second = start(&bill, Method::AlipayWap, "second");
+    second.displace = true;
+    let answer = desk.platform.start(&visitor(2), second).await;
+    desk.tell("a second payer displaces", &answer);
+    let seen = desk.seen(0).await;
+    desk.notice(ChannelCode::Alipay, "n1", News::Payment(seen))
+        .await;
+    let late = desk.seen(1).await;
+    desk.wechat.answers().query = QueryOutcome::Paid(late.clone());
+    desk.notice(ChannelCode::Wechat, "n2", News::Payment(late))
+        .await;
+    desk.look("the first payer's money is surplus", 1, &first)
+        .await;
+    desk.work("a query confirms, a message closes, the refund waits")
+        .await;
+    desk.turn(30 * SECOND_MS);
+    desk.work("it is sent back").await;
+    let refund = desk.order(1, &first).await.refund.unwrap();
+    desk.tell("the refund", &refund);
+    let told = |outcome| News::Refund {
+        refund_no: refund.refund_no.clone(),
+        outcome,
+    };
+    desk.wechat.answers().query_refund = RefundOutcome::NotFound;
+    desk.turn(MINUTE_MS);
+    desk.work("the channel does not know it: sent again").await;
+    let done = told(RefundOutcome::Done {
+        amount: refund.amount,
+        at: desk.platform.now(),
+    });
+    desk.notice(ChannelCode::Wechat, "r1", done).await;
+    desk.look("it has gone back", 1, &first).await;
+    desk.turn(MINUTE_MS);
+    desk.work("the payer is told").await;
+    let ready = desk.platform.ready().await;
+    desk.tell("ready", &ready);
+    desk.is("twice");
+}
+
+#[tokio::test]
+async fn scenes_of_messages_of_channels() {
+    let mut desk = Desk::new("notices", Budgets::default()).await;
+    desk.roster(1, vec![row(1, COUNTY)]).await;
+    let token = desk.started(1, 1, Method::WechatNative).await;
+    let mut differs = desk.seen(0).await;
+    differs.amount = jiaoyi_domain::Fen::new(1);
+    desk.notice(ChannelCode::Wechat, "n1", News::Payment(differs))
+        .await;
+    desk.look("the amount differs", 1, &token).await;
+    let mut strange = desk.seen(0).await;
+    strange.attempt_no = "strange".to_owned();
+    desk.notice(ChannelCode::Wechat, "n2", News::Payment(strange))
+        .await;
+    let outcome = RefundOutcome::Processing;
+    let refund = |refund_no: &str| News::Refund {
+        refund_no: refund_no.to_owned(),
+        outcome: outcome.clone(),
+    };
+    desk.notice(ChannelCode::Wechat, "n3", refund("strange"))
+        .await;
+    desk.notice(ChannelCode::Wechat, "n4", News::Other("closed".to_owned()))
+        .await;
+    let bad = RawNotice {
+        headers: vec![("bad".to_owned(), String::new())],
+        body: vec![0; 5_000],
+    };
+    for _ in 0..70 {
+        let reply = desk
+            .platform
+            .receive_notice(ChannelCode::Wechat, bad.clone())
+            .await;
+        assert_eq!(reply.map(|reply| reply.status), Ok(401));
+    }
+    let cases: Vec<jiaoyi_domain::messages::Case> = desk.platform.store.all().await.unwrap();
+    let mut told: Vec<String> = cases
+        .iter()
+        .map(|case| format!("{:?} {}", case.kind, case.detail))
+        .collect();
+    told.sort();
+    desk.tell("cases", &told);
+    let ready = desk.platform.ready().await;
+    desk.tell("ready", &ready);
+    desk.is("notices");
+}

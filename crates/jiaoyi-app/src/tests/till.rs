@@ -1,0 +1,172 @@
+//! A payment channel that answers what a test has told it to, and remembers what it was asked.
+
+use jiaoyi_channels::{Call, Gateway, NoticeAnswer};
+use jiaoyi_domain::channel::{
+    AttemptTerms, ChannelCode, CloseOutcome, CreateOutcome, Handover, Method, News, Notice,
+    NoticeRefusal, QueryOutcome, RefundOutcome, RefundTerms,
+};
+use jiaoyi_domain::{AttemptNo, Instant, RefundNo};
+use std::sync::{Mutex, MutexGuard};
+
+/// What it will answer.
+pub struct Answers {
+    /// None: the payer can be sent to pay.
+    pub create: Option<CreateOutcome>,
+    pub query: QueryOutcome,
+    pub close: CloseOutcome,
+    pub refund: RefundOutcome,
+    pub query_refund: RefundOutcome,
+    /// What a message of it says.
+    pub news: News,
+}
+
+pub struct Till {
+    code: ChannelCode,
+    answers: Mutex<Answers>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Till {
+    pub fn new(code: ChannelCode) -> Till {
+        let answers = Answers {
+            create: None,
+            query: QueryOutcome::NotPaid(None),
+            close: CloseOutcome::Closed,
+            refund: RefundOutcome::Processing,
+            query_refund: RefundOutcome::Processing,
+            news: News::Other("nothing".to_owned()),
+        };
+        Till {
+            code,
+            answers: Mutex::new(answers),
+            asked: Mutex::default(),
+        }
+    }
+
+    pub fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap()
+    }
+
+    /// What it was asked since the last time.
+    pub fn take_asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
+    fn note<T: Send + 'static>(&self, what: String, nonce: &str, answer: T) -> Call<'_, T> {
+        assert!(nonce.len() == 32 && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        let told = format!("{} is asked to {what}", self.code.code());
+        self.asked.lock().unwrap().push(told);
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+impl Gateway for Till {
+    fn channel(&self) -> ChannelCode {
+        self.code
+    }
+
+    fn merchant(&self) -> &str {
+        "merchant"
+    }
+
+    fn app(&self) -> &str {
+        "app"
+    }
+
+    fn render(&self, terms: &AttemptTerms) -> Vec<u8> {
+        let AttemptTerms {
+            no,
+            amount,
+            description,
+            notify_url,
+            return_url,
+            payer_ip,
+            openid,
+            ..
+        } = terms;
+        format!("{no} {amount} {description} {notify_url} {return_url} {payer_ip} {openid:?}")
+            .into_bytes()
+    }
+
+    fn create<'a>(
+        &'a self,
+        method: Method,
+        no: &'a AttemptNo,
+        rendered: &'a [u8],
+        _: Instant,
+        nonce: String,
+    ) -> Call<'a, CreateOutcome> {
+        let ready = CreateOutcome::Ready(match method {
+            Method::WechatNative | Method::AlipayPrecreate => Handover::Qr(format!("qr {no}")),
+            Method::WechatJsapi => Handover::PrepayId(format!("prepay {no}")),
+            _ => Handover::Redirect(format!("https://{}/{no}", self.code.code())),
+        });
+        let answer = self.answers().create.clone().unwrap_or(ready);
+        let request = String::from_utf8_lossy(rendered);
+        self.note(format!("create {method:?} {request}"), &nonce, answer)
+    }
+
+    fn query<'a>(&'a self, no: &'a AttemptNo, _: Instant, nonce: String) -> Call<'a, QueryOutcome> {
+        let answer = self.answers().query.clone();
+        self.note(format!("query {no}"), &nonce, answer)
+    }
+
+    fn close<'a>(&'a self, no: &'a AttemptNo, _: Instant, nonce: String) -> Call<'a, CloseOutcome> {
+        let answer = self.answers().close.clone();
+        self.note(format!("close {no}"), &nonce, answer)
+    }
+
+    fn render_refund(&self, terms: &RefundTerms) -> Vec<u8> {
+        format!("{} of {} {}", terms.no, terms.attempt_no, terms.amount).into_bytes()
+    }
+
+    fn refund<'a>(
+        &'a self,
+        rendered: &'a [u8],
+        _: Instant,
+        nonce: String,
+    ) -> Call<'a, RefundOutcome> {
+        let answer = self.answers().refund.clone();
+        let request = String::from_utf8_lossy(rendered);
+        self.note(format!("refund {request}"), &nonce, answer)
+    }
+
+    fn query_refund<'a>(
+        &'a self,
+        attempt_no: &'a AttemptNo,
+        refund_no: &'a RefundNo,
+        _: Instant,
+        nonce: String,
+    ) -> Call<'a, RefundOutcome> {
+        let answer = self.answers().query_refund.clone();
+        self.note(
+            format!("query refund {refund_no} of {attempt_no}"),
+            &nonce,
+            answer,
+        )
+    }
+
+    fn read_notice(
+        &self,
+        headers: &[(String, String)],
+        body: &[u8],
+        _: Instant,
+    ) -> Result<Notice, NoticeRefusal> {
+        if headers.iter().any(|(name, _)| name == "bad") {
+            return Err(NoticeRefusal::BadSignature);
+        }
+        Ok(Notice {
+            id: String::from_utf8_lossy(body).into_owned(),
+            news: self.answers().news.clone(),
+            plaintext: body.to_vec(),
+        })
+    }
+
+    fn notice_answer(&self, ok: bool) -> NoticeAnswer {
+        if ok {
+            (200, "text/plain", "success")
+        } else {
+            (401, "text/plain", "fail")
+        }
+    }
+}

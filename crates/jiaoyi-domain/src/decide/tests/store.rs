@@ -1,0 +1,186 @@
+//! The rows of a database, and commands decided on them one at a time.
+
+use crate::audit::Touched;
+use crate::decide::{Answer, Command, Context, Refusal};
+use crate::id::IdSource;
+use crate::record::{Record, TableSpec, Value, encode_values, image_hash};
+use crate::time::Instant;
+use crate::working_set::{Change, Need, TABLES, WorkingSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What one command did to one row: its table, the row before and after; the same when it was only
+/// asserted.
+pub struct Changed {
+    pub spec: &'static TableSpec,
+    pub before: Option<Vec<Value>>,
+    pub after: Vec<Value>,
+}
+
+/// Rows by table and key.
+#[derive(Default)]
+pub struct Store {
+    tables: BTreeMap<u8, BTreeMap<Vec<Value>, Vec<Value>>>,
+    commands: u32,
+}
+
+impl Store {
+    /// Decides a command at `at` and keeps what it changed, in write order.
+    pub fn decide(
+        &mut self,
+        command: &dyn Command,
+        at: Instant,
+    ) -> (Result<Answer, Refusal>, Vec<Changed>) {
+        let mut ws = WorkingSet::default();
+        loop {
+            let missing = ws.missing(command.needs(&ws));
+            if missing.is_empty() {
+                break;
+            }
+            for need in missing {
+                let rows = self.load(&need);
+                ws.absorb(&need, rows).expect("the rows read");
+            }
+        }
+        self.commands += 1;
+        let mut ctx = Context {
+            at,
+            ids: IdSource::new([3; 32], self.commands),
+            book_day: at.date(),
+            issuer: Arc::from("issuer"),
+        };
+        let answer = command.decide(&mut ws, &mut ctx);
+        if answer.is_err() {
+            ws.discard();
+        }
+        let touched = ws.accept();
+        let changes = ws.changes().into_iter();
+        let changed = changes.flat_map(|(spec, list)| {
+            let mut rows: Vec<Changed> = Vec::new();
+            for change in list {
+                rows.push(self.apply(spec, change));
+            }
+            rows
+        });
+        let changed: Vec<Changed> = changed.collect();
+        remembered(&changed, touched.into_iter().map(|(_, row)| row).collect());
+        (answer, changed)
+    }
+
+    fn apply(&mut self, spec: &'static TableSpec, change: Change) -> Changed {
+        let rows = self.tables.entry(spec.number).or_default();
+        let version = |row: &[Value]| spec.place("version").map(|place| row[place].clone());
+        let known = |expected: u32, row: Option<&Vec<Value>>| {
+            let row = row.expect("the row is there").clone();
+            assert_eq!(version(&row), Some(Value::Int(i64::from(expected))));
+            row
+        };
+        match change {
+            Change::Insert { values } => {
+                let before = rows.insert(values[..spec.key_len].to_vec(), values.clone());
+                assert_eq!(before, None, "{} is there already", spec.name);
+                Changed {
+                    spec,
+                    before: None,
+                    after: values,
+                }
+            }
+            Change::Update {
+                key,
+                values,
+                expected,
+            } => {
+                let before = known(expected, rows.get(&key));
+                rows.insert(key, values.clone());
+                Changed {
+                    spec,
+                    before: Some(before),
+                    after: values,
+                }
+            }
+            Change::Assert { key, expected } => {
+                let row = known(expected, rows.get(&key));
+                Changed {
+                    spec,
+                    before: Some(row.clone()),
+                    after: row,
+                }
+            }
+        }
+    }
+
+    /// The rows that a need names.
+    fn load(&self, need: &Need) -> Vec<Vec<Value>> {
+        let Some(rows) = self.tables.get(&need.table()) else {
+            return Vec::new();
+        };
+        match need {
+            Need::Key { key, .. } => rows.get(key).cloned().into_iter().collect(),
+            Need::Range {
+                table,
+                range,
+                given,
+            } => {
+                let spec = TABLES.iter().find(|spec| spec.number == *table);
+                let spec = spec.expect("a known table");
+                let declared = spec.ranges.iter().find(|(name, _)| name == range);
+                let (_, columns) = declared.expect("a declared range");
+                let places = columns.iter().filter_map(|column| spec.place(column));
+                let wanted: Vec<(usize, &Value)> = places.zip(given).collect();
+                let fits = |row: &&Vec<Value>| wanted.iter().all(|(at, value)| row[*at] == **value);
+                rows.values().filter(fits).cloned().collect()
+            }
+        }
+    }
+
+    /// Every row of a type, in key order.
+    pub fn all<R: Record>(&self) -> Vec<R> {
+        let rows = self.tables.get(&R::SPEC.number).into_iter();
+        let rows = rows.flat_map(BTreeMap::values).cloned();
+        rows.map(|values| R::from_values(values).expect("the row reads"))
+            .collect()
+    }
+
+    /// Sets a row beside every rule: what only another program could have written.
+    pub fn set<R: Record>(&mut self, row: &R) {
+        let rows = self.tables.entry(R::SPEC.number).or_default();
+        rows.insert(R::key_values(&row.key()), row.values());
+    }
+
+    /// Takes a row away beside every rule.
+    pub fn forget<R: Record>(&mut self, key: &R::Key) {
+        let rows = self.tables.entry(R::SPEC.number).or_default();
+        rows.remove(&R::key_values(key)).expect("the row is there");
+    }
+}
+
+/// The audit chain remembers exactly the rows that were written, as they were written.
+fn remembered(changed: &[Changed], mut touched: Vec<Touched>) {
+    let written = changed
+        .iter()
+        .filter(|row| row.before.as_ref() != Some(&row.after));
+    for row in written {
+        let mut key = Vec::new();
+        encode_values(&row.after[..row.spec.key_len], &mut key);
+        let of = |known: &Touched| known.table == row.spec.number && known.key == key;
+        let known = touched.swap_remove(touched.iter().position(of).expect("an image"));
+        assert_eq!(
+            known.hash,
+            image_hash(row.spec, &row.after),
+            "{}",
+            row.spec.name
+        );
+        let version = row
+            .spec
+            .place("version")
+            .map(|place| row.after[place].clone());
+        let counted = version.unwrap_or(Value::Int(1));
+        assert_eq!(
+            counted,
+            Value::Int(i64::from(known.version)),
+            "{}",
+            row.spec.name
+        );
+    }
+    assert_eq!(touched, []);
+}
