@@ -417,16 +417,12 @@ mod tests {
             );
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn every_method_is_known_by_its_code() {
         use Method as M;
         let (wechat, alipay) = (ChannelCode::Wechat, ChannelCode::Alipay);
+        let unionpay = ChannelCode::Unionpay;
         let table = [
             (M::WechatNative, "wechat_native", wechat, Close::Hard, true),
             (M::WechatH5, "wechat_h5", wechat, Close::Hard, true),
@@ -440,6 +436,15 @@ mod tests {
                 Close::Soft,
                 true,
             ),
+            (M::UnionpayWap, "unionpay_wap", unionpay, Close::None, false),
+            (
+                M::UnionpayPage,
+                "unionpay_page",
+                unionpay,
+                Close::None,
+                false,
+            ),
+            (M::UnionpayApp, "unionpay_app", unionpay, Close::None, true),
         ];
         assert_eq!(table.map(|row| row.0), Method::ALL);
         for (method, code, channel, close, placed_by_call) in table {
@@ -448,23 +453,14 @@ mod tests {
             assert_eq!((method.channel(), method.close()), (channel, close));
             assert_eq!(method.placed_by_call(), placed_by_call, "{code}");
         }
-        for (channel, code) in [(wechat, "wechat"), (alipay, "alipay")] {
+        let named = ["wechat", "alipay", "unionpay"];
+        for (channel, code) in ChannelCode::ALL.into_iter().zip(named) {
             assert_eq!(channel.code(), code);
             assert_eq!(ChannelCode::from_code(code), Some(channel));
         }
         assert_eq!(
             (Method::from_code("cash"), ChannelCode::from_code("cash")),
             (None, None)
-        );
-    }
-
-    #[test]
-    fn a_channel_closes_its_day_at_midnight_in_beijing() {
-        let midnight = Instant::start_of(Date::constant(2026, 11, 22));
-        assert_eq!(channel_day(midnight), Date::constant(2026, 11, 22));
-        assert_eq!(
-            channel_day(midnight.plus_ms(-1)),
-            Date::constant(2026, 11, 21)
         );
     }
 }

@@ -35,6 +35,7 @@ pub struct Desk {
     pub platform: Platform,
     pub wechat: Arc<Till>,
     pub alipay: Arc<Till>,
+    pub unionpay: Arc<Till>,
     clock: Arc<AtomicI64>,
     text: String,
     names: BTreeMap<String, String>,
@@ -77,8 +78,8 @@ impl Desk {
         let clock = Arc::new(AtomicI64::new(START.0));
         let turned = Arc::clone(&clock);
         let random = Mutex::new(counted(7));
-        let [wechat, alipay] = ChannelCode::ALL.map(|code| Arc::new(Till::new(code)));
-        let tills = [&wechat, &alipay].map(|till| Arc::clone(till) as Arc<dyn Gateway>);
+        let [wechat, alipay, unionpay] = ChannelCode::ALL.map(|code| Arc::new(Till::new(code)));
+        let tills = [&wechat, &alipay, &unionpay].map(|till| Arc::clone(till) as Arc<dyn Gateway>);
         let config = PlatformConfig {
             public_url: "https://pay.example.gov.cn".to_owned(),
             issuer: "issuer".into(),
@@ -101,6 +102,7 @@ impl Desk {
             platform: platform.await.unwrap(),
             wechat,
             alipay,
+            unionpay,
             clock,
             text: String::new(),
             names: BTreeMap::new(),
@@ -150,7 +152,8 @@ impl Desk {
     pub fn tell(&mut self, what: &str, answer: &(impl Debug + ?Sized)) {
         let ms = self.platform.now().since_ms(START);
         let _ = writeln!(self.text, "+{} s {what}", ms / 1000);
-        let asked = [self.wechat.take_asked(), self.alipay.take_asked()].concat();
+        let tills = [&self.wechat, &self.alipay, &self.unionpay];
+        let asked = tills.map(|till| till.take_asked()).concat();
         let mut lines: Vec<String> = asked.iter().map(|line| self.named(line)).collect();
         // Of calls for the same moment the order follows drawn numbers.
         lines.sort();

@@ -63,6 +63,7 @@ impl Desk {
         let till = match channel {
             ChannelCode::Wechat => &self.wechat,
             ChannelCode::Alipay => &self.alipay,
+            ChannelCode::Unionpay => &self.unionpay,
         };
         till.answers().news = news;
         let raw = RawNotice {

@@ -106,12 +106,24 @@ impl Gateway for Till {
         self.note(format!("create {method:?} {request}"), &nonce, answer)
     }
 
-    fn query<'a>(&'a self, no: &'a AttemptNo, _: Instant, nonce: String) -> Call<'a, QueryOutcome> {
+    fn query<'a>(
+        &'a self,
+        no: &'a AttemptNo,
+        _: &'a [u8],
+        _: Instant,
+        nonce: String,
+    ) -> Call<'a, QueryOutcome> {
         let answer = self.answers().query.clone();
         self.note(format!("query {no}"), &nonce, answer)
     }
 
-    fn close<'a>(&'a self, no: &'a AttemptNo, _: Instant, nonce: String) -> Call<'a, CloseOutcome> {
+    fn close<'a>(
+        &'a self,
+        no: &'a AttemptNo,
+        _: &'a [u8],
+        _: Instant,
+        nonce: String,
+    ) -> Call<'a, CloseOutcome> {
         let answer = self.answers().close.clone();
         self.note(format!("close {no}"), &nonce, answer)
     }
@@ -135,6 +147,7 @@ impl Gateway for Till {
         &'a self,
         attempt_no: &'a AttemptNo,
         refund_no: &'a RefundNo,
+        _: &'a [u8],
         _: Instant,
         nonce: String,
     ) -> Call<'a, RefundOutcome> {

@@ -36,6 +36,7 @@ impl Renderer for Telling {
             method,
             amount,
             description,
+            started_at,
             expires_at,
             notify_url,
             return_url,
@@ -43,7 +44,7 @@ impl Renderer for Telling {
             openid,
         } = terms;
         format!(
-            "pay {no} {method:?} {amount} {description} until {expires_at} {notify_url} {return_url} \
+            "pay {no} {method:?} {amount} {description} from {started_at} until {expires_at} {notify_url} {return_url} \
              {payer_ip} {openid:?} nonce={nonce}"
         )
         .into_bytes()
@@ -52,13 +53,20 @@ impl Renderer for Telling {
         let RefundTerms {
             no,
             attempt_no,
+            txn_id,
+            paid_at,
+            asked_at,
+            retried,
             amount,
             total,
             reason,
             notify_url,
         } = terms;
-        format!("refund {no} of {attempt_no} {amount} of {total} {reason} {notify_url}")
-            .into_bytes()
+        format!(
+            "refund {no} of {attempt_no} {txn_id} paid {paid_at} asked {asked_at} again={retried} \
+             {amount} of {total} {reason} {notify_url}"
+        )
+        .into_bytes()
     }
 }
 
