@@ -23,8 +23,11 @@ fn all_points() -> BTreeSet<String> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut points = BTreeSet::new();
     let decide = crates.join("jiaoyi-domain/src/decide");
-    for file in std::fs::read_dir(decide).expect("the commands") {
-        let text = std::fs::read_to_string(file.expect("a file").path()).expect("a text");
+    let files = std::fs::read_dir(decide).expect("the commands");
+    let paths = files.map(|file| file.expect("a file").path());
+    // Beside the files of the commands lies the folder of their tests.
+    for path in paths.filter(|path| path.is_file()) {
+        let text = std::fs::read_to_string(path).expect("a text");
         for rest in text.split("fn kind(&self) -> &'static str {").skip(1) {
             let kind = rest.split('"').nth(1).expect("a kind is a text");
             points.insert(format!("command {kind}"));
