@@ -23,7 +23,7 @@ WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite_%'
     AND NOT (t.wr AND i.origin = 'pk')
 
 -- name: index_columns
-SELECT name, key
+SELECT name, key, NOT key OR (cid >= 0 AND NOT "desc" AND coll = 'BINARY')
 FROM pragma_index_xinfo(?1)
 ORDER BY seqno
 

@@ -154,7 +154,7 @@ impl Memory {
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let copy = Memory::from_image(&self.image()?)?.connection;
         let connection = copy.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Snapshot::of_connection(connection, 0))
+        Ok(Snapshot::of_connection(connection))
     }
 }
 

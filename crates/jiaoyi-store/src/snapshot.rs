@@ -42,7 +42,7 @@ pub enum Integrity {
 }
 
 impl Integrity {
-    /// Waits for what is found: at most some hundred lines, none for a sound file.
+    /// Waits for what is found: at most a hundred lines a table, none for a sound file.
     ///
     /// # Errors
     ///
@@ -122,10 +122,10 @@ impl Snapshot {
     }
 
     /// What a connection sees, when nothing changes it any more.
-    pub(crate) fn of_connection(connection: Connection, bytes: u64) -> Snapshot {
+    pub(crate) fn of_connection(connection: Connection) -> Snapshot {
         let view = View::Sqlite {
             connection,
-            bytes,
+            bytes: 0,
             path: None,
         };
         Snapshot { view }
