@@ -149,8 +149,7 @@ impl Platform {
     /// The same attempt under another number; see [`Bug::RetryWithNewNumber`].
     fn renumbered(&self, attempt: &Attempt) -> Attempt {
         let no = AttemptNo::draw(attempt.bucket, &mut IdSource::new(self.random(), 0));
-        let request = self.keyring.open(&attempt.request_sealed, place::REQUEST);
-        let text = String::from_utf8_lossy(&request.unwrap_or_default())
+        let text = String::from_utf8_lossy(&self.request_of(attempt))
             .replace(attempt.attempt_no.as_str(), no.as_str());
         let request_sealed = self
             .keyring

@@ -36,12 +36,11 @@ use reqwest::{Method as Verb, Url};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-
 use trust::{Trust, TrustFault};
 
 /// The largest answer that carries a daily file, and how long it may take.
 const FILE_LIMITS: (usize, Duration) = (128 * 1024 * 1024, Duration::from_secs(300));
-/// `respCode` when there is no file for the day (yet).
+/// `respCode` when there is no file for the day (yet) [M].
 const NO_FILE: &str = "98";
 
 /// UnionPay ACP 5.1.0 for one merchant.

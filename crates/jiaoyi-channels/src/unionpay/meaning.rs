@@ -12,6 +12,9 @@ use jiaoyi_domain::time::Instant;
 pub(super) type Answer = Result<Fields, String>;
 
 /// What a response code says.
+///
+/// 00, 03 to 05, 11 and 34 are told in public text (PROTOCOLS 4). What A6 and the other codes mean is
+/// remembered, not read anywhere [M]: to be checked with UnionPay's own list before production.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Said {
     /// 00, and A6: a success with a defect.

@@ -95,8 +95,8 @@ fn scenes_of_a_second_success() {
     scene.is("second_success");
 }
 
-#[test]
-fn scenes_of_a_channel_that_will_not_pay_out() {
+/// A refund of a second payment that was sent to its channel.
+fn on_its_way() -> (Scene, Refund) {
     let (mut scene, first) = paid_twice();
     scene.quietly(|scene| {
         let paid = by_query(scene, &first);
@@ -105,6 +105,12 @@ fn scenes_of_a_channel_that_will_not_pay_out() {
         scene.run("sent", &approve(&refund.refund_no)).unwrap();
     });
     let refund = only_refund(&scene);
+    (scene, refund)
+}
+
+#[test]
+fn scenes_of_a_channel_that_will_not_pay_out() {
+    let (mut scene, refund) = on_its_way();
     for (what, outcome) in [
         ("no answer", RefundOutcome::Unknown { why: String::new() }),
         ("not known", RefundOutcome::NotFound),
@@ -149,14 +155,7 @@ fn scenes_of_a_channel_that_will_not_pay_out() {
 
 #[test]
 fn scenes_of_an_account_that_takes_nothing() {
-    let (mut scene, first) = paid_twice();
-    scene.quietly(|scene| {
-        let paid = by_query(scene, &first);
-        scene.run("paid", &paid).unwrap();
-        let refund = only_refund(scene);
-        scene.run("sent", &approve(&refund.refund_no)).unwrap();
-    });
-    let refund = only_refund(&scene);
+    let (mut scene, refund) = on_its_way();
     let abnormal = RefundOutcome::Abnormal {
         code: "USER_ACCOUNT_ABNORMAL".to_owned(),
     };
