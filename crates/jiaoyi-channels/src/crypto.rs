@@ -191,3 +191,26 @@ impl Opener {
         Some(text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testdata::file;
+    use std::task::{Context, Waker};
+    use std::time::Duration;
+
+    /// Those who asked before may be woken much later: the threads go on without them.
+    #[tokio::test]
+    async fn a_signature_waits_for_nobody_to_be_woken() {
+        let threads = SigningThreads::start(1).unwrap();
+        let signer = Signer::parse(&file("channel_key.pem"), threads).unwrap();
+        let mut asked: Vec<_> = (0..8).map(|n| Box::pin(signer.sign(vec![n]))).collect();
+        let mut nobody = Context::from_waker(Waker::noop());
+        for one in &mut asked {
+            let _ = one.as_mut().poll(&mut nobody);
+        }
+        let last = asked.pop().unwrap();
+        let signed = tokio::time::timeout(Duration::from_secs(30), last).await;
+        assert!(signed.unwrap().is_some());
+    }
+}

@@ -1,8 +1,10 @@
 //! Limits, headers, and everything that is refused.
 
 use super::{Body, Client, PHONE, Verb, fake, site, site_with};
-use axum::http::StatusCode;
+use axum::http::{Request, StatusCode};
 use jiaoyi_app::admission::Bounds;
+use std::time::Duration;
+use tower::ServiceExt;
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
@@ -482,4 +484,40 @@ async fn questions_are_turned_away_with_a_kind_page_while_payers_go_on() {
     let told = client.post("/notify/wechat", &[]).await;
     assert_eq!(told.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(told.header("retry-after"), "5", "the channel tells again");
+}
+
+/// Who pressed has a turn, or waits at the door; while some wait nobody else is let in. A turn that
+/// only waits for a channel is given up after a while.
+#[tokio::test]
+async fn payers_who_pressed_are_served_in_turn() {
+    let mut client = Client::new(PHONE);
+    client.site = site_with(
+        false,
+        Bounds {
+            crowd: 2,
+            ..Bounds::default()
+        },
+    );
+    assert_eq!(client.get("/").await.status, StatusCode::OK);
+    // More than there are turns; on a machine that stands still the first turns may be over when the
+    // last begin, so there are some more to come.
+    let (mut presses, mut turned_away) = (0, false);
+    while presses < 3_600 && !turned_away {
+        for _ in 0..20 {
+            let press = Request::post("/o/hang/cancel").body(Body::empty()).unwrap();
+            tokio::spawn(client.site.clone().oneshot(press));
+            presses += 1;
+        }
+        tokio::task::yield_now().await;
+        turned_away = client.get("/").await.status == StatusCode::SERVICE_UNAVAILABLE;
+    }
+    assert!(turned_away, "nobody waited for a turn");
+    assert!(presses > 512, "{presses} are no more than there are turns");
+    let served = async {
+        while client.get("/").await.status != StatusCode::OK {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(30), served).await;
+    assert!(in_time.is_ok(), "a channel that hangs keeps everybody out");
 }
