@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::faults::Faults;
+use crate::front::Later;
+use crate::front::books::FrontBooks;
 use crate::sms::SmsMessage;
 use crate::times::{SECOND_MS, compact_day, ms_of_day};
 
@@ -180,6 +182,7 @@ pub(crate) enum Event {
     Deliver(u64),
     EndRefund(Key, String),
     PayLate(Key),
+    Front(Later),
 }
 
 /// A page a payer has open.
@@ -206,6 +209,8 @@ pub(crate) struct Books {
     pub(crate) notices: BTreeMap<u64, Notice>,
     pub(crate) agenda: BTreeSet<(i64, Event)>,
     pub(crate) faults: Faults,
+    /// What the institutions know that call the platform.
+    pub(crate) fronts: FrontBooks,
     pub(crate) sms: Vec<SmsMessage>,
     /// OAuth codes: code → (openid, made at, used).
     pub(crate) codes: BTreeMap<String, (String, i64, bool)>,

@@ -28,12 +28,18 @@
 //!
 //! [sms]                                             # may be left out: then /sms/send answers 404
 //! key = "shared secret"
+//!
+//! [front]                                           # may be left out: then front ends hear nothing
+//! platform_url = "http://127.0.0.1:8080"            # whose biller API they call
+//! [front.keys]                                      # by channel code; RSA or SM2
+//! A7 = "front_a7_key.pem"
 //! ```
 //!
 //! File names are relative to the configuration. An unknown key is an error that lists the known
 //! ones. WeChat needs at least one of `platform_cert` and `public_key_id`; both modes sign with
 //! `platform_key`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -41,6 +47,9 @@ use serde::Deserialize;
 use crate::certificate::{Certificate, alipay_root_sn};
 use crate::crypto::{SigningKey, VerifyingKey, pem_blocks};
 use crate::error::SandboxError;
+use crate::front::catalog::{INSTITUTIONS, Institution};
+use crate::front::client::Link;
+use crate::front::sign::Signer;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +58,7 @@ struct File {
     alipay: AlipayFile,
     unionpay: Option<UnionpayFile>,
     sms: Option<SmsFile>,
+    front: Option<FrontFile>,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +101,13 @@ struct SmsFile {
     key: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FrontFile {
+    platform_url: String,
+    keys: BTreeMap<String, PathBuf>,
+}
+
 /// The parsed and checked `sandbox.toml`; see the module's header for its keys.
 #[derive(Debug)]
 pub struct SandboxConfig {
@@ -98,6 +115,7 @@ pub struct SandboxConfig {
     pub(crate) alipay: AlipayIdentity,
     pub(crate) unionpay: Option<UnionpayIdentity>,
     pub(crate) sms_key: Option<String>,
+    pub(crate) front: Option<Link>,
 }
 
 #[derive(Debug)]
@@ -169,8 +187,35 @@ impl SandboxConfig {
                 .map(|own| load_unionpay(folder, own))
                 .transpose()?,
             sms_key,
+            front: file.front.map(|own| load_front(folder, own)).transpose()?,
         })
     }
+
+    /// Lets the front ends call the biller API at `platform_url`, whatever the file says.
+    pub fn point_fronts_at(&mut self, platform_url: &str) {
+        if let Some(link) = &mut self.front {
+            link.platform_url = platform_url.trim_end_matches('/').to_owned();
+        }
+    }
+}
+
+fn load_front(folder: &Path, file: FrontFile) -> Result<Link, SandboxError> {
+    let mut signers = BTreeMap::new();
+    for (code, name) in file.keys {
+        if Institution::by_code(&code).is_none() {
+            let known: Vec<&str> = INSTITUTIONS.iter().map(|own| own.code).collect();
+            let message = format!("{code} is none of {}", known.join(", "));
+            return Err(setting("front.keys", &message));
+        }
+        let key = Signer::from_pem(&read(&folder.join(&name))?)
+            .ok_or_else(|| setting("front.keys", "holds no RSA or SM2 private key"))?;
+        signers.insert(code, key);
+    }
+    Ok(Link {
+        platform_url: file.platform_url.trim_end_matches('/').to_owned(),
+        signers,
+        known: Default::default(),
+    })
 }
 
 fn load_wechat(folder: &Path, file: WechatFile) -> Result<WechatIdentity, SandboxError> {

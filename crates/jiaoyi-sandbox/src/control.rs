@@ -19,7 +19,8 @@ use crate::payer::{self, Played};
 use crate::server::Sandbox;
 use crate::times::SECOND_MS;
 
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Box<Response>> {
+/// Reads the body of a control request.
+pub(crate) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Box<Response>> {
     serde_json::from_slice(body).map_err(|error| {
         Box::new(json_error(
             StatusCode::BAD_REQUEST,
@@ -224,6 +225,7 @@ pub(crate) async fn index(State(sandbox): State<Arc<Sandbox>>) -> Response {
     let count = sandbox.books().trades.len();
     let main = html! {
         p { "扮演微信支付、支付宝、银联和短信平台，供演示和测试。 " span.small lang="en" { "Plays WeChat Pay, Alipay, UnionPay and an SMS gateway for demos and tests." } }
+        a.btn.main href="/front" { "模拟的缴费入口" small lang="en" { "Front ends: city services, banks, machines, counters" } }
         a.btn href="/_wallet/scan" { "扫一扫" small lang="en" { "Scan a payment code" } }
         a.btn href="/_sandbox/sms" { "看短信" small lang="en" { "Text messages" } }
         a.btn href="/_sandbox/books" { "看账本（" (count) " 笔）" small lang="en" { "Books as JSON" } }

@@ -16,6 +16,8 @@
 //! | `unionpay_merchant_key.pem`, `unionpay_merchant_cert.pem` | merchant, sandbox | the merchant's signing key (PKCS#8) and certificate |
 //! | `unionpay_key.pem`, `unionpay_cert.pem` | sandbox | what UnionPay signs with, and the certificate that goes out with every message |
 //! | `unionpay_middle_cert.pem`, `unionpay_root_cert.pem` | merchant | who signed that certificate |
+//! | `front_a1_key.pem`, … | sandbox | what each institution of the front ends signs with, RSA or SM2 (PKCS#8) |
+//! | `front_a1_public.pem`, … | platform | the public half, for `jiaoyi institution key add` |
 //!
 //! `channels.toml`, the merchant's side; file names relative to it, every address that of the
 //! sandbox, so that nothing reaches the real channels by mistake:
@@ -67,12 +69,16 @@ use rcgen::{
 
 use crate::crypto::random_hex;
 use crate::error::SandboxError;
+use crate::front::catalog::{INSTITUTIONS, Institution};
+use crate::front::sign;
 use crate::times::day;
 
 const MCHID: &str = "1900000001";
 const APP_ID: &str = "2026000000000001";
 const SELLER_ID: &str = "2088000000000001";
 const MER_ID: &str = "777290058110048";
+/// Where `jiaoyi serve` listens unless it is told otherwise.
+const PLATFORM_URL: &str = "http://127.0.0.1:8080";
 /// The name of UnionPay's certificate, by whose third part a merchant knows it.
 const UNIONPAY_NAME: &str = "041@8310000000083040@中国银联股份有限公司@00016493";
 
@@ -110,6 +116,7 @@ pub fn write_demo_identities(
     let wechat = maker.wechat()?;
     maker.alipay()?;
     maker.unionpay()?;
+    maker.fronts()?;
     let sms_key = random_hex(32);
     let sandbox_toml = maker.write("sandbox.toml", &sandbox_text(&wechat, &sms_key))?;
     let base_url = base_url.trim_end_matches('/');
@@ -135,6 +142,10 @@ fn sandbox_text(wechat: &WechatNames, sms_key: &str) -> String {
         merchant_serial,
         public_key_id,
     } = wechat;
+    let fronts: String = INSTITUTIONS
+        .iter()
+        .map(|own| format!("{} = \"{}\"\n", own.code, front_file(own, "key")))
+        .collect();
     format!(
         r#"# The sandbox's side of the demo's payment channels. Made by the demo; not real.
 [wechat]
@@ -164,8 +175,17 @@ unionpay_cert = "unionpay_cert.pem"
 
 [sms]
 key = "{sms_key}"
-"#
+
+[front]
+platform_url = "{PLATFORM_URL}"
+
+[front.keys]
+{fronts}"#
     )
+}
+
+fn front_file(own: &Institution, half: &str) -> String {
+    format!("front_{}_{half}.pem", own.code.to_ascii_lowercase())
 }
 
 fn channels_text(wechat: &WechatNames, sms_key: &str, base_url: &str) -> String {
@@ -314,6 +334,24 @@ impl Maker<'_> {
         let own = rsa_key("the demo's UnionPay key")?;
         self.leaf("unionpay_cert.pem", UNIONPAY_NAME, &own, &issuer)?;
         self.write("unionpay_key.pem", &own.serialize_pem())?;
+        Ok(())
+    }
+
+    /// A key for each institution of the front ends.
+    fn fronts(&self) -> Result<(), SandboxError> {
+        for own in INSTITUTIONS {
+            let (private, public) = if own.sm2 {
+                sign::make_sm2().ok_or_else(|| SandboxError::Identity {
+                    what: "an institution's SM2 key",
+                    message: "the system has no random source".to_owned(),
+                })?
+            } else {
+                let key = rsa_key("an institution's key")?;
+                (key.serialize_pem(), key.public_key_pem())
+            };
+            self.write(&front_file(own, "key"), &private)?;
+            self.write(&front_file(own, "public"), &public)?;
+        }
         Ok(())
     }
 

@@ -7,6 +7,10 @@
 //! merchant's adapters: what both agree on is then more than one program's opinion of itself.
 //! Everything is simulated; no money moves.
 //!
+//! It also plays those who call the platform: city services, mini programs, banks, machines,
+//! counters, service stations and the hotline, each with pages, an institution's keys and books of
+//! its own. They are listed at `/front` and described in [`front`].
+//!
 //! # Wallet page
 //!
 //! `/_wallet/{token}` shows merchant, text and amount, and posts a form to `/_wallet/{token}/act`
@@ -66,6 +70,7 @@ mod delivery;
 mod error;
 pub mod faults;
 pub mod forge;
+mod front;
 mod identities;
 mod money;
 mod page;

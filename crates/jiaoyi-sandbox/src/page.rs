@@ -18,32 +18,44 @@ const POLICY: &str =
 
 /// A whole page. `title` is Chinese, `english` its small companion.
 pub(crate) fn page(status: StatusCode, title: &str, english: &str, main: &Markup) -> Response {
+    let body = html! {
+        header.banner {
+            strong { "演示环境：不是真的缴费" }
+            " "
+            span lang="en" { "Sandbox: everything is simulated, no money moves." }
+        }
+        main {
+            h1 { (title) " " small lang="en" { (english) } }
+            (main)
+        }
+        footer {
+            p {
+                "这一页扮演微信支付、支付宝和银联，一切都是模拟的。 "
+                span lang="en" { "This page plays WeChat Pay, Alipay and UnionPay. Nothing here is real." }
+            }
+        }
+    };
+    document(status, title, "", "/_wallet/style.css", &body)
+}
+
+/// The HTML around a body; `class` is that of the root element, `style` where its style sheet is.
+pub(crate) fn document(
+    status: StatusCode,
+    title: &str,
+    class: &str,
+    style: &str,
+    body: &Markup,
+) -> Response {
     let markup = html! {
         (DOCTYPE)
-        html lang="zh-CN" {
+        html lang="zh-CN" class=[Some(class).filter(|class| !class.is_empty())] {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " · 支付沙箱" }
-                link rel="stylesheet" href="/_wallet/style.css";
+                link rel="stylesheet" href=(style);
             }
-            body {
-                header.banner {
-                    strong { "演示环境：不是真的缴费" }
-                    " "
-                    span lang="en" { "Sandbox: everything is simulated, no money moves." }
-                }
-                main {
-                    h1 { (title) " " small lang="en" { (english) } }
-                    (main)
-                }
-                footer {
-                    p {
-                        "这一页扮演微信支付、支付宝和银联，一切都是模拟的。 "
-                        span lang="en" { "This page plays WeChat Pay, Alipay and UnionPay. Nothing here is real." }
-                    }
-                }
-            }
+            body { (body) }
         }
     };
     (

@@ -15,7 +15,9 @@ use crate::certificate::Certificate;
 use crate::config::SandboxConfig;
 use crate::crypto::SigningKey;
 use crate::error::SandboxError;
-use crate::{alipay, bridge, control, delivery, identities, payer, sms, unionpay, wallet, wechat};
+use crate::{
+    alipay, bridge, control, delivery, front, identities, payer, sms, unionpay, wallet, wechat,
+};
 
 /// Gives the current instant in milliseconds UTC.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -123,7 +125,8 @@ impl Sandbox {
     }
 }
 
-/// All routes of the sandbox: the channels, wallet, OAuth, SMS gateway and control interface.
+/// All routes of the sandbox: the channels, wallet, front ends, OAuth, SMS gateway and control
+/// interface.
 pub fn router(sandbox: Arc<Sandbox>) -> Router {
     Router::new()
         .route("/v3/{*rest}", any(wechat::entry))
@@ -155,6 +158,7 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/_sandbox/books", get(control::books))
         .route("/_sandbox/clock", post(control::clock))
         .route("/_sandbox/reset", post(control::reset))
+        .merge(front::routes())
         .with_state(sandbox)
 }
 
@@ -247,6 +251,7 @@ pub async fn run_agenda(sandbox: Arc<Sandbox>) {
                     payer::end_refund(&sandbox, &key, &out_refund_no);
                 }
                 Event::PayLate(key) => payer::pay_late(&sandbox, &key),
+                Event::Front(later) => front::due(&sandbox, later),
             }
         }
     }

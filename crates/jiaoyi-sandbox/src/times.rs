@@ -26,6 +26,11 @@ pub(crate) fn plain(at_ms: i64) -> String {
     beijing(at_ms).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// `10:00:00`, as a story tells it.
+pub(crate) fn time_of_day(at_ms: i64) -> String {
+    beijing(at_ms).strftime("%H:%M:%S").to_string()
+}
+
 /// `20261122`, as it stands in transaction numbers and file names.
 pub(crate) fn compact_day(at_ms: i64) -> String {
     beijing(at_ms).strftime("%Y%m%d").to_string()

@@ -11,6 +11,8 @@ mod bills;
 mod bridge;
 mod control;
 mod faults;
+mod front;
+mod platform;
 mod unionpay;
 mod wallet;
 mod wechat;

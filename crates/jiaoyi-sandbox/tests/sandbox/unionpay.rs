@@ -16,7 +16,7 @@ type Parameters = BTreeMap<String, String>;
 /// The moment of [`crate::world::NOW_MS`], under which every request here is made.
 const TIME: &str = "20261122100000";
 
-fn sha256_hex(text: &str) -> String {
+pub fn sha256_hex(text: &str) -> String {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     hash.as_ref()
         .iter()

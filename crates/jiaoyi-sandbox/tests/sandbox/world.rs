@@ -189,9 +189,15 @@ impl Told {
 
 impl World {
     pub async fn start() -> World {
+        World::before("http://127.0.0.1:9").await
+    }
+
+    /// A sandbox whose front ends call a platform.
+    pub async fn before(platform_url: &str) -> World {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let config = SandboxConfig::load(&identities().join("sandbox.toml")).unwrap();
+        let mut config = SandboxConfig::load(&identities().join("sandbox.toml")).unwrap();
+        config.point_fronts_at(platform_url);
         let running = serve(listener, config, Arc::new(|| NOW_MS), base.clone())
             .await
             .unwrap();

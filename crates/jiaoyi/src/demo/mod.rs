@@ -116,6 +116,7 @@ impl Facts {
         serde_json::json!({
             "portal": self.portal,
             "sandbox": self.sandbox,
+            "fronts": format!("{}/front", self.sandbox),
             "sms": format!("{}/_sandbox/sms", self.sandbox),
             "keys": format!("{}/verify/keys", self.portal),
             "samples": self.samples(max).await,
@@ -150,8 +151,9 @@ async fn start(args: DemoArgs) -> Result<(), Exit> {
     if !identities.join("sandbox.toml").exists() {
         write_demo_identities(&identities, &sandbox, clock()).map_err(Exit::unexpected)?;
     }
-    let sandbox_config =
+    let mut sandbox_config =
         SandboxConfig::load(&identities.join("sandbox.toml")).map_err(Exit::unexpected)?;
+    sandbox_config.point_fronts_at(&portal);
     let running = jiaoyi_sandbox::serve(
         sandbox_listener,
         sandbox_config,
@@ -336,6 +338,7 @@ async fn announce(args: &DemoArgs, facts: &Facts) {
     print(format!("演示已启动 demo ready     {portal}"));
     print("演示环境，不是真的缴费；通道、短信都是模拟的。Nothing here is a real payment.");
     print(format!("  居民 resident          {portal}/"));
+    print(format!("  缴费入口 front ends    {sandbox}/front"));
     print(format!("  短信 text messages     {sandbox}/_sandbox/sms"));
     print(format!("  模拟通道 sandbox       {sandbox}/_sandbox/books"));
     print(format!("  凭证公钥 voucher keys  {portal}/verify/keys"));
