@@ -28,28 +28,24 @@ pub(crate) async fn index(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMa
         }
         ul {
             @for front in FRONTS {
-                li {
-                    a href=(format!("/front/{}", front.slug)) { strong { (front.code) " " (front.name) } }
-                    br;
-                    span.small lang="en" { (front.english) }
-                }
+                li { (entry(&format!("/front/{}", front.slug), front.code, front.name, front.english)) }
             }
             @if let Some(portal) = portal {
-                li {
-                    a href=(portal) { strong { "A9 / A10 医保局门户" } }
-                    br;
-                    span.small lang="en" { "The bureau's portal: the platform itself" }
-                }
+                li { (entry(portal, "A9 / A10", "医保局门户", "The bureau's portal: the platform itself")) }
             }
         }
         h2 { "机构后台 " small lang="en" { "Back offices" } }
         ul {
             @for own in INSTITUTIONS {
-                li { a href=(format!("/front/office/{}", own.code)) { (own.code) " " (own.name) } }
+                li { (entry(&format!("/front/office/{}", own.code), own.code, own.name, own.inst_id)) }
             }
         }
     };
     view.plain(StatusCode::OK, "模拟的缴费入口", "Front ends", &main)
+}
+
+fn entry(address: &str, code: &str, name: &str, small: &str) -> Markup {
+    html! { a.entry href=(address) { (code) " " (name) small { (small) } } }
 }
 
 /// `GET /front/{slug}`: the first screen, or the log-in.
