@@ -4,11 +4,12 @@
 import { launch } from './browser.mjs';
 import { control } from './control.mjs';
 import { fronts } from './fronts.mjs';
+import { installable } from './install.mjs';
 import { bridge, journey, keyboard, notice } from './journey.mjs';
 import { looks } from './pages.mjs';
 import { speed } from './speed.mjs';
 
-const CHECKS = { control, journey, notice, keyboard, bridge, looks, speed, fronts };
+const CHECKS = { control, journey, notice, keyboard, bridge, looks, speed, fronts, installable };
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(CHECKS);
 const unknown = names.filter((name) => !(name in CHECKS));
 if (unknown.length > 0) {

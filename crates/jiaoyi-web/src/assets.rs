@@ -1,7 +1,9 @@
-//! The static files: the style sheet and the two small scripts that lead to a wallet.
+//! The static files: the style sheet, the two small scripts that lead to a wallet, and what makes the
+//! portal installable.
 //!
 //! Their names carry a hash of their content, so browsers may keep them for a year.
 
+use crate::locale::Lang;
 use data_encoding::HEXLOWER;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -41,10 +43,42 @@ pub static FORWARD: LazyLock<Asset> = LazyLock::new(|| {
     asset("forward", "js", "text/javascript; charset=utf-8", source)
 });
 
+/// The sign of the installed portal, inside the part that no launcher cuts off.
+pub static ICON: LazyLock<Asset> = LazyLock::new(|| {
+    let source = include_str!("../assets/icon.svg");
+    asset("icon", "svg", "image/svg+xml", source)
+});
+
+/// What a browser reads to install the portal as an app. No service worker: nothing of it works
+/// without the network, and an old page must never stand in for the state of money.
+pub static MANIFEST: LazyLock<Asset> = LazyLock::new(|| {
+    let name = Lang::Zh.text("site.name");
+    let text = serde_json::json!({
+        "id": "/",
+        "name": name,
+        "short_name": name,
+        "description": Lang::Zh.text("site.description"),
+        "lang": Lang::Zh.tag(),
+        "start_url": "/",
+        "scope": "/",
+        "display": "standalone",
+        "background_color": "#f4f6f8",
+        "theme_color": "#0b5cad",
+        "icons": [{
+            "src": ICON.path,
+            "type": ICON.content_type,
+            "sizes": "any",
+            "purpose": "any",
+        }],
+    });
+    let kind = "application/manifest+json";
+    asset("app", "webmanifest", kind, &text.to_string())
+});
+
 /// The file served under `path`.
 #[must_use]
 pub fn find(path: &str) -> Option<&'static Asset> {
-    let files: [&'static Asset; 3] = [&CSS, &BRIDGE, &FORWARD];
+    let files: [&'static Asset; 5] = [&CSS, &BRIDGE, &FORWARD, &ICON, &MANIFEST];
     files.into_iter().find(|asset| asset.path == path)
 }
 

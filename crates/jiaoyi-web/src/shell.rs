@@ -95,6 +95,7 @@ pub fn page(look: &Look, frame: Frame<'_>, body: Markup) -> Page {
                 meta name="format-detection" content="telephone=no";
                 link rel="stylesheet" href=(assets::CSS.path);
                 link rel="icon" href="data:,";
+                link rel="manifest" href=(assets::MANIFEST.path);
                 @if let Some(script) = frame.script { script src=(script.path) defer {} }
             }
             body {

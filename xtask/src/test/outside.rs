@@ -236,15 +236,32 @@ pub fn browser(log: &Log) -> Result<Count> {
     let folder = process::target_dir().join("xtask/browser");
     fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
     let (_gallery, gallery) = start_gallery(&folder)?;
-    let all = ["control", "looks", "speed", "journey", "notice", "bridge"];
+    let all = [
+        "control",
+        "looks",
+        "speed",
+        "journey",
+        "notice",
+        "bridge",
+        "installable",
+    ];
     let mut count = browser_run(log, "gallery", &[("BASE_URL", &gallery)], &all)?;
     let demo = Demo::start(&folder)?;
     let portal = demo.ready["portal"]
         .as_str()
         .context("portal in the demo's ready line")?;
     let sample = demo.ready["samples"][0].to_string();
-    let told = [("BASE_URL", portal), ("SAMPLE", &sample)];
-    count.add(browser_run(log, "demo", &told, &["looks", "journey"])?);
+    let sandbox = demo.ready["sandbox"]
+        .as_str()
+        .context("sandbox in the demo's ready line")?;
+    let samples = demo.ready["samples"].to_string();
+    let told = [
+        ("BASE_URL", portal),
+        ("SAMPLE", &sample),
+        ("SANDBOX", sandbox),
+        ("SAMPLES", &samples),
+    ];
+    count.add(browser_run(log, "demo", &told, &["looks", "journey", "fronts"])?);
     Ok(count)
 }
 

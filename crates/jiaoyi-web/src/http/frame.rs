@@ -280,8 +280,8 @@ fn policy(settings: &WebSettings, script: bool) -> HeaderValue {
     let wallets = settings.wallet_hosts.join(" ");
     let script = if script { " script-src 'self';" } else { "" };
     let text = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self' data:;{script} form-action 'self' \
-         {wallets}; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; manifest-src 'self';{script} \
+         form-action 'self' {wallets}; frame-ancestors 'none'; base-uri 'none'"
     );
     // Hosts come from the configuration; one that is no header value must not open the policy.
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(

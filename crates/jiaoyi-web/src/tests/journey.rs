@@ -124,7 +124,7 @@ async fn the_form_to_a_cashier_goes_by_a_page_of_ours() {
 }
 
 #[tokio::test]
-async fn the_first_page_is_two_requests_and_small() {
+async fn the_first_page_is_small() {
     let mut client = Client::new(PHONE);
     let gzip = [("accept-encoding", "gzip, br")];
     let page = client
@@ -143,13 +143,34 @@ async fn the_first_page_is_two_requests_and_small() {
         css.header("cache-control"),
         "public, max-age=31536000, immutable"
     );
-    assert!(page.body.len() + css.body.len() <= 20 * 1024);
+    let manifest = &assets::MANIFEST;
+    let bytes = page.body.len() + css.body.len() + manifest.gzip.len();
+    assert!(bytes <= 20 * 1024);
     let html = client.get("/").await.html();
     assert_eq!(
         html.matches("<link").count() + html.matches("<script").count(),
-        2,
-        "CSS, empty icon"
+        3,
+        "CSS, empty icon, manifest"
     );
+}
+
+/// What a browser wants before it offers to install: a name, a start inside the scope, a display of
+/// its own, and an icon that is there.
+#[tokio::test]
+async fn the_portal_can_be_installed() {
+    let mut client = Client::new(PHONE);
+    let html = client.get("/").await.html();
+    assert!(html.contains(&format!(r#"rel="manifest" href="{}""#, assets::MANIFEST.path)));
+    let seen = client.get(&assets::MANIFEST.path).await;
+    assert_eq!(seen.header("content-type"), "application/manifest+json");
+    let told: serde_json::Value = serde_json::from_str(&seen.html()).unwrap();
+    assert_eq!(told["display"], "standalone");
+    assert_eq!(told["start_url"], "/");
+    assert!(!told["name"].as_str().unwrap().is_empty());
+    let icon = told["icons"][0]["src"].as_str().unwrap();
+    let icon = client.get(icon).await;
+    assert_eq!(icon.header("content-type"), "image/svg+xml");
+    assert!(icon.html().contains("<svg"));
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ async fn pages_carry_the_headers_that_keep_others_out() {
             "default-src 'none'",
             "style-src 'self'",
             "img-src 'self' data:",
+            "manifest-src 'self'",
             "base-uri 'none'",
             "form-action 'self' https://wallet.example",
             "frame-ancestors 'none'",
