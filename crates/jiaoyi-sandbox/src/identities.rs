@@ -69,7 +69,7 @@ use rcgen::{
 
 use crate::crypto::random_hex;
 use crate::error::SandboxError;
-use crate::front::catalog::{INSTITUTIONS, Institution};
+use crate::front::catalog::INSTITUTIONS;
 use crate::front::sign;
 use crate::times::day;
 
@@ -144,7 +144,7 @@ fn sandbox_text(wechat: &WechatNames, sms_key: &str) -> String {
     } = wechat;
     let fronts: String = INSTITUTIONS
         .iter()
-        .map(|own| format!("{} = \"{}\"\n", own.code, front_file(own, "key")))
+        .map(|own| format!("{} = \"{}\"\n", own.code, own.key_file("key")))
         .collect();
     format!(
         r#"# The sandbox's side of the demo's payment channels. Made by the demo; not real.
@@ -182,10 +182,6 @@ platform_url = "{PLATFORM_URL}"
 [front.keys]
 {fronts}"#
     )
-}
-
-fn front_file(own: &Institution, half: &str) -> String {
-    format!("front_{}_{half}.pem", own.code.to_ascii_lowercase())
 }
 
 fn channels_text(wechat: &WechatNames, sms_key: &str, base_url: &str) -> String {
@@ -349,8 +345,8 @@ impl Maker<'_> {
                 let key = rsa_key("an institution's key")?;
                 (key.serialize_pem(), key.public_key_pem())
             };
-            self.write(&front_file(own, "key"), &private)?;
-            self.write(&front_file(own, "public"), &public)?;
+            self.write(&own.key_file("key"), &private)?;
+            self.write(&own.key_file("public"), &public)?;
         }
         Ok(())
     }

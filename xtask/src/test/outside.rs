@@ -261,7 +261,12 @@ pub fn browser(log: &Log) -> Result<Count> {
         ("SANDBOX", sandbox),
         ("SAMPLES", &samples),
     ];
-    count.add(browser_run(log, "demo", &told, &["looks", "journey", "fronts"])?);
+    count.add(browser_run(
+        log,
+        "demo",
+        &told,
+        &["looks", "journey", "fronts"],
+    )?);
     Ok(count)
 }
 

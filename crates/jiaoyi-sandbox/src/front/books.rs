@@ -116,6 +116,8 @@ pub(crate) struct Undo {
     pub(crate) reason: Reason,
     /// The accounting day of the reversal.
     pub(crate) trace_date: String,
+    /// The platform will not undo it any more.
+    pub(crate) refused: bool,
 }
 
 /// One payment: money taken from a payer under a serial number.
@@ -156,7 +158,7 @@ impl Payment {
     pub(crate) fn is_open(&self) -> bool {
         match self.state {
             State::Asked => true,
-            State::Paid(_) => self.undo.is_some(),
+            State::Paid(_) => self.undo.as_ref().is_some_and(|undo| !undo.refused),
             State::Refused { .. } | State::Reversed { .. } | State::NotFound => false,
         }
     }

@@ -148,25 +148,37 @@ impl Front {
     }
 }
 
-/// An institution with a contract: it has a number, keys, books and an accounting day.
+/// An institution with a contract: it has a number, a key, books and an accounting day.
 #[derive(Debug)]
-pub(crate) struct Institution {
-    /// The channel code.
-    pub(crate) code: &'static str,
-    pub(crate) inst_id: &'static str,
-    pub(crate) name: &'static str,
+pub struct Institution {
+    /// The channel code of its front ends, `A1` to `A12`.
+    pub code: &'static str,
+    /// Its number with the platform.
+    pub inst_id: &'static str,
+    /// Its name, Chinese.
+    pub name: &'static str,
     /// Signs with SM2 instead of RSA.
-    pub(crate) sm2: bool,
+    pub sm2: bool,
     /// From this Beijing time of day, in minutes, payments belong to the next accounting day;
-    /// 24 * 60 = the civil day.
-    pub(crate) cut_over_min: u16,
+    /// 1440 = the civil day.
+    pub cut_over_min: u16,
     /// Its day files are in GBK.
-    pub(crate) gbk: bool,
+    pub gbk: bool,
 }
 
 impl Institution {
     pub(crate) fn by_code(code: &str) -> Option<&'static Institution> {
         INSTITUTIONS.iter().find(|own| own.code == code)
+    }
+
+    /// The file with one half of its key among the identities, `key` or `public`.
+    pub(crate) fn key_file(&self, half: &str) -> String {
+        format!("front_{}_{half}.pem", self.code.to_ascii_lowercase())
+    }
+
+    /// The file that the platform needs of it: its public key, PEM.
+    pub fn public_key_file(&self) -> String {
+        self.key_file("public")
     }
 }
 
@@ -192,7 +204,7 @@ const fn bank(code: &'static str, inst_id: &'static str, name: &'static str) -> 
 
 /// Everybody who calls the platform; some sign with SM2, and old systems write GBK.
 #[rustfmt::skip]
-pub(crate) const INSTITUTIONS: &[Institution] = &[
+pub const INSTITUTIONS: &[Institution] = &[
     shop("A1", "SIM-A1", "模拟支付宝城市服务"),
     shop("A2", "SIM-A2", "模拟支付宝小程序"),
     shop("A3", "SIM-A3", "模拟微信城市服务"),

@@ -28,8 +28,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const SKEW_S: i64 = 300;
 /// How far a wrong clock is off.
 const CLOCK_OFF_S: i64 = 600;
-/// Every institution of the sandbox has one key.
-pub(crate) const KEY_ID: &str = "k1";
+/// The name of the one key that every institution of the sandbox has.
+pub const KEY_ID: &str = "k1";
 
 /// A verb of the biller API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

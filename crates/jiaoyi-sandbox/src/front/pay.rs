@@ -141,14 +141,20 @@ fn finish(sandbox: &Sandbox, seq: &str) {
     tell_by_sms(sandbox, seq, &mut books);
 }
 
+fn change(sandbox: &Sandbox, seq: &str, how: impl FnOnce(&mut Payment)) {
+    if let Some(payment) = sandbox.books().fronts.payments.get_mut(seq) {
+        how(payment);
+    }
+}
+
 fn note(sandbox: &Sandbox, seq: &str, words: &str, state: Option<State>) {
     let now_ms = sandbox.now_ms();
-    if let Some(payment) = sandbox.books().fronts.payments.get_mut(seq) {
+    change(sandbox, seq, |payment| {
         payment.tell(now_ms, words);
         if let Some(state) = state {
             payment.end(state, now_ms);
         }
-    }
+    });
 }
 
 fn decide_to_undo(sandbox: &Sandbox, seq: &str, reason: Reason) {
@@ -167,6 +173,7 @@ fn decide_to_undo(sandbox: &Sandbox, seq: &str, reason: Reason) {
     payment.undo = Some(Undo {
         reason,
         trace_date: accounting_day(institution, now_ms),
+        refused: false,
     });
     payment.tell(
         now_ms,
@@ -218,8 +225,8 @@ async fn settle(sandbox: &Arc<Sandbox>, seq: &str) {
         return;
     };
     match &open.undo {
-        Some(undo) => reverse(sandbox, &open, undo).await,
-        None => ask_status(sandbox, &open).await,
+        Some(undo) if !undo.refused => reverse(sandbox, &open, undo).await,
+        Some(_) | None => ask_status(sandbox, &open).await,
     }
 }
 
@@ -243,9 +250,11 @@ async fn reverse(sandbox: &Arc<Sandbox>, open: &Payment, undo: &Undo) {
         // Too late to undo it: what became of it decides whose the money is.
         Heard::Decision(Decision::Refused { reason, .. }) => {
             note(sandbox, seq, &format!("不能冲正：{reason}"), None);
-            if let Some(payment) = sandbox.books().fronts.payments.get_mut(seq) {
-                payment.undo = None;
-            }
+            change(sandbox, seq, |payment| {
+                if let Some(undo) = &mut payment.undo {
+                    undo.refused = true;
+                }
+            });
             ask_status(sandbox, open).await;
         }
         Heard::Decision(Decision::Accepted(_)) | Heard::Silence => {

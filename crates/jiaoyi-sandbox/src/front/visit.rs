@@ -142,7 +142,8 @@ async fn look_up(
         "id_type": "id_card",
         "id_no": person.id_no,
         "name": person.name,
-        "relation": if relation == "self" { "self" } else { "other" },
+        // Whom a user has bound pays for themselves, through the user's phone.
+        "relation": if front.binds || relation == "self" { "self" } else { "other" },
         "channel": front.code,
         "terminal": front.sub_channel(),
     });

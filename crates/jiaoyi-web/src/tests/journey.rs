@@ -160,7 +160,10 @@ async fn the_first_page_is_small() {
 async fn the_portal_can_be_installed() {
     let mut client = Client::new(PHONE);
     let html = client.get("/").await.html();
-    assert!(html.contains(&format!(r#"rel="manifest" href="{}""#, assets::MANIFEST.path)));
+    assert!(html.contains(&format!(
+        r#"rel="manifest" href="{}""#,
+        assets::MANIFEST.path
+    )));
     let seen = client.get(&assets::MANIFEST.path).await;
     assert_eq!(seen.header("content-type"), "application/manifest+json");
     let told: serde_json::Value = serde_json::from_str(&seen.html()).unwrap();

@@ -277,8 +277,8 @@ fn check_page(view: &View, visit: &Visit, now_ms: i64) -> Response {
 
 fn lock_words(place: Place) -> &'static str {
     match place {
-        Place::Machine => "锁定 3 分钟，放钞或插卡",
-        Place::Counter | Place::Online => "锁定 10 分钟，开始收款",
+        Place::Machine => "锁定账单，放钞或插卡",
+        Place::Counter | Place::Online => "锁定账单，开始收款",
     }
 }
 
