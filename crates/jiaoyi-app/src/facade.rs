@@ -100,6 +100,10 @@ impl Platform {
                 ChannelCode::Wechat => ("微信支付", "WeChat Pay"),
                 ChannelCode::Alipay => ("支付宝", "Alipay"),
                 ChannelCode::Unionpay => ("银联支付", "UnionPay"),
+                ChannelCode::Inbound(front) => {
+                    let row = front.capability();
+                    (row.name_zh.as_str(), row.name_en.as_str())
+                }
             };
             Announcement {
                 on: self.today(),
