@@ -526,7 +526,7 @@ fn hold(
     let held_until = slot.and_then(|slot| slot.reversible_until);
     if let Some(slot) = slot.filter(|slot| slot.is_live() && slot.next_refund.is_none())
         && cause == RefundCause::SecondSuccess
-        && held_until.is_some_and(|until| until >= ctx.at)
+        && held_until.is_some_and(|until| until > ctx.at)
     {
         let mut slot = slot.clone();
         slot.next_refund = Some(refund_no.clone());

@@ -73,7 +73,7 @@ impl ReverseBill {
         if !fills || !fact.returned_or_reserved.is_zero() {
             return Some(Reason::NotReversible);
         }
-        let open = slot.reversible_until.is_some_and(|until| ctx.at <= until);
+        let open = slot.reversible_until.is_some_and(|until| ctx.at < until);
         (!open).then_some(Reason::UseRefund)
     }
 

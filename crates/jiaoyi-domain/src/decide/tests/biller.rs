@@ -364,7 +364,7 @@ fn a_reversal_after_the_day_has_closed_is_for_a_refund() {
     let mut scene = insured(vec![row(1)]);
     scene.run("paid", &pay(&scene, "s1")).unwrap();
     let close = 5 * HOUR_MS + 10 * MINUTE_MS;
-    scene.wait(close + 1);
+    scene.wait(close);
     let late = reverse(&scene, "s2", "s1");
     assert_eq!(reason(&scene.run("too late", &late)), "USE_REFUND");
     scene.wait(-1);
