@@ -3,6 +3,7 @@
 use crate::front_end::FrontEnd;
 use crate::time::{Date, Instant, MINUTE_MS, SECOND_MS};
 use crate::{codes, record};
+use sha2::{Digest, Sha256};
 
 /// After the cut-over, how long `pay` and `reverse` of the day that ends are still taken.
 pub const CLOSING_MS: i64 = 10 * MINUTE_MS;
@@ -93,6 +94,15 @@ impl InstitutionKey {
 pub fn is_name(text: &str, max: usize) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     (1..=max).contains(&text.len()) && text.bytes().all(plain)
+}
+
+/// Who holds the locks of an institution, as a due names it.
+#[must_use]
+pub fn holder(inst_id: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"institution:");
+    hash.update(inst_id);
+    hash.finalize().into()
 }
 
 impl Institution {

@@ -1,5 +1,6 @@
 //! What institutions ask of us (the biller API): claimed, then decided, one file a call.
 
+mod admin;
 mod claim;
 mod collect;
 mod day_file;
@@ -7,6 +8,7 @@ mod pay;
 mod reverse;
 mod status;
 
+pub use admin::{PutInstitution, PutInstitutionKey, RevokeInstitutionKey};
 pub use claim::ClaimSeq;
 pub use collect::{CollectBill, EndCollect, ReleaseBill};
 pub use day_file::StoreDayFile;
@@ -22,13 +24,12 @@ use crate::channel::ChannelCode;
 use crate::due::{Due, DueState, OrderId, Slot};
 use crate::front_end::FrontEnd;
 use crate::id::{AttemptNo, Bucket};
-use crate::institution::Institution;
+use crate::institution::{Institution, holder};
 use crate::money::Fen;
 use crate::order::{OrderState, PayOrder};
 use crate::record::Record;
 use crate::time::{Date, Instant};
 use crate::working_set::WorkingSet;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// What a bill costs now, or why it cannot be paid.
@@ -80,10 +81,7 @@ impl Caller {
 
     /// Who holds its locks.
     fn holder(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(b"institution:");
-        hash.update(&self.institution.inst_id);
-        hash.finalize().into()
+        holder(self.institution.inst_id.as_bytes())
     }
 
     /// The answer, when this call was decided or declared dead before. Word for word the first one,
