@@ -1,5 +1,6 @@
 //! The platform as the pages see it.
 
+use crate::biller::{BillerReply, RawCall};
 use crate::platform::Platform;
 use crate::portal::{
     Announcement, Answer, LinkAnswer, LookupAnswer, LookupRequest, NoticeReply, OrderView, Portal,
@@ -100,6 +101,10 @@ impl Platform {
                 ChannelCode::Wechat => ("微信支付", "WeChat Pay"),
                 ChannelCode::Alipay => ("支付宝", "Alipay"),
                 ChannelCode::Unionpay => ("银联支付", "UnionPay"),
+                ChannelCode::Inbound(front) => {
+                    let row = front.capability();
+                    (row.name_zh.as_str(), row.name_en.as_str())
+                }
             };
             Announcement {
                 on: self.today(),
@@ -354,6 +359,14 @@ impl Portal for Platform {
 
     fn receive_notice(&self, channel: ChannelCode, notice: RawNotice) -> Answer<'_, NoticeReply> {
         Box::pin(async move { Ok(self.take_notice(channel, notice).await) })
+    }
+
+    fn biller_call(&self, call: RawCall) -> Answer<'_, BillerReply> {
+        Box::pin(async move { Ok(self.biller(call).await) })
+    }
+
+    fn biller_keys(&self) -> String {
+        self.answer_keys_json()
     }
 
     fn ready(&self) -> Answer<'_, String> {

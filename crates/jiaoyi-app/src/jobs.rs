@@ -6,10 +6,12 @@ use crate::platform::{Platform, place};
 use futures_util::FutureExt;
 use jiaoyi_channels::SmsError;
 use jiaoyi_domain::audit::{ChainId, Checkpoint, checkpoint_text};
-use jiaoyi_domain::decide::{Answer, ApproveRefund, DueKey, FinishOutbox, LeaseOutbox, Refusal};
-use jiaoyi_domain::due::Due;
+use jiaoyi_domain::decide::{
+    Answer, ApproveRefund, DueKey, EndCollect, FinishOutbox, LeaseOutbox, Refusal,
+};
+use jiaoyi_domain::due::{Due, OrderId};
 use jiaoyi_domain::person::Phone;
-use jiaoyi_domain::record::Value;
+use jiaoyi_domain::record::{Column, Value};
 use jiaoyi_domain::refund::{Refund, RefundState};
 use jiaoyi_domain::roster::Person;
 use jiaoyi_domain::time::{DAY_MS, SECOND_MS};
@@ -34,6 +36,8 @@ pub struct Worked {
     pub refunds: u32,
     pub messages: u32,
     pub signed: u32,
+    /// Locks of institutions that ended with their time.
+    pub collects: u32,
 }
 
 impl Worked {
@@ -88,11 +92,13 @@ impl Platform {
         let asked = self.ask_due().await;
         let refunds = self.refunds_due().await;
         let signed = self.sign_due().await;
+        let collects = self.end_collects().await;
         Ok(Worked {
             messages: messages?,
             asked: asked?,
             refunds: refunds?,
             signed: signed?,
+            collects: collects?,
         })
     }
 
@@ -145,6 +151,22 @@ impl Platform {
             }
         }
         Ok(done)
+    }
+
+    /// Ends the locks of institutions whose time is over.
+    async fn end_collects(&self) -> Result<u32, StoreError> {
+        let rows = self.due("collect", "collects_over", self.now(), WORK_MAX);
+        let rows = rows.await?;
+        let items = rows.iter().filter_map(|row| {
+            let bucket = Bucket::from_value(row.first()?.clone())?;
+            let order = OrderId::from_value(row.get(1)?.clone())?;
+            Some((format!("{order:?}"), (bucket, order)))
+        });
+        let end = |order| async move {
+            let ended = self.submit(EndCollect { order }).await?;
+            Ok(ended == Answer::Done)
+        };
+        self.each("collect", items, end).await
     }
 
     /// Asks the channels about attempts whose time has come.

@@ -2,6 +2,7 @@
 //! binary decides what runs when.
 
 pub mod admission;
+pub mod biller;
 mod bills;
 mod calls;
 mod facade;

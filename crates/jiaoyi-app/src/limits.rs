@@ -22,6 +22,10 @@ pub struct Budgets {
     pub verifications_per_address_minute: u32,
     /// Wrong check codes an hour and voucher number.
     pub wrong_codes_per_number_hour: u32,
+    /// Queries a minute and institution.
+    pub queries_per_institution_minute: u32,
+    /// Queries a minute, institution and document asked for.
+    pub queries_per_document_minute: u32,
 }
 
 impl Default for Budgets {
@@ -32,6 +36,8 @@ impl Default for Budgets {
             lookups_per_address_hour: 600,
             verifications_per_address_minute: 20,
             wrong_codes_per_number_hour: 5,
+            queries_per_institution_minute: 60_000,
+            queries_per_document_minute: 10,
         }
     }
 }
@@ -133,6 +139,8 @@ pub(crate) struct Limits {
     hour: Counter,
     verifications: Counter,
     wrong_codes: Counter,
+    queries: Counter,
+    asked_for: Counter,
     rate: Mutex<MissRate>,
     asked: Mutex<BTreeMap<String, Instant>>,
 }
@@ -146,6 +154,8 @@ impl Limits {
             hour: Counter::new(HOUR_MS),
             verifications: Counter::new(MINUTE_MS),
             wrong_codes: Counter::new(HOUR_MS),
+            queries: Counter::new(MINUTE_MS),
+            asked_for: Counter::new(MINUTE_MS),
             rate: Mutex::new(MissRate::default()),
             asked: Mutex::new(BTreeMap::new()),
         }
@@ -179,6 +189,22 @@ impl Limits {
             .or_else(|| {
                 self.hour
                     .take(ip, self.budgets.lookups_per_address_hour, now)
+            })
+    }
+
+    /// Seconds to wait before an institution may query again, for anybody or for this document.
+    pub(crate) fn biller_query(
+        &self,
+        inst: &[u8],
+        document: &[u8; 32],
+        now: Instant,
+    ) -> Option<u32> {
+        let name = [&document[..], inst].concat();
+        self.queries
+            .take(inst, self.budgets.queries_per_institution_minute, now)
+            .or_else(|| {
+                self.asked_for
+                    .take(&name, self.budgets.queries_per_document_minute, now)
             })
     }
 

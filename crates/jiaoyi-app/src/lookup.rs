@@ -16,10 +16,10 @@ use jiaoyi_store::{StoreError, View};
 use std::collections::BTreeMap;
 
 /// What was typed, in the form in which it is compared.
-struct Typed {
-    name: PersonName,
-    document: Document,
-    region: String,
+pub(crate) struct Typed {
+    pub name: PersonName,
+    pub document: Document,
+    pub region: String,
 }
 
 /// What a document number that cannot be right is told.
@@ -48,7 +48,7 @@ fn document_problem(error: &DocumentError, text: &str) -> FieldProblem {
 }
 
 impl Platform {
-    fn read_lookup(
+    pub(crate) fn read_lookup(
         &self,
         request: &LookupRequest,
         today: Date,
@@ -89,7 +89,7 @@ impl Platform {
     ///
     /// Keys are keyed hashes, so the next one belongs to anybody: a fixed decoy would be found
     /// faster, because its rows would always lie in the processor's caches.
-    async fn nearest(
+    pub(crate) async fn nearest(
         &self,
         view: &View<'_>,
         bucket: Bucket,
@@ -115,7 +115,7 @@ impl Platform {
     }
 
     /// Whether the region a payer chose is the one of the revision, or lies in its pooling region.
-    fn region_fits(&self, chosen: &str, insured: &str) -> bool {
+    pub(crate) fn region_fits(&self, chosen: &str, insured: &str) -> bool {
         chosen == insured
             || self
                 .regions
@@ -204,6 +204,6 @@ impl Platform {
 }
 
 /// Compares all bytes, whatever the first ones say.
-fn constant_eq(a: &[u8; 32], b: &[u8; 32]) -> bool {
+pub(crate) fn constant_eq(a: &[u8; 32], b: &[u8; 32]) -> bool {
     a.iter().zip(b).fold(0u8, |sum, (x, y)| sum | (x ^ y)) == 0
 }

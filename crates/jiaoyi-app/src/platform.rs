@@ -65,6 +65,7 @@ pub struct Platform {
     pub(crate) fonts: Fonts,
     pub(crate) refused: crate::notices::RefusedNotices,
     pub(crate) put_off: PutOff,
+    pub(crate) desk: crate::biller::Desk,
     /// Hosts under which vouchers were signed before this start.
     pub(crate) former_hosts: Vec<String>,
     policies: RwLock<Policies>,
@@ -136,6 +137,7 @@ impl Platform {
             fonts,
             refused: crate::notices::RefusedNotices::default(),
             put_off: PutOff::default(),
+            desk: crate::biller::Desk::default(),
             policies: RwLock::default(),
             news: RwLock::default(),
             active: RwLock::default(),

@@ -3,6 +3,7 @@
 //! These are views: everything in them may be shown to the person who asked. Names are masked
 //! unless the asker typed them; no view holds a birth date or a whole document number.
 
+use crate::biller::{BillerReply, RawCall};
 use jiaoyi_domain::channel::{ChannelCode, Method, PayForm};
 use jiaoyi_domain::{Date, Fen, Instant};
 use std::future::Future;
@@ -673,6 +674,12 @@ pub trait Portal: Send + Sync {
 
     /// Takes a channel's message; the answer is sent back as it is.
     fn receive_notice(&self, channel: ChannelCode, notice: RawNotice) -> Answer<'_, NoticeReply>;
+
+    /// Answers one call of an institution; see docs/biller-api.md.
+    fn biller_call(&self, call: RawCall) -> Answer<'_, BillerReply>;
+
+    /// The public keys with which answers to institutions are signed, as JSON.
+    fn biller_keys(&self) -> String;
 
     /// Whether the platform can serve: a JSON text of its checks, or why not.
     fn ready(&self) -> Answer<'_, String>;

@@ -216,6 +216,10 @@ impl Platform {
             Some(ChannelCode::Wechat) => ("微信支付", "WeChat Pay"),
             Some(ChannelCode::Alipay) => ("支付宝", "Alipay"),
             Some(ChannelCode::Unionpay) => ("银联", "UnionPay"),
+            Some(ChannelCode::Inbound(front)) => {
+                let row = front.capability();
+                (row.name_zh.as_str(), row.name_en.as_str())
+            }
             None => ("", ""),
         };
         VoucherFace {

@@ -99,6 +99,8 @@ impl Channels {
                 .unionpay
                 .clone()
                 .map(|gateway| gateway as Arc<dyn Gateway>),
+            // These call us.
+            ChannelCode::Inbound(_) => None,
         }
     }
 

@@ -187,7 +187,8 @@ impl UnionpayGateway {
             | Method::WechatJsapi
             | Method::AlipayWap
             | Method::AlipayPage
-            | Method::AlipayPrecreate => CreateOutcome::Refused {
+            | Method::AlipayPrecreate
+            | Method::Inbound(_) => CreateOutcome::Refused {
                 code: "METHOD".to_owned(),
                 message: format!("{} is not a method of UnionPay", method.code()),
             },

@@ -120,7 +120,8 @@ impl WechatGateway {
             | Method::AlipayPrecreate
             | Method::UnionpayWap
             | Method::UnionpayPage
-            | Method::UnionpayApp => {
+            | Method::UnionpayApp
+            | Method::Inbound(_) => {
                 return CreateOutcome::Refused {
                     code: "METHOD".to_owned(),
                     message: format!("{} is not a method of WeChat Pay", method.code()),

@@ -8,7 +8,9 @@
 //! | sealing | sealed columns, each value names its key | yes, old keys stay to open old values |
 //! | voucher | signatures of vouchers | yes, the public half stays published |
 //! | audit | signatures of audit checkpoints | yes, keep the old public half |
+//! | answer | signatures of answers to institutions | yes, institutions take the new one first |
 
+use crate::calls::{CallKeyError, CallScheme, CallSigner};
 use crate::hex::Secret;
 use crate::public_keys::{PublicKeyEntry, PublicKeys};
 use crate::sealing::{self, Cipher, CipherKey, NONCE_LEN, SealError};
@@ -88,6 +90,8 @@ pub struct Keyring {
     voucher: BTreeMap<String, VoucherKey>,
     voucher_current: String,
     audit: SigningKey,
+    /// By id; of each scheme the last one signs.
+    answer: BTreeMap<String, CallSigner>,
 }
 
 impl fmt::Debug for Keyring {
@@ -155,7 +159,40 @@ impl Keyring {
             voucher: BTreeMap::from([("v1".to_owned(), key)]),
             voucher_current: "v1".to_owned(),
             audit: SigningKey::generate(Algorithm::Es256, random),
+            answer: BTreeMap::new(),
         }
+    }
+
+    /// Draws keys that sign answers to institutions, one of each scheme, and gives their ids. They
+    /// sign from now on; older ones stay published.
+    ///
+    /// # Errors
+    ///
+    /// [`CallKeyError::Draw`].
+    pub fn add_answer_keys(
+        &mut self,
+        random: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<[String; 2], CallKeyError> {
+        let mut add = |scheme: CallScheme, stem: &str| {
+            let known = self.answer.values().filter(|key| key.scheme() == scheme);
+            let id = format!("{stem}{:03}", known.count().saturating_add(1));
+            let key = CallSigner::draw(scheme, random)?;
+            self.answer.insert(id.clone(), key);
+            Ok(id)
+        };
+        Ok([add(CallScheme::Rsa, "r")?, add(CallScheme::Sm2, "s")?])
+    }
+
+    /// Id and key that sign answers to institutions in a scheme, if there is one.
+    #[must_use]
+    pub fn answer_key(&self, scheme: CallScheme) -> Option<(&str, &CallSigner)> {
+        let of_scheme = self.answer.iter().filter(|(_, key)| key.scheme() == scheme);
+        of_scheme.last().map(|(id, key)| (id.as_str(), key))
+    }
+
+    /// Every key that signs or has signed answers, with its id.
+    pub fn answer_keys(&self) -> impl Iterator<Item = (&str, &CallSigner)> {
+        self.answer.iter().map(|(id, key)| (id.as_str(), key))
     }
 
     /// The bucket of a document (kind and normalised number); never changes.

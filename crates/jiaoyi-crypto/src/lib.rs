@@ -8,6 +8,7 @@
 //! a hardware module becomes another arm and changes no caller. The software arms are not a
 //! certified cryptographic module.
 
+pub mod calls;
 mod hex;
 pub mod keyring;
 pub mod public_keys;
@@ -17,6 +18,7 @@ pub mod signing;
 pub mod token;
 pub mod voucher;
 
+pub use calls::{CallKeyError, CallScheme, CallSigner, CallVerifier};
 pub use keyring::{Keyring, KeyringError};
 pub use public_keys::{PublicKeyEntry, PublicKeys, PublicKeysError};
 pub use record::{Field, HashAlgorithm, record_hash};

@@ -5,6 +5,7 @@
 
 use crate::channel::ChannelCode;
 use crate::due::OrderId;
+use crate::fact::Fact;
 use crate::id::Bucket;
 use crate::money::Fen;
 use crate::time::{Date, Instant};
@@ -32,6 +33,8 @@ codes! {
         Applied = 5 "applied",
         /// One half of a movement between buckets.
         Transit = 6 "transit",
+        /// A transfer of premium undone: the institution took its payment back on the same day.
+        Reversed = 7 "reversed",
     }
 }
 
@@ -40,6 +43,8 @@ codes! {
 pub enum Account {
     /// Money a channel has taken and not yet settled, by the channel's day.
     Clearing { channel: ChannelCode, day: Date },
+    /// What an institution has taken and owes us, by its accounting day.
+    Institution { inst_id: String, day: Date },
     /// Owed to the treasury: premium of a region, benefit year and item. Nobody's income.
     Collected {
         region: String,
@@ -56,10 +61,30 @@ pub enum Account {
     Transit,
 }
 
+impl Account {
+    /// Where the money of a fact lies until it is settled.
+    #[must_use]
+    pub fn taken(fact: &Fact) -> Account {
+        match fact.channel {
+            ChannelCode::Inbound(_) => Account::Institution {
+                inst_id: fact.merchant.clone(),
+                day: fact.channel_day,
+            },
+            ChannelCode::Wechat | ChannelCode::Alipay | ChannelCode::Unionpay => {
+                Account::Clearing {
+                    channel: fact.channel,
+                    day: fact.channel_day,
+                }
+            }
+        }
+    }
+}
+
 impl std::fmt::Display for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Account::Clearing { channel, day } => write!(f, "clearing:{}:{day}", channel.code()),
+            Account::Institution { inst_id, day } => write!(f, "institution:{inst_id}:{day}"),
             Account::Collected {
                 region,
                 benefit_year,

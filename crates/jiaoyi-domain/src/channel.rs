@@ -4,6 +4,7 @@
 //! format; nothing here knows a URL, a header or a signature.
 
 use crate::codes;
+pub use crate::front_end::FrontEnd;
 use crate::id::{AttemptNo, RefundNo};
 use crate::money::Fen;
 use crate::time::{Date, HOUR_MS, Instant};
@@ -17,23 +18,26 @@ pub enum ChannelCode {
     Alipay,
     /// UnionPay ACP 5.1.0 (银联在线支付, 云闪付).
     Unionpay,
+    /// An institution that calls us, through this front end.
+    Inbound(FrontEnd),
 }
 
 impl ChannelCode {
-    /// Every channel.
+    /// Every channel that we call.
     pub const ALL: [ChannelCode; 3] = [
         ChannelCode::Wechat,
         ChannelCode::Alipay,
         ChannelCode::Unionpay,
     ];
 
-    /// `wechat`, `alipay`, `unionpay`: stored in rows, accounts and URLs.
+    /// `wechat`, `alipay`, `unionpay`, or `A1` to `A12`: stored in rows, accounts and URLs.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
             ChannelCode::Wechat => "wechat",
             ChannelCode::Alipay => "alipay",
             ChannelCode::Unionpay => "unionpay",
+            ChannelCode::Inbound(front) => front.code(),
         }
     }
 
@@ -43,6 +47,16 @@ impl ChannelCode {
         ChannelCode::ALL
             .into_iter()
             .find(|channel| channel.code() == code)
+            .or_else(|| FrontEnd::from_code(code).map(ChannelCode::Inbound))
+    }
+
+    /// The front end, where an institution calls us instead of being called.
+    #[must_use]
+    pub const fn front_end(self) -> Option<FrontEnd> {
+        match self {
+            ChannelCode::Inbound(front) => Some(front),
+            ChannelCode::Wechat | ChannelCode::Alipay | ChannelCode::Unionpay => None,
+        }
     }
 }
 
@@ -67,10 +81,12 @@ pub enum Method {
     UnionpayPage,
     /// A transaction number for UnionPay's control inside an app; no browser can use it.
     UnionpayApp,
+    /// However the institution behind this front end took the money; it asks us, not we it.
+    Inbound(FrontEnd),
 }
 
 impl Method {
-    /// Every method.
+    /// Every method of a channel that we call.
     pub const ALL: [Method; 9] = [
         Method::WechatNative,
         Method::WechatH5,
@@ -92,6 +108,7 @@ impl Method {
             Method::UnionpayWap | Method::UnionpayPage | Method::UnionpayApp => {
                 ChannelCode::Unionpay
             }
+            Method::Inbound(front) => ChannelCode::Inbound(front),
         }
     }
 
@@ -108,13 +125,17 @@ impl Method {
             Method::UnionpayWap => "unionpay_wap",
             Method::UnionpayPage => "unionpay_page",
             Method::UnionpayApp => "unionpay_app",
+            Method::Inbound(front) => front.code(),
         }
     }
 
     /// The method named by a stored code.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Method> {
-        Method::ALL.into_iter().find(|method| method.code() == code)
+        Method::ALL
+            .into_iter()
+            .find(|method| method.code() == code)
+            .or_else(|| FrontEnd::from_code(code).map(Method::Inbound))
     }
 
     /// What the channel's close proves for this method.
@@ -125,7 +146,8 @@ impl Method {
             // A wap or page order does not exist at Alipay before the payer logs in, and a signed
             // link in an old tab can create it later: "not found" proves nothing.
             ChannelCode::Alipay => Close::Soft,
-            ChannelCode::Unionpay => Close::None,
+            // An institution has nothing of ours to close: it asks, and our answer decides.
+            ChannelCode::Unionpay | ChannelCode::Inbound(_) => Close::None,
         }
     }
 
@@ -138,16 +160,18 @@ impl Method {
             | Method::WechatJsapi
             | Method::AlipayPrecreate
             | Method::UnionpayApp => true,
-            Method::AlipayWap | Method::AlipayPage | Method::UnionpayWap | Method::UnionpayPage => {
-                false
-            }
+            Method::AlipayWap
+            | Method::AlipayPage
+            | Method::UnionpayWap
+            | Method::UnionpayPage
+            | Method::Inbound(_) => false,
         }
     }
 
     /// Whether a browser can pay this way; the others need an app of the merchant's own.
     #[must_use]
     pub const fn in_browser(self) -> bool {
-        !matches!(self, Method::UnionpayApp)
+        !matches!(self, Method::UnionpayApp | Method::Inbound(_))
     }
 }
 
@@ -376,7 +400,7 @@ pub enum NoticeRefusal {
 #[must_use]
 pub fn channel_day(channel: ChannelCode, at: Instant) -> Date {
     match channel {
-        ChannelCode::Wechat | ChannelCode::Alipay => at.date(),
+        ChannelCode::Wechat | ChannelCode::Alipay | ChannelCode::Inbound(_) => at.date(),
         ChannelCode::Unionpay => at.plus_ms(HOUR_MS).date(),
     }
 }

@@ -1,7 +1,7 @@
 //! What one insured person owes for one benefit period: the due, its revisions and its slot.
 
 use crate::channel::ChannelCode;
-use crate::id::{Bucket, VoucherNo};
+use crate::id::{Bucket, RefundNo, VoucherNo};
 use crate::money::Fen;
 use crate::step::Step;
 use crate::time::{Date, Instant};
@@ -231,6 +231,8 @@ record! {
             voucher_no: VoucherNo = Public fixed,
             ended_at: Option<Instant> = Public,
             end_reason: Option<String> = Public,
+            /// Surplus that takes the place if the filling fact is reversed first.
+            next_refund: Option<RefundNo> = Public,
             version: u32 = Public,
         }
         ranges { }
@@ -272,6 +274,14 @@ impl Due {
         self.state == DueState::Locked && self.lock_order == Some(order)
     }
 
+    /// Whether its lock ended with its time: an institution's, the one kind that does, because our
+    /// answer to `pay` still decides.
+    #[must_use]
+    pub fn lock_is_over(&self, at: Instant) -> bool {
+        let inbound = self.lock_channel.and_then(ChannelCode::front_end).is_some();
+        self.state == DueState::Locked && inbound && self.lock_until.is_none_or(|until| until <= at)
+    }
+
     /// Frees the lock if `order` holds it; `lapsed` when it ran out instead of being given back.
     pub fn free_lock(&mut self, order: OrderId, lapsed: bool) {
         if self.is_locked_by(order) && self.apply(DueEvent::LockFreed) {
@@ -288,11 +298,27 @@ impl Due {
     }
 }
 
+/// Why a slot ended whose filling fact was reversed.
+const REVERSED: &str = "reversed";
+
 impl Slot {
     /// Whether premium stands in it now.
     #[must_use]
     pub const fn is_live(&self) -> bool {
         self.ended_at.is_none()
+    }
+
+    /// Whether its filling fact was reversed, as if it never had been; the next generation of the due
+    /// takes its place.
+    #[must_use]
+    pub fn is_reversed(&self) -> bool {
+        self.end_reason.as_deref() == Some(REVERSED)
+    }
+
+    /// Ends it because the filling fact was reversed.
+    pub fn reverse(&mut self, at: Instant) {
+        self.ended_at = Some(at);
+        self.end_reason = Some(REVERSED.to_owned());
     }
 }
 

@@ -27,6 +27,8 @@ codes! {
         Notice = 1 "notice",
         Query = 2 "query",
         Bill = 3 "bill",
+        /// An institution asked us, and we said yes.
+        Call = 4 "call",
     }
 }
 

@@ -6,13 +6,16 @@
 
 pub mod attempt;
 pub mod audit;
+pub mod biller;
 pub mod books;
 pub mod capital;
 pub mod channel;
 pub mod decide;
 pub mod due;
 pub mod fact;
+pub mod front_end;
 pub mod id;
+pub mod institution;
 pub mod messages;
 pub mod money;
 pub mod order;

@@ -123,6 +123,8 @@ codes! {
         Void = 8 "void",
         /// A command failed by itself, again and again, and was put aside.
         PutAside = 9 "put_aside",
+        /// An institution's day file and our books differ.
+        DayFile = 10 "day_file",
     }
 }
 

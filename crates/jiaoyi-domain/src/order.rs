@@ -119,7 +119,8 @@ record! {
         row {
             due_bucket: Bucket = Public fixed,
             due_id: DueId = Public fixed,
-            generation: u32 = Public fixed,
+            /// Moves on when money is filled in that an institution's reversal has freed.
+            generation: u32 = Public,
             revision_no: u32 = Public fixed,
             state: LineState = Public,
             own: Fen = Public fixed,

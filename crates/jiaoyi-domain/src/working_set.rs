@@ -6,10 +6,12 @@
 
 use crate::attempt::Attempt;
 use crate::audit::Touched;
+use crate::biller::{BillerCall, Claim, DayFile};
 use crate::books::Transfer;
 use crate::due::{Due, Revision, Slot, TurnedAway};
 use crate::fact::Fact;
 use crate::id::Bucket;
+use crate::institution::{Institution, InstitutionKey};
 use crate::messages::{Case, CommandKey, Inbox, Outbox};
 use crate::order::{DeviceOrder, Line, PayOrder};
 use crate::record::{Record, TableSpec, Value, encode_values, image_of};
@@ -348,7 +350,12 @@ macro_rules! working_set {
 
 working_set! {
     command_key: CommandKey,
+    claim: Claim,
+    biller_call: BillerCall,
     inbox: Inbox,
+    day_file: DayFile,
+    institution: Institution,
+    institution_key: InstitutionKey,
     roster: Roster,
     policy_pack: PolicyPack,
     person: Person,

@@ -190,3 +190,16 @@ ON CONFLICT (place) DO UPDATE SET tables_done = excluded.tables_done, rows_done 
 
 -- name: copy_end
 DROP TABLE copying
+
+-- name: collects_over
+SELECT bucket, order_id
+FROM pay_order
+WHERE state = 'placed' AND attempt_count = 0 AND until <= ?1
+ORDER BY until
+LIMIT ?2
+
+-- name: payments_of_day
+SELECT seq, state, amount, due_id, bucket, attempt_no
+FROM biller_call
+WHERE inst_id = ?1 AND trace_date = ?2 AND verb = 'pay'
+ORDER BY seq

@@ -14,7 +14,10 @@ pub fn all_tables() -> Vec<&'static TableSpec> {
 }
 
 /// The migrations, in order; forward only.
-pub const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../migrations/0001_core.sql"))];
+pub const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../migrations/0001_core.sql")),
+    (2, include_str!("../migrations/0002_biller.sql")),
+];
 
 /// Where the rows of a table lie when PostgreSQL is distributed over several machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +33,10 @@ use Placement::{Reference, Sharded};
 /// Every table of the schema, and where its rows lie.
 pub const PLACEMENTS: &[(&str, Placement)] = &[
     ("command_key", Sharded),
+    ("claim", Sharded),
+    ("biller_call", Sharded),
     ("inbox", Sharded),
+    ("day_file", Sharded),
     ("person", Sharded),
     ("document", Sharded),
     ("due", Sharded),
@@ -54,6 +60,8 @@ pub const PLACEMENTS: &[(&str, Placement)] = &[
     ("checkpoint", Sharded),
     ("staged_page", Sharded),
     ("barrier", Sharded),
+    ("institution", Reference),
+    ("institution_key", Reference),
     ("roster", Reference),
     ("policy_pack", Reference),
     ("schema_version", Reference),

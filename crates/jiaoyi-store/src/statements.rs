@@ -13,9 +13,12 @@ macro_rules! files {
 
 const FILES: &[(&str, &str)] = files![
     "attempt",
+    "biller_call",
     "checkpoint",
     "citus",
+    "claim",
     "command_key",
+    "day_file",
     "device_order",
     "document",
     "due",
@@ -23,6 +26,8 @@ const FILES: &[(&str, &str)] = files![
     "exception_case",
     "fact",
     "inbox",
+    "institution",
+    "institution_key",
     "link",
     "notice_link",
     "order_line",

@@ -2,7 +2,7 @@
 
 use crate::locale::Lang;
 use jiaoyi_app::portal::{ItemView, SubsidyView};
-use jiaoyi_domain::channel::{ChannelCode, Method};
+use jiaoyi_domain::channel::{ChannelCode, FrontEnd, Method};
 use jiaoyi_domain::time::MINUTE_MS;
 use jiaoyi_domain::{Date, Fen, Instant};
 
@@ -217,7 +217,17 @@ impl Look {
             ChannelCode::Wechat => "channel.wechat",
             ChannelCode::Alipay => "channel.alipay",
             ChannelCode::Unionpay => "channel.unionpay",
+            ChannelCode::Inbound(front) => return self.front_end(front),
         })
+    }
+
+    /// The name of a front end through which institutions call us.
+    fn front_end(&self, front: FrontEnd) -> &'static str {
+        let row = front.capability();
+        match self.lang {
+            Lang::Zh => &row.name_zh,
+            Lang::En => &row.name_en,
+        }
     }
 
     /// The name of a way of paying, for a choice.
@@ -233,6 +243,7 @@ impl Look {
             Method::UnionpayWap => "method.unionpay_wap",
             Method::UnionpayPage => "method.unionpay_page",
             Method::UnionpayApp => "method.unionpay_app",
+            Method::Inbound(front) => return self.front_end(front),
         })
     }
 
@@ -249,6 +260,8 @@ impl Look {
             Method::UnionpayWap => "method.unionpay_wap_hint",
             Method::UnionpayPage => "method.unionpay_page_hint",
             Method::UnionpayApp => "method.unionpay_app_hint",
+            // Nobody chooses it on a page.
+            Method::Inbound(_) => return "",
         })
     }
 }

@@ -67,6 +67,8 @@ pub struct BudgetConfig {
     pub lookups_per_address_hour: u32,
     pub verifications_per_address_minute: u32,
     pub wrong_codes_per_number_hour: u32,
+    pub queries_per_institution_minute: u32,
+    pub queries_per_document_minute: u32,
 }
 
 impl Default for BudgetConfig {
@@ -78,6 +80,8 @@ impl Default for BudgetConfig {
             lookups_per_address_hour: budgets.lookups_per_address_hour,
             verifications_per_address_minute: budgets.verifications_per_address_minute,
             wrong_codes_per_number_hour: budgets.wrong_codes_per_number_hour,
+            queries_per_institution_minute: budgets.queries_per_institution_minute,
+            queries_per_document_minute: budgets.queries_per_document_minute,
         }
     }
 }
@@ -91,6 +95,8 @@ impl BudgetConfig {
             lookups_per_address_hour: self.lookups_per_address_hour,
             verifications_per_address_minute: self.verifications_per_address_minute,
             wrong_codes_per_number_hour: self.wrong_codes_per_number_hour,
+            queries_per_institution_minute: self.queries_per_institution_minute,
+            queries_per_document_minute: self.queries_per_document_minute,
         }
     }
 }

@@ -32,6 +32,13 @@ pub fn make(path: &Path, chinese: bool) -> Result<Keyring, Exit> {
     Ok(keyring)
 }
 
+/// Writes a changed key file in the place of the old one: whole, or not at all.
+pub fn replace(path: &Path, keyring: &Keyring) -> Result<(), Exit> {
+    let next = path.with_extension("toml.next");
+    write_secret(&next, &keyring.to_toml()).map_err(|error| Exit::unwritten(&next, &error))?;
+    std::fs::rename(&next, path).map_err(|error| Exit::unwritten(path, &error))
+}
+
 /// Writes a new file that its owner alone may read, and has it on disk: what is sealed with a key
 /// that was lost cannot be read again.
 fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {

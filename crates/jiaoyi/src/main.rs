@@ -45,6 +45,8 @@ enum Command {
     Sandbox(commands::sandbox::SandboxArgs),
     /// Make the key file of a new installation.
     Keys(commands::keys::KeysArgs),
+    /// Keep the institutions that call us, and their keys.
+    Institution(commands::institution::InstitutionArgs),
     /// Take data in.
     Import(commands::import::ImportArgs),
     /// Check, show, import or make region-year policies.
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
             Command::Serve(args) => commands::serve::run(args).await,
             Command::Sandbox(args) => commands::sandbox::run(args).await,
             Command::Keys(args) => commands::keys::run(args),
+            Command::Institution(args) => commands::institution::run(args).await,
             Command::Import(args) => commands::import::run(args).await,
             Command::Policy(args) => commands::policy::run(args).await,
             Command::Verify(args) => commands::verify::run(args),

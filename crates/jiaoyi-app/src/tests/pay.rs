@@ -64,6 +64,7 @@ impl Desk {
             ChannelCode::Wechat => &self.wechat,
             ChannelCode::Alipay => &self.alipay,
             ChannelCode::Unionpay => &self.unionpay,
+            ChannelCode::Inbound(front) => panic!("{front:?} has no till"),
         };
         till.answers().news = news;
         let raw = RawNotice {

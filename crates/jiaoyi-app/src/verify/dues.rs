@@ -17,6 +17,7 @@ pub(super) fn check(view: &View<'_>, report: &mut Report) {
         identity(view, due, report);
         lock(view, due, report);
         paid(view, due, report);
+        generation(view, due, report);
     }
     one_live_slot(view, report);
 }
@@ -156,6 +157,21 @@ fn paid(view: &View<'_>, due: &Due, report: &mut Report) {
         due,
         "returned and never paid",
     );
+}
+
+/// A generation follows one whose payment was reversed, and such a one is followed.
+fn generation(view: &View<'_>, due: &Due, report: &mut Report) {
+    let reversed = |generation: u32| {
+        let key = (due.bucket, due.due_id, generation);
+        view.part.slots.get(&key).is_some_and(Slot::is_reversed)
+    };
+    let follows = due.generation == 1 || due.generation.checked_sub(1).is_some_and(reversed);
+    let what = "the generation before was not given back";
+    report.demand(follows, "due.generation", due, what);
+    let next = (due.bucket, due.due_id, due.generation.saturating_add(1));
+    let followed = !reversed(due.generation) || view.part.dues.contains_key(&next);
+    let what = "its payment was reversed and no generation follows";
+    report.demand(followed, "due.generation", due, what);
 }
 
 /// The identity that a person was merged into, as far as it lies in the same bucket.

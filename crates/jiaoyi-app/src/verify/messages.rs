@@ -111,7 +111,9 @@ fn check_answer(view: &View<'_>, row: &CommandKey, report: &mut Report) {
             | Answer::Link { .. }
             | Answer::Published { .. }
             | Answer::Renamed { .. }
-            | Answer::Leased { .. },
+            | Answer::Leased { .. }
+            | Answer::Claimed { .. }
+            | Answer::Called { .. },
         ) => true,
     };
     let what = "its answer does not read, or names what is not there";

@@ -31,6 +31,8 @@
 //! | `fact.attempt`, `fact.amount`, `fact.returned`, `fact.suspense` | a fact against the books |
 //! | `refund.fact`, `refund.transfers`, `refund.done` | a refund against fact and books |
 //! | `transfer.accounts`, `transfer.refers`, `transfer.transit` | a transfer of the books |
+//! | `due.generation` | a generation without a reversal before it, or a reversal without one after it |
+//! | `claim.call`, `call.claim`, `call.fact`, `call.state` | a serial of an institution against its decision, and that against its money |
 //! | `outbox.missing`, `outbox.refers`, `outbox.state` | a message that leaves |
 //! | `command_key.answer`, `reference.missing` | an answer, or a reference to a row |
 //! | `personal.plain`, `personal.sealed`, `personal.hmac` | personal data where none may stand |
@@ -51,6 +53,7 @@
 //!
 //! **Channel books**: what the sandbox answers to `GET /_sandbox/books`, see [`channel_books`].
 
+mod biller;
 mod chain;
 pub mod channel_books;
 mod dues;
@@ -383,6 +386,7 @@ fn check(
         orders::check(&view, report);
         money::check(&view, report);
         messages::check(&view, report);
+        biller::check(&view, options.keyring, report);
         if let Some(keys) = &options.signatures {
             signatures::check(&view, keys, report);
         }

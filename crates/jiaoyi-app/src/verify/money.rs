@@ -23,7 +23,8 @@ pub(super) fn check(view: &View<'_>, report: &mut Report) {
         match fact.kind {
             FactKind::Success => check_success(view, fact, report),
             FactKind::Refund => check_paid_out(view, fact, report),
-            FactKind::Reversal | FactKind::Chargeback => {}
+            FactKind::Reversal => check_reversal(view, fact, report),
+            FactKind::Chargeback => {}
         }
     }
     for refund in view.part.refunds.values() {
@@ -57,7 +58,9 @@ fn check_attempt(view: &View<'_>, fact: &Fact, report: &mut Report) {
         fact,
         "its attempt is not there or is another's",
     );
-    let day = fact.channel_day == channel_day(fact.channel, fact.paid_at);
+    // An institution names its day itself; its call is compared with that.
+    let named = fact.channel.front_end().is_some();
+    let day = named || fact.channel_day == channel_day(fact.channel, fact.paid_at);
     report.demand(
         day,
         "fact.attempt",
@@ -94,11 +97,7 @@ fn check_success(view: &View<'_>, fact: &Fact, report: &mut Report) {
     // Money that came over from another bucket belongs to a slot, not to a fact of this bucket.
     let transit = Account::Transit.to_string();
     rows.retain(|row| row.debit != transit);
-    let clearing = Account::Clearing {
-        channel: fact.channel,
-        day: fact.channel_day,
-    }
-    .to_string();
+    let clearing = Account::taken(fact).to_string();
     let suspense = Account::Suspense {
         channel: fact.channel,
     }
@@ -134,7 +133,8 @@ fn check_success(view: &View<'_>, fact: &Fact, report: &mut Report) {
     let reserved = refunds
         .iter()
         .filter(|row| row.state != RefundState::Cancelled);
-    let reserved = sum(reserved.map(|row| row.amount));
+    let reversal = reversal_of(view, fact).map_or(0, |row| whole(row.amount));
+    let reserved = sum(reserved.map(|row| row.amount)).saturating_add(reversal);
     let what = "its refunds and what is returned or reserved differ";
     report.demand(
         reserved == whole(fact.returned_or_reserved),
@@ -157,6 +157,32 @@ fn check_success(view: &View<'_>, fact: &Fact, report: &mut Report) {
     let left = set_aside.checked_sub(applied.saturating_add(approved));
     let what = "what is left in suspense is not what its refunds on hold explain";
     report.demand(left == Some(waiting), "fact.suspense", fact, what);
+}
+
+/// What undid a success.
+fn reversal_of<'a>(view: &'a View<'_>, fact: &Fact) -> Option<&'a Fact> {
+    let mut key = fact.key();
+    key.4 = FactKind::Reversal;
+    view.part.facts.get(&key)
+}
+
+/// What an institution undid is one success of its own, and all of it.
+fn check_reversal(view: &View<'_>, fact: &Fact, report: &mut Report) {
+    let mut key = fact.key();
+    key.4 = FactKind::Success;
+    let same = view.part.facts.get(&key).is_some_and(|success| {
+        (&success.attempt_no, success.order_id) == (&fact.attempt_no, fact.order_id)
+            && success.amount == fact.amount
+            && success.returned_or_reserved == fact.amount
+    });
+    let what = "the success that it undoes is not there, or is not undone";
+    report.demand(same, "fact.returned", fact, what);
+    let inbound = fact.channel.front_end().is_some();
+    let what = "only an institution can take its payment back";
+    report.demand(inbound, "fact.returned", fact, what);
+    let none = fact.premium.is_zero() && fact.surplus.is_zero();
+    let what = "money taken back is no premium and no surplus";
+    report.demand(none, "fact.amount", fact, what);
 }
 
 /// Money that a channel gave back belongs to a refund of ours.
@@ -352,10 +378,14 @@ fn accounts_fit(row: &Transfer) -> bool {
     let pair = (debit.as_str(), credit.as_str());
     match row.kind {
         TransferKind::Premium => {
-            matches!(pair, ("clearing" | "aid" | "transit", "collected"))
+            matches!(
+                pair,
+                ("clearing" | "institution" | "aid" | "transit", "collected")
+            )
         }
+        TransferKind::Reversed => matches!(pair, ("collected", "institution" | "aid")),
         TransferKind::Applied => matches!(pair, ("suspense" | "transit", "collected")),
-        TransferKind::Surplus => pair == ("clearing", "suspense"),
+        TransferKind::Surplus => matches!(pair, ("clearing" | "institution", "suspense")),
         TransferKind::Transit => matches!(pair, ("clearing" | "suspense", "transit")),
         TransferKind::RefundApproved => {
             matches!(

@@ -59,7 +59,9 @@ fn check_order(view: &View<'_>, order: &PayOrder, report: &mut Report) {
     let counted = u32::try_from(attempts.len()) == Ok(order.attempt_count);
     let what = "its attempts are not 1 to its count";
     report.demand(numbered && counted, "order.attempts", order, what);
-    let needed = order.amount.is_zero() || !attempts.is_empty();
+    // An institution's lock is an order before anything is paid.
+    let collected = view.part.index.calls_of_order.contains_key(&order.key());
+    let needed = order.amount.is_zero() || !attempts.is_empty() || collected;
     report.demand(
         needed,
         "order.attempts",

@@ -6,11 +6,13 @@ use super::{Report, VerifyError, VerifyOptions, personal, raw_key};
 use jiaoyi_domain::Bucket;
 use jiaoyi_domain::attempt::Attempt;
 use jiaoyi_domain::audit::Event;
+use jiaoyi_domain::biller::{BillerCall, Claim, DayFile};
 use jiaoyi_domain::books::Transfer;
 use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::due::{Due, DueId, OrderId, Revision, Slot, TurnedAway};
 use jiaoyi_domain::fact::Fact;
 use jiaoyi_domain::id::RefundNo;
+use jiaoyi_domain::institution::{Institution, InstitutionKey};
 use jiaoyi_domain::messages::{Case, CommandKey, Inbox, Outbox, Topic};
 use jiaoyi_domain::order::{DeviceOrder, Line, PayOrder};
 use jiaoyi_domain::policy::Pack;
@@ -32,6 +34,7 @@ pub(super) type FactName = (Bucket, ChannelCode, String, String);
 pub(super) struct Reference {
     pub rosters: Table<Roster>,
     pub packs: Table<PolicyPack>,
+    pub institutions: Table<Institution>,
     /// Versions of the stored packs; `None` when there is none, or when older texts were replaced,
     /// so that not every version can be known.
     pub pack_versions: Option<BTreeSet<String>>,
@@ -51,6 +54,18 @@ impl Reference {
         let table = &mut reference.packs;
         snapshot.scan_raw::<PolicyPack>(|values| {
             read(&values, options, report, table);
+        })?;
+        let table = &mut reference.institutions;
+        snapshot.scan_raw::<Institution>(|values| {
+            read(&values, options, report, table);
+        })?;
+        snapshot.scan_raw::<InstitutionKey>(|values| {
+            read(
+                &values,
+                options,
+                report,
+                &mut Table::<InstitutionKey>::new(),
+            );
         })?;
         let packs = &reference.packs;
         if !packs.is_empty() && packs.values().all(|pack| pack.version == 1) {
@@ -90,6 +105,8 @@ pub(super) struct Part {
     pub outbox: Table<Outbox>,
     pub cases: Table<Case>,
     pub command_keys: Table<CommandKey>,
+    pub claims: Table<Claim>,
+    pub biller_calls: Table<BillerCall>,
     pub index: Index,
 }
 
@@ -107,6 +124,7 @@ pub(super) struct Index {
     pub outbox: BTreeSet<(Bucket, Topic, String)>,
     pub cases_of_order: BTreeMap<(Bucket, OrderId), Vec<<Case as Record>::Key>>,
     pub cases_of_subject: BTreeMap<(Bucket, String), Vec<<Case as Record>::Key>>,
+    pub calls_of_order: BTreeMap<(Bucket, OrderId), Vec<<BillerCall as Record>::Key>>,
 }
 
 /// Reads one raw row into its table, and says its version and state; what does not read as its type
@@ -166,7 +184,7 @@ pub(super) fn load(
         turned_away: TurnedAway, orders: PayOrder, lines: Line, attempts: Attempt, facts: Fact,
         transfers: Transfer, refunds: Refund, vouchers: Voucher, signatures: VoucherSignature,
         device_orders: DeviceOrder, notice_links: NoticeLink, outbox: Outbox, cases: Case,
-        command_keys: CommandKey,
+        command_keys: CommandKey, claims: Claim, biller_calls: BillerCall,
     }
     // Notices are many and large, and nothing else is compared with them.
     let (history, mut none) = (&mut part.history, Table::<Inbox>::new());
@@ -175,11 +193,22 @@ pub(super) fn load(
         history.row(Inbox::SPEC, &values, stands, report);
         none.clear();
     })?;
+    let (history, mut none) = (&mut part.history, Table::<DayFile>::new());
+    snapshot.scan_buckets_raw::<DayFile>(from, to, |values| {
+        let stands = read::<DayFile>(&values, options, report, &mut none);
+        history.row(DayFile::SPEC, &values, stands, report);
+        none.clear();
+    })?;
     if from <= 0 {
         // Rows without a bucket have their events in bucket 0; they were read already.
         snapshot.scan_raw::<Roster>(|row| reference_row::<Roster>(history, &row, report))?;
         snapshot
             .scan_raw::<PolicyPack>(|row| reference_row::<PolicyPack>(history, &row, report))?;
+        snapshot
+            .scan_raw::<Institution>(|row| reference_row::<Institution>(history, &row, report))?;
+        snapshot.scan_raw::<InstitutionKey>(|row| {
+            reference_row::<InstitutionKey>(history, &row, report);
+        })?;
     }
     part.history.finish(report);
     part.build_index();
@@ -274,6 +303,16 @@ impl Part {
             index
                 .outbox
                 .insert((row.bucket, row.topic, row.subject.clone()));
+        }
+        for row in self.biller_calls.values() {
+            if let Some(order) = row.order_id {
+                let order = (row.bucket, order);
+                index
+                    .calls_of_order
+                    .entry(order)
+                    .or_default()
+                    .push(row.key());
+            }
         }
         for row in self.cases.values() {
             if let Some(order) = row.order_id {

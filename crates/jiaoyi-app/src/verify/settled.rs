@@ -35,7 +35,8 @@ pub(super) fn check(view: &View<'_>, now: Instant, report: &mut Report) {
             .list::<Attempt>(keys)
             .iter()
             .all(|attempt| attempt.is_dead());
-        let over = order.state == OrderState::Placed && dead;
+        // An institution's lock has no attempt and ends by time.
+        let over = order.state == OrderState::Placed && dead && order.until.plus_ms(LOCK_MS) < now;
         report.demand(
             !over,
             "settled.order",

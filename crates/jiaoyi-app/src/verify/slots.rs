@@ -160,6 +160,34 @@ fn listed(text: &str) -> BTreeMap<String, u128> {
     )
 }
 
+/// A reversed slot's transfers are all undone, account by account, and no other's are.
+fn check_undone(slot: &Slot, rows: &[&Transfer], report: &mut Report) {
+    let named = |debit: &str, credit: &str| format!("{debit}>{credit}");
+    let mut done = Vec::new();
+    let mut undone = Vec::new();
+    for row in rows {
+        let amount = whole(row.amount);
+        match row.kind {
+            TransferKind::Premium => done.push((named(&row.debit, &row.credit), amount)),
+            TransferKind::Reversed => undone.push((named(&row.credit, &row.debit), amount)),
+            TransferKind::Surplus
+            | TransferKind::RefundApproved
+            | TransferKind::RefundDone
+            | TransferKind::Applied
+            | TransferKind::Transit => {}
+        }
+    }
+    if !slot.is_reversed() {
+        done.clear();
+    }
+    let sums = |rows: &[(String, u128)]| {
+        by_name(rows.iter().map(|(name, amount)| (name.as_str(), *amount)))
+    };
+    let what = "what is undone in the books is not what was reversed";
+    let same = sums(&done) == sums(&undone);
+    report.demand(same, "slot.transfers", slot, what);
+}
+
 fn check_transfers(
     view: &View<'_>,
     slot: &Slot,
@@ -169,6 +197,7 @@ fn check_transfers(
 ) {
     let keys = view.part.index.transfers_of_due.get(&slot.key());
     let mut rows = view.transfer_list(keys);
+    check_undone(slot, &rows, report);
     rows.retain(|row| matches!(row.kind, TransferKind::Premium | TransferKind::Applied));
     let payer = |row: &Transfer| row.debit.strip_prefix("aid:").map(str::to_owned);
     let aid: Vec<(String, u128)> = rows

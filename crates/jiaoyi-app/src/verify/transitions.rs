@@ -4,6 +4,7 @@
 //! A command may take two steps (a refund on hold is approved and sent), so two are allowed.
 
 use jiaoyi_domain::attempt::{self, Attempt, AttemptEvent, AttemptState};
+use jiaoyi_domain::biller::{BillerCall, CallState, call_may_go};
 use jiaoyi_domain::due::{self, Due, DueEvent, DueState};
 use jiaoyi_domain::messages::{Case, CaseState, Outbox, OutboxState};
 use jiaoyi_domain::order::{self, Line, LineState, OrderEvent, OrderState, PayOrder, line_may_go};
@@ -140,6 +141,9 @@ pub(super) fn allowed(table: u8, from: u8, to: u8) -> bool {
         by_number!(OutboxState, from, to, outbox_may_go)
     } else if table == Case::SPEC.number {
         by_number!(CaseState, from, to, case_may_go)
+    } else if table == BillerCall::SPEC.number {
+        let call = |from, to| from == to || call_may_go(from, to);
+        by_number!(CallState, from, to, call)
     } else {
         from == 0 && to == 0
     }
@@ -149,7 +153,12 @@ pub(super) fn allowed(table: u8, from: u8, to: u8) -> bool {
 pub(super) fn may_begin(table: u8, state: u8) -> bool {
     let one_of = |states: &[u8]| states.contains(&state);
     if table == Due::SPEC.number {
-        one_of(&[DueState::Draft.number()])
+        // What follows a reversed payment is open at once, or filled by the surplus that waited.
+        one_of(&[
+            DueState::Draft.number(),
+            DueState::Open.number(),
+            DueState::Paid.number(),
+        ])
     } else if table == PayOrder::SPEC.number {
         // A due of 0 yuan is confirmed and paid at once.
         one_of(&[OrderState::Placed.number(), OrderState::Paid.number()])
@@ -158,6 +167,8 @@ pub(super) fn may_begin(table: u8, state: u8) -> bool {
         one_of(&[
             AttemptState::Drafted.number(),
             AttemptState::Offered.number(),
+            // An institution's try is made with its success.
+            AttemptState::Paid.number(),
         ])
     } else if table == Refund::SPEC.number {
         one_of(&[RefundState::Held.number(), RefundState::Requested.number()])
@@ -171,6 +182,12 @@ pub(super) fn may_begin(table: u8, state: u8) -> bool {
         one_of(&[OutboxState::Waiting.number()])
     } else if table == Case::SPEC.number {
         one_of(&[CaseState::Open.number()])
+    } else if table == BillerCall::SPEC.number {
+        one_of(&[
+            CallState::Done.number(),
+            CallState::Refused.number(),
+            CallState::Dead.number(),
+        ])
     } else {
         state == 0
     }

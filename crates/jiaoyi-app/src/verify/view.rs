@@ -2,6 +2,7 @@
 
 use super::part::{Part, Reference, Table};
 use jiaoyi_domain::attempt::Attempt;
+use jiaoyi_domain::biller::{BillerCall, Claim};
 use jiaoyi_domain::books::Transfer;
 use jiaoyi_domain::decide::{DueKey, OrderKey};
 use jiaoyi_domain::due::{Due, Revision, Slot};
@@ -33,6 +34,7 @@ macro_rules! held {
 held! {
     Person = persons, Due = dues, Revision = revisions, Slot = slots, PayOrder = orders,
     Line = lines, Attempt = attempts, Fact = facts, Refund = refunds, Voucher = vouchers,
+    Claim = claims, BillerCall = biller_calls,
 }
 
 /// One range of buckets in the whole snapshot.

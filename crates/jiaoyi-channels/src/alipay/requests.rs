@@ -42,7 +42,8 @@ pub(super) const fn method_name(method: Method) -> Option<&'static str> {
         | Method::WechatJsapi
         | Method::UnionpayWap
         | Method::UnionpayPage
-        | Method::UnionpayApp => None,
+        | Method::UnionpayApp
+        | Method::Inbound(_) => None,
     }
 }
 

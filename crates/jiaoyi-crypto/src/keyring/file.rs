@@ -1,6 +1,7 @@
 //! The key file's text: TOML, written by us and edited by an administrator to rotate keys.
 
 use super::{Keyring, KeyringError, MacKey, VoucherKey};
+use crate::calls::{CallScheme, CallSigner};
 use crate::hex::Secret;
 use crate::sealing::{Cipher, CipherKey};
 use crate::signing::{Algorithm, PublicKey, SigningKey};
@@ -19,6 +20,17 @@ struct File {
     sealing: Sealing,
     voucher: Voucher,
     audit: Audit,
+    /// Keys that sign answers to institutions; of each algorithm the last one by id signs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    answer: Vec<AnswerEntry>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct AnswerEntry {
+    id: String,
+    algorithm: String,
+    secret: String,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -100,6 +112,17 @@ pub(super) fn parse(text: &str) -> Result<Keyring, KeyringError> {
     }
     let audit = SigningKey::parse(Algorithm::Es256, &file.audit.secret)
         .map_err(|_| KeyringError::Key("audit.secret".to_owned()))?;
+    let mut answer = BTreeMap::new();
+    for entry in file.answer {
+        let field = format!("answer key {}", entry.id);
+        let scheme = CallScheme::from_name(&entry.algorithm)
+            .ok_or_else(|| KeyringError::Key(format!("algorithm of {field}")))?;
+        let key = CallSigner::parse(scheme, &entry.secret)
+            .map_err(|_| KeyringError::Key(format!("secret of {field}")))?;
+        if answer.insert(entry.id, key).is_some() {
+            return Err(KeyringError::Duplicate(field));
+        }
+    }
     Ok(Keyring {
         bucket: MacKey::new(secret("bucket_key", &file.bucket_key)?),
         document: MacKey::new(secret("document_key", &file.document_key)?),
@@ -110,6 +133,7 @@ pub(super) fn parse(text: &str) -> Result<Keyring, KeyringError> {
         voucher,
         voucher_current: file.voucher.current,
         audit,
+        answer,
     })
 }
 
@@ -202,6 +226,14 @@ pub(super) fn print(keyring: &Keyring) -> String {
         audit: Audit {
             secret: keyring.audit.secret_hex(),
         },
+        answer: keyring
+            .answer_keys()
+            .map(|(id, key)| AnswerEntry {
+                id: id.to_owned(),
+                algorithm: key.scheme().name().to_owned(),
+                secret: key.secret().to_owned(),
+            })
+            .collect(),
     };
     let body = toml::to_string(&file).expect("the key file's shape has no map keys but text");
     format!("{HEADING}{body}")

@@ -24,6 +24,15 @@ pub(super) struct Incoming {
     pub attempt: Attempt,
 }
 
+/// The due whose slot takes the money of a line: where a filling fact was reversed, the next
+/// generation.
+pub(super) fn place_of(ws: &WorkingSet, mut due: DueKey) -> DueKey {
+    while ws.slot.get(&due).is_some_and(Slot::is_reversed) {
+        due.2 = due.2.saturating_add(1);
+    }
+    due
+}
+
 /// Why a line cannot take its money; `None` when it can.
 fn obstacle(
     ws: &mut WorkingSet,
@@ -85,11 +94,13 @@ fn obstacle(
 pub(super) fn allocate(ws: &mut WorkingSet, ctx: &mut Context, incoming: Incoming) -> Fact {
     let Incoming { mut fact, attempt } = incoming;
     let order_key: OrderKey = (attempt.bucket, attempt.order_id);
-    for line in lines_of(ws, &order_key) {
+    for mut line in lines_of(ws, &order_key) {
+        line.generation = place_of(ws, line_due(&line)).2;
         match obstacle(ws, ctx, &line, &fact) {
             None => {
                 fact.premium = fact.premium.checked_add(line.own).unwrap_or(Fen::MAX);
-                fill(ws, ctx, line, Some(&fact), false);
+                // Wallets never reverse a success.
+                fill(ws, ctx, line, Filling::coming_in(&fact, None));
             }
             Some(cause) => {
                 fact.surplus = fact.surplus.checked_add(line.own).unwrap_or(Fen::MAX);
@@ -128,6 +139,22 @@ pub(super) fn hold_whole(
     fact
 }
 
+/// Brings an order's state in line with its lines, after money was allocated.
+pub(super) fn tell_order(ws: &mut WorkingSet, ctx: &Context, key: &OrderKey) {
+    let lines = lines_of(ws, key);
+    let Some(mut order) = ws.pay_order.get(key).cloned() else {
+        return;
+    };
+    let premium = lines.iter().any(|line| line.state == LineState::Premium);
+    let waiting = lines.iter().any(|line| line.state != LineState::Premium);
+    order.apply(OrderEvent::Allocated {
+        premium,
+        surplus: !premium || waiting,
+    });
+    order.ended_at.get_or_insert(ctx.at);
+    ws.pay_order.put(order);
+}
+
 /// After money came: the order's state, its other attempts, its locks, and the confirming query.
 fn settle_order(
     ws: &mut WorkingSet,
@@ -136,18 +163,7 @@ fn settle_order(
     attempt: &Attempt,
     all_premium: bool,
 ) {
-    let lines = lines_of(ws, key);
-    if let Some(mut order) = ws.pay_order.get(key).cloned() {
-        let premium = lines.iter().any(|line| line.state == LineState::Premium);
-        let waiting = lines.iter().any(|line| line.state != LineState::Premium);
-        let event = OrderEvent::Allocated {
-            premium,
-            surplus: !premium || waiting,
-        };
-        order.apply(event);
-        order.ended_at.get_or_insert(ctx.at);
-        ws.pay_order.put(order);
-    }
+    tell_order(ws, ctx, key);
     abandon_attempts(ws, ctx, key, Some(&attempt.attempt_no));
     free_locks(ws, key, false);
     if !all_premium {
@@ -160,19 +176,49 @@ fn settle_order(
     }
 }
 
-/// Writes the slot, the books, the voucher and the messages of a filled line. `from_surplus` says
-/// that the money waits in suspense already instead of coming in now.
-pub(super) fn fill(
-    ws: &mut WorkingSet,
-    ctx: &mut Context,
-    mut line: Line,
-    fact: Option<&Fact>,
+/// With what a line is filled.
+#[derive(Clone, Copy)]
+pub(super) struct Filling<'a> {
+    /// None for a due of 0 yuan.
+    fact: Option<&'a Fact>,
+    /// The money waits in suspense already instead of coming in now.
     from_surplus: bool,
-) {
+    /// Until when the fact can still be reversed by whoever told of it.
+    reversible_until: Option<Instant>,
+}
+
+impl<'a> Filling<'a> {
+    /// Nothing has to be paid.
+    pub const NOTHING: Filling<'static> = Filling {
+        fact: None,
+        from_surplus: false,
+        reversible_until: None,
+    };
+
+    pub fn coming_in(fact: &'a Fact, reversible_until: Option<Instant>) -> Filling<'a> {
+        Filling {
+            fact: Some(fact),
+            from_surplus: false,
+            reversible_until,
+        }
+    }
+
+    pub fn from_surplus(fact: &'a Fact) -> Filling<'a> {
+        Filling {
+            fact: Some(fact),
+            from_surplus: true,
+            reversible_until: None,
+        }
+    }
+}
+
+/// Writes the slot, the books, the voucher and the messages of a filled line.
+pub(super) fn fill(ws: &mut WorkingSet, ctx: &mut Context, mut line: Line, with: Filling<'_>) {
     let key = line_due(&line);
     let Some(mut due) = ws.due.get(&key).cloned() else {
         return;
     };
+    let fact = with.fact;
     let accepted_at = fact.map_or(ctx.at, |fact| fact.paid_at);
     if matches!(due.state, DueState::Draft | DueState::Void) {
         due.apply(DueEvent::Activated);
@@ -189,12 +235,13 @@ pub(super) fn fill(
         due: &due,
         line: &line,
         fact,
+        reversible_until: with.reversible_until,
         accepted_at,
         voucher_no: draw_voucher(ctx, key.0),
     };
     let slot = filled.slot(ctx.at);
     let voucher = filled.voucher(ws, ctx);
-    post_premium(ws, ctx, &filled, from_surplus);
+    post_premium(ws, ctx, &filled, with.from_surplus);
     let voucher_no = filled.voucher_no;
     let person = ws.person.get(&(key.0, due.person_id));
     if person.is_some_and(|row| row.phone_sealed.is_some()) {
@@ -212,6 +259,7 @@ struct Filled<'a> {
     line: &'a Line,
     /// None for a due of 0 yuan.
     fact: Option<&'a Fact>,
+    reversible_until: Option<Instant>,
     accepted_at: Instant,
     voucher_no: VoucherNo,
 }
@@ -234,8 +282,7 @@ impl Filled<'_> {
             fact_channel: fact.map(|fact| fact.channel),
             fact_merchant: fact.map(|fact| fact.merchant.clone()),
             fact_txn: fact.map(|fact| fact.txn_id.clone()),
-            // Wallets never reverse a success; a bank's row says until when it can.
-            reversible_until: None,
+            reversible_until: self.reversible_until,
             own: line.own,
             gross: line.gross,
             subsidies: line.subsidies.clone(),
@@ -246,6 +293,7 @@ impl Filled<'_> {
             voucher_no: self.voucher_no.clone(),
             ended_at: None,
             end_reason: None,
+            next_refund: None,
             version: 1,
         }
     }
@@ -315,10 +363,7 @@ fn post_premium(ws: &mut WorkingSet, ctx: &mut Context, filled: &Filled<'_>, fro
                 channel: fact.channel,
             }
         } else {
-            Account::Clearing {
-                channel: fact.channel,
-                day: fact.channel_day,
-            }
+            Account::taken(fact)
         };
         if fact.bucket == due.0 {
             sources.push((money.to_string(), line.own));
@@ -457,11 +502,7 @@ fn hold(
     ws.transfer.put(Transfer {
         bucket: fact.bucket,
         transfer_id: TransferId(ctx.ids.id16()),
-        debit: Account::Clearing {
-            channel: fact.channel,
-            day: fact.channel_day,
-        }
-        .to_string(),
+        debit: Account::taken(fact).to_string(),
         credit: Account::Suspense {
             channel: fact.channel,
         }
@@ -481,10 +522,16 @@ fn hold(
         book_day: ctx.book_day,
         at: ctx.at,
     });
-    let held_until: Option<Instant> = line
-        .as_ref()
-        .and_then(|line| ws.slot.get(&line_due(line)))
-        .and_then(|slot| slot.reversible_until);
+    let slot = line.as_ref().and_then(|line| ws.slot.get(&line_due(line)));
+    let held_until = slot.and_then(|slot| slot.reversible_until);
+    if let Some(slot) = slot.filter(|slot| slot.is_live() && slot.next_refund.is_none())
+        && cause == RefundCause::SecondSuccess
+        && held_until.is_some_and(|until| until > ctx.at)
+    {
+        let mut slot = slot.clone();
+        slot.next_refund = Some(refund_no.clone());
+        ws.slot.put(slot);
+    }
     ws.refund.put(Refund {
         bucket: fact.bucket,
         refund_no: refund_no.clone(),

@@ -1,6 +1,6 @@
 //! A refund on hold may leave only when it is certain that its money is surplus.
 
-use super::allocate::fill;
+use super::allocate::{Filling, fill, place_of, tell_order};
 use super::{
     Answer, Command, Context, OWN_CALL_MS, OrderKey, Refusal, Renderer, fill_needs, line_due,
     lines_of, post,
@@ -53,8 +53,8 @@ impl ApproveRefund {
         let line = lines_of(ws, &order)
             .into_iter()
             .find(|line| line.line_no == refund.line_no);
-        let slot = line.as_ref().and_then(|line| ws.slot.get(&line_due(line)));
-        match slot {
+        let due = line.as_ref().map(|line| place_of(ws, line_due(line)));
+        match due.and_then(|due| ws.slot.get(&due)) {
             Some(slot) if slot.is_live() => match slot.reversible_until {
                 Some(until) if until > ctx.at => Ground::Wait(until),
                 Some(_) | None => Ground::Surplus,
@@ -66,7 +66,12 @@ impl ApproveRefund {
     }
 
     /// The filling fact was reversed first: the surplus takes its place, and the refund is off.
-    fn apply_surplus(ws: &mut WorkingSet, ctx: &mut Context, mut refund: Refund, mut fact: Fact) {
+    pub(super) fn apply_surplus(
+        ws: &mut WorkingSet,
+        ctx: &mut Context,
+        mut refund: Refund,
+        mut fact: Fact,
+    ) {
         let order: OrderKey = (refund.bucket, refund.order_id);
         refund.apply(RefundEvent::Withdrawn);
         refund.ask_at = None;
@@ -79,11 +84,13 @@ impl ApproveRefund {
             .surplus
             .checked_sub(refund.amount)
             .unwrap_or(fact.surplus);
-        if let Some(line) = lines_of(ws, &order)
+        if let Some(mut line) = lines_of(ws, &order)
             .into_iter()
             .find(|line| line.line_no == refund.line_no)
         {
-            fill(ws, ctx, line, Some(&fact), true);
+            line.generation = place_of(ws, line_due(&line)).2;
+            fill(ws, ctx, line, Filling::from_surplus(&fact));
+            tell_order(ws, ctx, &order);
         }
         ws.fact.put(fact);
         ws.refund.put(refund);
@@ -245,7 +252,7 @@ impl Command for ApproveRefund {
                 // The slot's owner must still be the other fact when this commits.
                 let order: OrderKey = (refund.bucket, refund.order_id);
                 for line in lines_of(ws, &order) {
-                    let due = line_due(&line);
+                    let due = place_of(ws, line_due(&line));
                     if ws.slot.get(&due).is_some_and(Slot::is_live) {
                         ws.slot.assert_unchanged(&due);
                     }

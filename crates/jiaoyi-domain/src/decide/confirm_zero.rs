@@ -1,6 +1,6 @@
 //! A due that aid covers wholly: one confirmation fills the slot, without money and without a fact.
 
-use super::allocate::fill;
+use super::allocate::{Filling, fill};
 use super::{
     Answer, Command, Context, Quote, Refusal, current_revision, draw_order, due_needs, order_text,
     person_needs,
@@ -79,7 +79,7 @@ impl Command for ConfirmZero {
         ws.pay_order.put(order);
         let line = quote.line((bucket, order_id), 1, ctx.at);
         ws.line.put(line.clone());
-        fill(ws, ctx, line, None, false);
+        fill(ws, ctx, line, Filling::NOTHING);
         ws.device_order.put(DeviceOrder {
             bucket: self.holder_bucket,
             device: self.holder,

@@ -6,6 +6,7 @@
 
 mod allocate;
 mod approve_refund;
+mod biller;
 mod confirm_zero;
 mod give_up;
 mod quote;
@@ -20,6 +21,11 @@ mod switch_method;
 mod take_persons;
 
 pub use approve_refund::ApproveRefund;
+pub use biller::{
+    AskCall, Caller, ClaimSeq, CollectBill, EndCollect, Offer, PayBill, PutInstitution,
+    PutInstitutionKey, ReleaseBill, ReverseBill, RevokeInstitutionKey, StoreDayFile,
+    tombstone_body,
+};
 pub use confirm_zero::ConfirmZero;
 pub use give_up::GiveUp;
 pub use quote::Quote;
@@ -154,6 +160,16 @@ pub enum Answer {
     Renamed { places: Vec<u32> },
     /// The lease of an outbox row.
     Leased { token: u32 },
+    /// A serial of an institution is claimed: now, or before.
+    Claimed {
+        verb: String,
+        /// For the same call as this one.
+        same: bool,
+        target: u16,
+        at_ms: i64,
+    },
+    /// What an institution is answered, word for word.
+    Called { body: String },
 }
 
 /// Why a command was refused. Nothing was changed.
@@ -240,11 +256,20 @@ fn due_given(key: &DueKey) -> Vec<Value> {
 
 /// Everything about a due that a decision on its price and its slot reads.
 fn due_needs(ws: &WorkingSet, key: &DueKey, needs: &mut Vec<Need>) {
-    needs.push(Need::key::<Due>(key));
-    needs.push(Need::key::<crate::due::Slot>(key));
-    needs.push(Need::range::<Revision>("by_due", due_given(key)));
-    for revision in revisions(ws, key) {
-        needs.push(Need::key::<crate::roster::Roster>(&(revision.roster_id.0,)));
+    let mut key = *key;
+    loop {
+        needs.push(Need::key::<Due>(&key));
+        needs.push(Need::key::<crate::due::Slot>(&key));
+        needs.push(Need::range::<Revision>("by_due", due_given(&key)));
+        for revision in revisions(ws, &key) {
+            needs.push(Need::key::<crate::roster::Roster>(&(revision.roster_id.0,)));
+        }
+        let slot = ws.slot.get(&key);
+        if !slot.is_some_and(crate::due::Slot::is_reversed) {
+            return;
+        }
+        // What filled it was reversed: the next generation takes its place.
+        key.2 = key.2.saturating_add(1);
     }
 }
 

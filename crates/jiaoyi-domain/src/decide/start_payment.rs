@@ -44,13 +44,13 @@ pub struct StartPayment {
 }
 
 impl StartPayment {
-    fn locking_order(ws: &WorkingSet, key: &DueKey) -> Option<OrderKey> {
+    pub(super) fn locking_order(ws: &WorkingSet, key: &DueKey) -> Option<OrderKey> {
         let due = ws.due.get(key)?;
         Some((due.lock_order_bucket?, due.lock_order?))
     }
 
     /// Whether the due can be locked now; brings a draft, void or expired due up to date first.
-    fn ready_due(ws: &mut WorkingSet, quote: &Quote) -> Result<Due, Refusal> {
+    pub(super) fn ready_due(ws: &mut WorkingSet, quote: &Quote) -> Result<Due, Refusal> {
         let mut due = ws
             .due
             .get(&quote.due)
@@ -88,7 +88,7 @@ impl StartPayment {
     }
 
     fn locked_answer(&self, due: &Due, at: Instant) -> Option<Answer> {
-        if due.state != DueState::Locked {
+        if due.state != DueState::Locked || due.lock_is_over(at) {
             return None;
         }
         let since = due.lock_at.unwrap_or(at);
@@ -106,7 +106,7 @@ impl StartPayment {
         })
     }
 
-    fn displace(ws: &mut WorkingSet, ctx: &mut Context, older: &OrderKey) {
+    pub(super) fn displace(ws: &mut WorkingSet, ctx: &mut Context, older: &OrderKey) {
         let Some(mut order) = ws.pay_order.get(older).cloned() else {
             return;
         };

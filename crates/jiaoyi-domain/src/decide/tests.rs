@@ -4,6 +4,7 @@
 //! either written there or an error. `JIAOYI_TEST_ACCEPT=1 cargo test -p jiaoyi-domain scenes`
 //! writes the texts anew; then read what has changed.
 
+mod biller;
 mod lock;
 mod pay;
 mod people;

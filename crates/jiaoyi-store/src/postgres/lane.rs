@@ -39,6 +39,7 @@ fn range_many(range: &str) -> &'static str {
         "by_holder" => "by_holder_many",
         "by_device" => "by_device_many",
         "by_source" => "by_source_many",
+        "by_day" => "by_day_many",
         _ => "load_many",
     }
 }
@@ -186,7 +187,7 @@ fn place_of(spec: &TableSpec, row: &[Value], shards: &Groups) -> usize {
     }
 }
 
-/// The statements that write changes of one table, shard by shard: rows that are new, changed, and
+/// The statements that write changes of one table, shard by shard: rows that are changed, new, and
 /// only asserted.
 pub(super) fn writes<'a>(
     spec: &'static TableSpec,
@@ -210,9 +211,7 @@ pub(super) fn writes<'a>(
         versions.extend(expected.map(|version| Some(i64::from(version))));
     }
     let [new, updates, asserts] = kinds;
-    for (rows, _) in new.into_values() {
-        inserts(spec, &rows, machines.distributed, sets);
-    }
+    // Changes first: a slot that ends makes room for the one that takes its place.
     for (rows, versions) in updates.into_values() {
         sets.push(set(
             spec,
@@ -222,6 +221,9 @@ pub(super) fn writes<'a>(
             Some(versions),
             machines.distributed,
         ));
+    }
+    for (rows, _) in new.into_values() {
+        inserts(spec, &rows, machines.distributed, sets);
     }
     // A row of reference is only read again on distributed PostgreSQL: whoever changes one reads no
     // row of a bucket, so the two can always be put in an order.

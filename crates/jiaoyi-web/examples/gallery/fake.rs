@@ -1,5 +1,6 @@
 //! A portal of sample views: each name, reference and token shows one state. Nothing is stored.
 
+use jiaoyi_app::biller::{BillerReply, RawCall};
 use jiaoyi_app::portal::*;
 use jiaoyi_domain::channel::{ChannelCode, Method, PayForm};
 use jiaoyi_domain::time::{DAY_MS, HOUR_MS, MINUTE_MS};
@@ -526,7 +527,7 @@ impl Portal for Fake {
                     Next::Redirect("https://wallet.example/pay".to_owned()),
                 ),
                 Method::UnionpayWap | Method::UnionpayPage => started("topayform", Next::Form),
-                Method::UnionpayApp => started("topayform", Next::Page),
+                Method::UnionpayApp | Method::Inbound(_) => started("topayform", Next::Page),
             },
             "toomany" => StartAnswer::TooMany,
             "down" => StartAnswer::ChannelDown { order: None },
@@ -730,6 +731,19 @@ impl Portal for Fake {
         answer((code == "code1").then(|| "oDemoOpenid0000000000000001".to_owned()))
     }
 
+    fn biller_call(&self, _call: RawCall) -> Answer<'_, BillerReply> {
+        answer(BillerReply {
+            status: 404,
+            content_type: "application/json; charset=utf-8",
+            headers: Vec::new(),
+            body: Vec::new(),
+        })
+    }
+
+    fn biller_keys(&self) -> String {
+        "{}".to_owned()
+    }
+
     fn receive_notice(&self, channel: ChannelCode, notice: RawNotice) -> Answer<'_, NoticeReply> {
         if notice.body.is_empty() {
             return failing(PortalErrorKind::Unavailable);
@@ -749,7 +763,7 @@ impl Portal for Fake {
                 content_type: "application/json",
                 body: "{\"code\":\"FAIL\"}".to_owned(),
             },
-            (ChannelCode::Alipay | ChannelCode::Unionpay, _) => NoticeReply {
+            (_, _) => NoticeReply {
                 status: 200,
                 content_type: "text/plain",
                 body: "success".to_owned(),

@@ -200,6 +200,19 @@ pub async fn page(State(door): State<Arc<Door>>, request: Request, next: Next) -
     answer.await
 }
 
+/// Around the calls of institutions: pays before queries, and reversals before all others.
+pub async fn biller(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    let purpose = match request.uri().path().rsplit('/').next() {
+        Some("pay" | "collect" | "release" | "status") => Purpose::Payment,
+        Some("reverse") => Purpose::Notice,
+        _ => Purpose::Question,
+    };
+    match door.gate.enter(purpose) {
+        Some(_place) => next.run(request).await,
+        None => super::biller::failed(503, "BUSY", Some(RETRY_AFTER_S)),
+    }
+}
+
 /// Around the channels' notices; a channel tells again what was not taken.
 pub async fn notice(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     match door.gate.enter(Purpose::Notice) {

@@ -134,7 +134,7 @@ fn look_of(headers: &HeaderMap, cookies: &[(String, String)], demo: bool) -> Loo
 }
 
 /// The visitor's address: from our own proxy's header when one is configured, else the connection's.
-fn address(request: &Request, settings: &WebSettings) -> String {
+pub fn address(request: &Request, settings: &WebSettings) -> String {
     let from_proxy = settings.client_ip_header.as_ref().and_then(|name| {
         let value = request.headers().get(name)?.to_str().ok()?;
         // A proxy appends; what stands last was written by ours, the rest by anybody.

@@ -2,6 +2,7 @@
 
 mod admission;
 mod asker;
+mod biller;
 mod frame;
 mod info;
 mod link;
@@ -147,10 +148,20 @@ pub fn router(state: WebState) -> Router {
         .route("/notify/{channel}", post(machine::notice))
         .layer(DefaultBodyLimit::max(NOTICE_BYTES_MAX))
         .layer(axum::middleware::from_fn_with_state(
-            door,
+            Arc::clone(&door),
             admission::notice,
         ));
+    let billers = Router::new()
+        .route("/biller/v1/{verb}", post(biller::call))
+        .layer(DefaultBodyLimit::disable())
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&door),
+            admission::biller,
+        ));
     Router::new()
+        .route("/biller/v1/keys", get(biller::keys))
+        .route("/biller/v1/channels", get(biller::channels))
+        .merge(billers)
         .route("/healthz", get(machine::health))
         .route("/readyz", get(machine::ready))
         .route("/verify/keys", get(machine::keys))

@@ -99,7 +99,8 @@ const fn leads_away(method: Method) -> bool {
         Method::WechatNative
         | Method::WechatJsapi
         | Method::AlipayPrecreate
-        | Method::UnionpayApp => false,
+        | Method::UnionpayApp
+        | Method::Inbound(_) => false,
     }
 }
 
@@ -256,7 +257,8 @@ const fn scan_key(channel: ChannelCode) -> &'static str {
     match channel {
         ChannelCode::Wechat => "order.scan_wechat",
         ChannelCode::Alipay => "order.scan_alipay",
-        ChannelCode::Unionpay => "order.scan_unionpay",
+        // An institution hands out no code of ours.
+        ChannelCode::Unionpay | ChannelCode::Inbound(_) => "order.scan_unionpay",
     }
 }
 
@@ -264,7 +266,7 @@ const fn one_phone_key(channel: ChannelCode) -> &'static str {
     match channel {
         ChannelCode::Wechat => "order.one_phone_wechat",
         ChannelCode::Alipay => "order.one_phone_alipay",
-        ChannelCode::Unionpay => "order.one_phone_unionpay",
+        ChannelCode::Unionpay | ChannelCode::Inbound(_) => "order.one_phone_unionpay",
     }
 }
 

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod copy;
 pub mod doctor;
 pub mod import;
+pub mod institution;
 pub mod keys;
 pub mod migrate;
 pub mod policy;

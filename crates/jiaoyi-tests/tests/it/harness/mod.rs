@@ -303,6 +303,7 @@ impl World {
             ChannelCode::Wechat => Channel::Wechat,
             ChannelCode::Alipay => Channel::Alipay,
             ChannelCode::Unionpay => Channel::Unionpay,
+            ChannelCode::Inbound(front) => panic!("{front:?} has no wallet"),
         };
         let order = self.platform.order_token(attempt.bucket, attempt.order_id);
         Wallet {

@@ -74,6 +74,8 @@ pub const NO_BUDGETS: Budgets = Budgets {
     lookups_per_address_hour: 0,
     verifications_per_address_minute: 0,
     wrong_codes_per_number_hour: 0,
+    queries_per_institution_minute: 0,
+    queries_per_document_minute: 0,
 };
 
 /// Pages being served.

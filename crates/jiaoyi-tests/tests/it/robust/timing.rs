@@ -116,6 +116,8 @@ impl World {
             lookups_per_address_hour: 0,
             verifications_per_address_minute: 0,
             wrong_codes_per_number_hour: 0,
+            queries_per_institution_minute: 0,
+            queries_per_document_minute: 0,
         };
         let config = PlatformConfig {
             public_url: "http://127.0.0.1".to_owned(),

@@ -1,0 +1,361 @@
+//! The biller API: institutions call us. What they may say and hear is written in docs/biller-api.md.
+//!
+//! A call is verified over its raw bytes, read, *claimed* in a commit of its own, then decided; its
+//! answer is signed. An error decides and stores nothing.
+
+mod auth;
+mod calls;
+mod query;
+mod reconcile;
+
+pub(crate) use auth::Desk;
+pub use auth::are_networks;
+
+use crate::platform::Platform;
+use auth::{Header, Known};
+use jiaoyi_domain::biller::wire::{Echo, Failed};
+use jiaoyi_domain::decide::Refusal;
+use jiaoyi_domain::front_end::FrontEnd;
+use jiaoyi_domain::institution::{KeyScheme, Scope};
+use jiaoyi_domain::time::SECOND_MS;
+use jiaoyi_store::StoreError;
+use serde::de::DeserializeOwned;
+
+/// One call as it came.
+#[derive(Clone, Debug, Default)]
+pub struct RawCall {
+    /// The last part of the path.
+    pub verb: String,
+    /// Path and query exactly as sent.
+    pub path: String,
+    pub authorization: Option<String>,
+    /// What the caller says it has signed, in Base64; for `echo-signature`.
+    pub signed_string: Option<String>,
+    pub content_type: String,
+    /// The caller's network address.
+    pub address: String,
+    pub body: Vec<u8>,
+}
+
+/// What a call is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BillerReply {
+    pub status: u16,
+    pub content_type: &'static str,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+}
+
+/// Why nothing was decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    status: u16,
+    code: &'static str,
+    message: String,
+    field: Option<String>,
+    retry_after_s: Option<u32>,
+}
+
+impl Failure {
+    fn new(status: u16, code: &'static str, message: &str) -> Failure {
+        Failure {
+            status,
+            code,
+            message: message.to_owned(),
+            field: None,
+            retry_after_s: None,
+        }
+    }
+
+    fn bad(field: &str, message: &str) -> Failure {
+        Failure {
+            field: Some(field.to_owned()),
+            ..Failure::new(400, "BAD_REQUEST", message)
+        }
+    }
+
+    fn not_allowed(field: &str) -> Failure {
+        let message = "the channel is not one of yours, or its row does not allow this";
+        Failure {
+            field: Some(field.to_owned()),
+            ..Failure::new(403, "CHANNEL_NOT_ALLOWED", message)
+        }
+    }
+
+    fn mismatch() -> Failure {
+        let message = "this seq was used with other content";
+        Failure::new(409, "DUPLICATE_MISMATCH", message)
+    }
+
+    fn limited(retry_after_s: u32) -> Failure {
+        Failure {
+            retry_after_s: Some(retry_after_s),
+            ..Failure::new(429, "RATE_LIMITED", "too many calls; wait")
+        }
+    }
+
+    fn reply(&self) -> BillerReply {
+        let failed = Failed {
+            code: self.code.to_owned(),
+            message: self.message.clone(),
+            field: self.field.clone(),
+        };
+        let retry = self.retry_after_s.map(|s| ("retry-after", s.to_string()));
+        BillerReply {
+            headers: retry.into_iter().collect(),
+            ..json(self.status, &failed)
+        }
+    }
+}
+
+/// The store could not decide: the caller does not know the outcome.
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        let code = error.code();
+        let failure = match error {
+            StoreError::Refused(Refusal::KeyReused) => return Failure::mismatch(),
+            StoreError::Busy { retry_after_s } => Failure {
+                retry_after_s: Some(retry_after_s),
+                ..Failure::new(503, "BUSY", "too much at once; ask again with the same seq")
+            },
+            StoreError::Refused(Refusal::Changed) => {
+                Failure::new(503, "BUSY", "the bill is changing; again with the same seq")
+            }
+            StoreError::Unavailable { .. } | StoreError::Stopped | StoreError::Open { .. } => {
+                Failure::new(503, "UNAVAILABLE", "the outcome is unknown; ask status")
+            }
+            StoreError::Refused(_) | StoreError::Damaged(_) | StoreError::Engine(_) => {
+                Failure::new(500, "INTERNAL", "the outcome is unknown; ask status")
+            }
+        };
+        tracing::error!(
+            code,
+            answered = failure.code,
+            "a biller call was not decided"
+        );
+        failure
+    }
+}
+
+const JSON: &str = "application/json; charset=utf-8";
+
+fn json<T: serde::Serialize>(status: u16, body: &T) -> BillerReply {
+    BillerReply {
+        status,
+        content_type: JSON,
+        headers: Vec::new(),
+        body: serde_json::to_vec(body).unwrap_or_default(),
+    }
+}
+
+/// A decision's body, word for word.
+fn decided(body: String) -> BillerReply {
+    BillerReply {
+        status: 200,
+        content_type: JSON,
+        headers: Vec::new(),
+        body: body.into_bytes(),
+    }
+}
+
+/// Reads a body; the error names the field where it can.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| {
+        let text = error.to_string();
+        let field = text.split('`').nth(1).unwrap_or("body").to_owned();
+        // What was sent may hold a name: only the place is told.
+        let message = format!(
+            "not as documented, line {} column {}",
+            error.line(),
+            error.column()
+        );
+        Failure {
+            field: Some(field),
+            ..Failure::new(400, "BAD_REQUEST", &message)
+        }
+    })
+}
+
+/// The front end that a call names.
+fn front_end(known: &Known, code: &str) -> Result<FrontEnd, Failure> {
+    let front = FrontEnd::from_code(code).ok_or_else(|| Failure::bad("channel", "unknown"))?;
+    if known.institution.has_front_end(front) {
+        Ok(front)
+    } else {
+        Err(Failure::not_allowed("channel"))
+    }
+}
+
+/// The verbs of the API, and the scope that each needs.
+fn scope_of(verb: &str) -> Option<Scope> {
+    match verb {
+        "query" | "status" => Some(Scope::Query),
+        "collect" | "release" | "pay" => Some(Scope::Pay),
+        "reverse" => Some(Scope::Reverse),
+        "reconcile" => Some(Scope::Reconcile),
+        _ => None,
+    }
+}
+
+impl Platform {
+    /// Answers one call of an institution.
+    pub(crate) async fn biller(&self, call: RawCall) -> BillerReply {
+        let header = match call.authorization.as_deref().and_then(Header::parse) {
+            Some(header) => header,
+            None => {
+                let message = "Authorization is missing or not of the documented form";
+                return Failure::new(401, "AUTH_MALFORMED", message).reply();
+            }
+        };
+        if let Err(error) = self.refresh_institutions().await {
+            return Failure::from(error).reply();
+        }
+        if call.verb == "echo-signature" {
+            return self.echo(&header, &call);
+        }
+        let Some(known) = self.desk.known(&header, self.now()) else {
+            let message = "this institution and key are not known, or the key does not hold now";
+            return Failure::new(401, "UNKNOWN_KEY", message).reply();
+        };
+        let reply = match self.admitted(&known, &header, &call) {
+            Ok(()) => self.answer(&known, &call).await,
+            Err(failure) => Err(failure),
+        };
+        let reply = reply.unwrap_or_else(|failure| {
+            tracing::info!(
+                inst = header.inst_id,
+                verb = call.verb,
+                code = failure.code,
+                "refused"
+            );
+            failure.reply()
+        });
+        self.sign_answer(known.scheme, &header, &call, reply)
+    }
+
+    /// Whether a call may be read: its address, time, signature, nonce and scope.
+    fn admitted(&self, known: &Known, header: &Header, call: &RawCall) -> Result<(), Failure> {
+        let now = self.now();
+        if !auth::address_allowed(&known.institution.addresses, &call.address) {
+            let message = "the call comes from an address that is not yours";
+            return Err(Failure::new(403, "ADDRESS_NOT_ALLOWED", message));
+        }
+        if !header.is_fresh(now) {
+            let message = "the timestamp is more than 300 s from our time";
+            return Err(Failure::new(401, "TIMESTAMP_OUT_OF_RANGE", message));
+        }
+        let fits = known.scheme == header.scheme
+            && known
+                .verifier
+                .verify(&header.signed(call), &header.signature);
+        if !fits {
+            let message = "the signature does not fit the request";
+            return Err(Failure::new(401, "SIGNATURE_WRONG", message));
+        }
+        if !self.desk.first_time(header, now) {
+            let message = "this nonce was used before";
+            return Err(Failure::new(401, "NONCE_REUSED", message));
+        }
+        // On a test installation everybody is a test institution, and nowhere else.
+        if known.institution.live == self.config.demo {
+            let message = "test institutions call test installations only, live ones live ones";
+            return Err(Failure::new(403, "TEST_ONLY", message));
+        }
+        match scope_of(&call.verb) {
+            Some(scope) if known.institution.has_scope(scope) => Ok(()),
+            Some(_) => {
+                let message = "your institution may not use this verb";
+                Err(Failure::new(403, "SCOPE_MISSING", message))
+            }
+            None => Err(Failure::new(404, "BAD_REQUEST", "there is no such verb")),
+        }
+    }
+
+    async fn answer(&self, known: &Known, call: &RawCall) -> Result<BillerReply, Failure> {
+        let body = &call.body[..];
+        match call.verb.as_str() {
+            "query" => self.biller_query(known, read(body)?).await,
+            "collect" => self.biller_collect(known, read(body)?).await,
+            "release" => self.biller_release(known, read(body)?).await,
+            "pay" => self.biller_pay(known, read(body)?, body).await,
+            "reverse" => self.biller_reverse(known, read(body)?).await,
+            "status" => self.biller_status(known, read(body)?).await,
+            _ => self.biller_reconcile(known, call).await,
+        }
+    }
+
+    /// Signs an answer in the scheme of its request.
+    fn sign_answer(
+        &self,
+        scheme: KeyScheme,
+        header: &Header,
+        call: &RawCall,
+        mut reply: BillerReply,
+    ) -> BillerReply {
+        let Some((id, signer)) = self.keyring.answer_key(auth::call_scheme(scheme)) else {
+            tracing::error!("there is no key to sign answers with; `jiaoyi keys answer` makes one");
+            let message = "this installation cannot sign answers";
+            return Failure::new(503, "UNAVAILABLE", message).reply();
+        };
+        let (status, at) = (reply.status.to_string(), self.now().0.div_euclid(SECOND_MS));
+        let at = at.to_string();
+        let lines = [status.as_str(), &call.path, &at, &header.nonce];
+        let text = jiaoyi_crypto::calls::string_to_sign(lines, &reply.body);
+        let signature = signer.sign(&text, &mut |bytes| (self.random)(bytes));
+        reply.headers.extend([
+            ("biller-scheme", scheme.code().to_owned()),
+            ("biller-key-id", id.to_owned()),
+            ("biller-timestamp", at),
+            ("biller-nonce", header.nonce.clone()),
+            ("biller-signature", signature.unwrap_or_default()),
+        ]);
+        reply
+    }
+
+    /// Says what is wrong with a signature. It decides nothing and needs no right one.
+    fn echo(&self, header: &Header, call: &RawCall) -> BillerReply {
+        let now = self.now();
+        let Some(institution) = self.desk.institution(&header.inst_id) else {
+            let message = "this institution is not known";
+            return Failure::new(401, "UNKNOWN_KEY", message).reply();
+        };
+        let known = self.desk.known(header, now);
+        let ours = header.signed(call);
+        let theirs = auth::told_string(call);
+        let verifies = |text: &[u8]| {
+            let known = known.as_ref().filter(|known| known.scheme == header.scheme);
+            known.is_some_and(|known| known.verifier.verify(text, &header.signature))
+        };
+        let differs = theirs
+            .as_deref()
+            .and_then(|theirs| auth::differs(theirs, &ours));
+        let place = differs.as_ref();
+        let echo = Echo {
+            signature: if verifies(&ours) { "ok" } else { "wrong" }.to_owned(),
+            string_differs_at: place.map(|differs| differs.at),
+            line: place.map(|differs| differs.line),
+            line_name: place.map(|differs| differs.name.to_owned()),
+            yours: place.map(|differs| differs.theirs.clone()),
+            ours: place.map(|differs| differs.ours.clone()),
+            signature_fits_your_string: theirs.as_deref().map(verifies),
+            key_known: known.is_some(),
+            timestamp_skew_s: header.skew_s(now),
+            address_allowed: auth::address_allowed(&institution.addresses, &call.address),
+            string_to_sign: auth::base64(&ours),
+        };
+        self.sign_answer(header.scheme, header, call, json(200, &echo))
+    }
+
+    /// Our public keys, as institutions take them.
+    pub(crate) fn answer_keys_json(&self) -> String {
+        let keys: Vec<serde_json::Value> = self
+            .keyring
+            .answer_keys()
+            .map(|(id, key)| {
+                let scheme = auth::key_scheme(key.scheme()).code();
+                serde_json::json!({"key_id": id, "scheme": scheme, "public_key": key.public_pem()})
+            })
+            .collect();
+        serde_json::json!({ "keys": keys }).to_string()
+    }
+}

@@ -1,0 +1,123 @@
+//! What institutions asked: a serial, its decision and its money belong together.
+
+use super::Report;
+use super::view::View;
+use jiaoyi_crypto::Keyring;
+use jiaoyi_domain::biller::{BillerCall, CallState, Claim, Verb};
+use jiaoyi_domain::due::Slot;
+use jiaoyi_domain::fact::{Fact, FactKind};
+
+pub(super) fn check(view: &View<'_>, keyring: Option<&Keyring>, report: &mut Report) {
+    for claim in view.part.claims.values() {
+        check_claim(view, claim, report);
+    }
+    for call in view.part.biller_calls.values() {
+        check_call(view, call, report);
+        if let Some(keyring) = keyring {
+            let name = format!("{}:{}", call.inst_id, call.seq);
+            let bucket = keyring.bucket_of_name(name.as_bytes());
+            let key = (bucket, call.inst_id.clone(), call.seq.clone());
+            let claimed = view.get::<Claim>(&key);
+            let there = claimed.is_some_and(|claim| claim.target == call.bucket);
+            let what = "nothing was claimed for it, or elsewhere";
+            report.demand(there, "call.claim", call, what);
+        }
+    }
+    for fact in view.part.facts.values() {
+        if fact.channel.front_end().is_some() && fact.kind == FactKind::Success {
+            check_fact(view, fact, report);
+        }
+    }
+}
+
+fn check_claim(view: &View<'_>, claim: &Claim, report: &mut Report) {
+    let known = view
+        .reference
+        .institutions
+        .contains_key(&(claim.inst_id.clone(),));
+    report.demand(
+        known,
+        "reference.missing",
+        claim,
+        "its institution is not there",
+    );
+    let key = (claim.target, claim.inst_id.clone(), claim.seq.clone());
+    let Some(call) = view.get::<BillerCall>(&key) else {
+        // A call that was cut short: nothing was done under it.
+        return;
+    };
+    let same = call.verb == claim.verb && call.body_hash == claim.body_hash;
+    let fits = !claim.verb.is_tombstone() && (same || call.state == CallState::Dead);
+    let what = "it was decided otherwise than it was claimed";
+    report.demand(fits, "claim.call", claim, what);
+}
+
+/// The fact of a payment, of this kind.
+fn fact_of<'a>(view: &'a View<'_>, call: &BillerCall, kind: FactKind) -> Option<&'a Fact> {
+    let (inst, seq) = (call.inst_id.clone(), call.seq.clone());
+    view.part
+        .facts
+        .get(&(call.bucket, call.channel?, inst, seq, kind))
+}
+
+fn check_call(view: &View<'_>, call: &BillerCall, report: &mut Report) {
+    let refused = call.state == CallState::Refused;
+    let what = "refused without a reason, or a reason without being refused";
+    report.demand(refused == call.reason.is_some(), "call.state", call, what);
+    let undone = call.state == CallState::Reversed;
+    let ended = call.ended_at.is_some() == undone && call.undone_by.is_some() == undone;
+    report.demand(ended, "call.state", call, "undone and its end differ");
+    if let Some(by) = &call.undone_by {
+        let key = (call.bucket, call.inst_id.clone(), by.clone());
+        let told = view.part.biller_calls.get(&key).is_some_and(|row| {
+            row.verb == Verb::Reverse && row.undoes.as_deref() == Some(call.seq.as_str())
+        });
+        report.demand(
+            told,
+            "call.state",
+            call,
+            "the call that undid it is not there",
+        );
+    }
+    let paid =
+        call.verb == Verb::Pay && matches!(call.state, CallState::Done | CallState::Reversed);
+    let fact = fact_of(view, call, FactKind::Success);
+    let same = fact.is_some_and(|fact| {
+        Some(&fact.attempt_no) == call.attempt_no.as_ref()
+            && Some(fact.order_id) == call.order_id
+            && fact.amount == call.amount
+            && fact.channel_day == call.trace_date
+    });
+    let what = "its answer and the money of its payment differ";
+    report.demand(
+        if paid { same } else { fact.is_none() },
+        "call.fact",
+        call,
+        what,
+    );
+    let reversal = fact_of(view, call, FactKind::Reversal).is_some();
+    let what = "undone without a reversal of its money, or the reverse";
+    report.demand(reversal == (paid && undone), "call.fact", call, what);
+    if paid {
+        let due = call.due_id.zip(call.generation);
+        let slot = due.and_then(|(due, of)| view.part.slots.get(&(call.bucket, due, of)));
+        let fits = slot.is_some_and(|slot: &Slot| {
+            Some(slot.order_id) == call.order_id && slot.is_reversed() == undone
+        });
+        report.demand(
+            fits,
+            "call.state",
+            call,
+            "the slot that it filled says otherwise",
+        );
+    }
+}
+
+/// Money of an institution came by a call that was done.
+fn check_fact(view: &View<'_>, fact: &Fact, report: &mut Report) {
+    let key = (fact.bucket, fact.merchant.clone(), fact.txn_id.clone());
+    let done = view.part.biller_calls.get(&key).is_some_and(|call| {
+        call.verb == Verb::Pay && matches!(call.state, CallState::Done | CallState::Reversed)
+    });
+    report.demand(done, "call.fact", fact, "no call has brought it");
+}

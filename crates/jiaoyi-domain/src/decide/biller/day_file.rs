@@ -1,0 +1,46 @@
+//! A day file is kept with what came of comparing it, and each difference is a case.
+
+use super::super::{Answer, CaseKind, Command, Context, Refusal, open_case};
+use crate::biller::DayFile;
+use crate::record::Record;
+use crate::working_set::{Need, WorkingSet};
+
+/// Most differences of one file that become cases of their own; the result file has all.
+const CASES_MAX: usize = 1_000;
+
+/// Keeps a day file.
+pub struct StoreDayFile {
+    pub file: DayFile,
+    /// Serial and words of each difference.
+    pub differences: Vec<(String, String)>,
+}
+
+impl Command for StoreDayFile {
+    fn kind(&self) -> &'static str {
+        "store_day_file"
+    }
+
+    fn actor(&self) -> String {
+        format!("institution:{}", self.file.inst_id)
+    }
+
+    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
+        vec![Need::key::<DayFile>(&self.file.key())]
+    }
+
+    fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
+        if let Some(known) = ws.day_file.get(&self.file.key()) {
+            let body = known.answer.clone();
+            return Ok(Answer::Called { body });
+        }
+        ws.day_file.put(self.file.clone());
+        for (seq, words) in self.differences.iter().take(CASES_MAX) {
+            let (bucket, kind) = (self.file.bucket, CaseKind::DayFile);
+            let subject = format!("{}:{seq}", self.file.inst_id);
+            let detail = format!("{} {words}", self.file.day);
+            open_case(ws, ctx, bucket, kind, None, &subject, detail);
+        }
+        let body = self.file.answer.clone();
+        Ok(Answer::Called { body })
+    }
+}

@@ -1,0 +1,256 @@
+//! `pay`: an institution says that it has taken the money, and asks whether the bill takes it.
+
+use super::super::allocate::{Filling, fill, place_of, tell_order};
+use super::super::{
+    Answer, CaseKind, Command, Context, DueKey, OrderKey, Refusal, current_revision, lines_of,
+    open_case, person_needs,
+};
+use super::collect::call_needs;
+use super::{About, Caller, Offer, bill_no};
+use crate::attempt::{Attempt, AttemptEvent, AttemptState};
+use crate::biller::Reason;
+use crate::biller::wire::Paid;
+use crate::channel::Method;
+use crate::due::RevisionKind;
+use crate::fact::{Fact, FactKind, FactSource};
+use crate::id::AttemptNo;
+use crate::money::Fen;
+use crate::order::{Difference, Line};
+use crate::time::Instant;
+use crate::working_set::{Need, WorkingSet};
+
+/// Takes one payment, or refuses it finally.
+pub struct PayBill {
+    pub caller: Caller,
+    pub due: DueKey,
+    /// What the bill cost when the payer acted.
+    pub offer: Offer,
+    /// `self`, `other` or `unstated`.
+    pub relation: String,
+    pub amount: Fen,
+    pub paid_at: Instant,
+    pub terminal: String,
+    /// The call as it came, sealed.
+    pub request_sealed: Vec<u8>,
+}
+
+/// What the money fills.
+struct Place {
+    order: OrderKey,
+    line: Line,
+}
+
+impl PayBill {
+    /// The line that the payment fills, or why there is none.
+    fn place(
+        &self,
+        ws: &mut WorkingSet,
+        ctx: &mut Context,
+        due: &DueKey,
+        accepted_at: Instant,
+    ) -> Result<Result<Place, Reason>, Refusal> {
+        let caller = &self.caller;
+        if let Some(order) = caller.own_lock(ws, due, ctx.at) {
+            return Ok(self.locked_place(ws, ctx, order, accepted_at));
+        }
+        if let Some(reason) = caller.obstacle(ws, &self.offer, due, ctx.at)? {
+            return Ok(Err(reason));
+        }
+        let quote = self.offer.as_ref().map_err(|_| Refusal::Changed)?;
+        if quote.own != self.amount {
+            return Ok(Err(Reason::AmountMismatch));
+        }
+        let order = caller.place(ws, ctx, quote, &self.relation, ctx.at);
+        let line = lines_of(ws, &order).into_iter().next();
+        let line = line.ok_or(Refusal::NotFound { what: "line" })?;
+        Ok(Ok(Place { order, line }))
+    }
+
+    /// The amount was frozen with the lock.
+    fn locked_place(
+        &self,
+        ws: &mut WorkingSet,
+        ctx: &mut Context,
+        order: OrderKey,
+        accepted_at: Instant,
+    ) -> Result<Place, Reason> {
+        let line = lines_of(ws, &order).into_iter().next();
+        let line = line.ok_or(Reason::NotPayable)?;
+        let revision = current_revision(ws, &super::super::line_due(&line));
+        let revision = revision.filter(|row| row.kind == RevisionKind::Price);
+        let revision = revision.ok_or(Reason::NotPayable)?;
+        if accepted_at > line.window_until {
+            return Err(Reason::WindowClosed);
+        }
+        if line.own != self.amount {
+            return Err(Reason::AmountMismatch);
+        }
+        if revision.revision_no != line.revision_no {
+            if line.difference_rule == Difference::Refund {
+                return Err(Reason::NotPayable);
+            }
+            let detail = format!("quoted {} under revision {}", line.own, line.revision_no);
+            let (kind, seq) = (CaseKind::Difference, &self.caller.seq);
+            open_case(ws, ctx, order.0, kind, Some(order.1), seq, detail);
+        }
+        Ok(Place { order, line })
+    }
+
+    /// The institution's try, paid from its first moment on.
+    fn attempt(&self, ctx: &mut Context, place: &Place, accepted_at: Instant) -> Option<Attempt> {
+        let method = Method::Inbound(self.caller.front?);
+        let mut attempt = Attempt {
+            bucket: place.order.0,
+            attempt_no: AttemptNo::draw(place.order.0, &mut ctx.ids),
+            order_id: place.order.1,
+            seq: 1,
+            method,
+            channel: method.channel(),
+            merchant: self.caller.institution.inst_id.clone(),
+            app: self.terminal.clone(),
+            state: AttemptState::Drafted,
+            amount: self.amount,
+            created_at: ctx.at,
+            expires_at: ctx.at,
+            handed_out_at: None,
+            abandoned_at: None,
+            request_sealed: self.request_sealed.clone(),
+            handover_sealed: None,
+            last_word: None,
+            paid_at: Some(accepted_at),
+            ask_at: None,
+            asks: 0,
+            version: 1,
+        };
+        attempt.apply(AttemptEvent::Success);
+        Some(attempt)
+    }
+
+    fn fact(&self, ctx: &Context, attempt: &Attempt, accepted_at: Instant) -> Fact {
+        Fact {
+            bucket: attempt.bucket,
+            channel: attempt.channel,
+            merchant: attempt.merchant.clone(),
+            txn_id: self.caller.seq.clone(),
+            kind: FactKind::Success,
+            attempt_no: attempt.attempt_no.clone(),
+            order_id: attempt.order_id,
+            amount: self.amount,
+            paid_at: accepted_at,
+            channel_day: self.caller.trace_date,
+            source: FactSource::Call,
+            seen_at: ctx.at,
+            // Nobody is asked to confirm what the institution itself says.
+            confirmed_at: Some(ctx.at),
+            premium: self.amount,
+            surplus: Fen::ZERO,
+            returned_or_reserved: Fen::ZERO,
+            version: 1,
+        }
+    }
+
+    fn take(
+        &self,
+        ws: &mut WorkingSet,
+        ctx: &mut Context,
+        place: Place,
+        accepted_at: Instant,
+    ) -> Result<Answer, Refusal> {
+        let caller = &self.caller;
+        let attempt = self.attempt(ctx, &place, accepted_at);
+        let attempt = attempt.ok_or(Refusal::WrongState)?;
+        let fact = self.fact(ctx, &attempt, accepted_at);
+        let reversible = caller
+            .front
+            .is_some_and(|front| front.capability().reversible);
+        let day_closes = caller.institution.day_closes(caller.trace_date);
+        let reversible_until = reversible.then_some(day_closes);
+        let due = super::super::line_due(&place.line);
+        if let Some(mut order) = ws.pay_order.get(&place.order).cloned() {
+            order.attempt_count = 1;
+            ws.pay_order.put(order);
+        }
+        ws.attempt.put(attempt.clone());
+        fill(
+            ws,
+            ctx,
+            place.line,
+            Filling::coming_in(&fact, reversible_until),
+        );
+        ws.fact.put(fact);
+        tell_order(ws, ctx, &place.order);
+        let slot = ws
+            .slot
+            .get(&due)
+            .ok_or(Refusal::NotFound { what: "slot" })?;
+        let voucher = ws.voucher.get(&(slot.bucket, slot.voucher_no.clone()));
+        let body = Paid {
+            seq: caller.seq.clone(),
+            state: "ACCEPTED".to_owned(),
+            receipt_no: attempt.attempt_no.to_string(),
+            bill_no: bill_no(&due),
+            amount_fen: self.amount.get(),
+            accounting_day: caller.trace_date.to_string(),
+            voucher_no: slot.voucher_no.to_string(),
+            check_code: voucher.map_or(String::new(), |row| row.check_code.clone()),
+            paid_at: accepted_at.rfc3339(),
+            reversible_until: reversible_until.map(Instant::rfc3339),
+        };
+        let about = About {
+            due: Some(due),
+            order: Some(place.order.1),
+            attempt: Some(attempt.attempt_no),
+            amount: self.amount,
+            undoes: None,
+        };
+        Ok(caller.done(ws, ctx, about, &body))
+    }
+}
+
+impl Command for PayBill {
+    fn kind(&self) -> &'static str {
+        "pay_bill"
+    }
+
+    fn actor(&self) -> String {
+        self.caller.actor()
+    }
+
+    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
+        let mut needs = call_needs(&self.caller, &self.due, ws);
+        person_needs(ws, &self.due, &mut needs);
+        needs
+    }
+
+    fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
+        let caller = &self.caller;
+        if let Some(known) = caller.known(ws) {
+            return known;
+        }
+        let due = place_of(ws, self.due);
+        let terms = &caller.institution;
+        let accepted_at = terms.accepted_at(caller.trace_date, self.paid_at, ctx.at);
+        let judged = if !terms.is_open(caller.trace_date, ctx.at) {
+            Err(Reason::DayClosed)
+        } else if !terms.in_hours(self.paid_at) {
+            Err(Reason::OutsideHours)
+        } else {
+            accepted_at.ok_or(Reason::PaidAtInvalid)
+        };
+        let placed = match judged {
+            Ok(at) => self.place(ws, ctx, &due, at)?.map(|place| (place, at)),
+            Err(reason) => Err(reason),
+        };
+        match placed {
+            Ok((place, at)) => self.take(ws, ctx, place, at),
+            Err(reason) => {
+                let about = About {
+                    due: Some(due),
+                    amount: self.amount,
+                    ..About::default()
+                };
+                Ok(caller.refuse(ws, ctx, about, reason))
+            }
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! `reverse`: an institution undoes its payment on the same accounting day, as if it never had been.
+
+use super::super::approve_refund::{ApproveRefund, success_key};
+use super::super::{
+    Answer, Command, Context, DueKey, OrderKey, Refusal, fill_needs, line_due, lines_of,
+};
+use super::collect::end_order;
+use super::{About, Caller};
+use crate::biller::wire::Reversed;
+use crate::biller::{BillerCall, CallState, Reason, Verb};
+use crate::books::{Transfer, TransferId, TransferKind};
+use crate::due::{Due, DueEvent, DueState, Slot, TurnedAway};
+use crate::fact::{Fact, FactKind};
+use crate::money::Fen;
+use crate::order::LineState;
+use crate::record::{Column, Record};
+use crate::refund::{Refund, RefundState};
+use crate::time::{DAY_MS, Date};
+use crate::voucher::{Voucher, VoucherEvent, VoucherState, step as voucher_step};
+use crate::working_set::{Need, WorkingSet};
+
+/// Undoes one call.
+pub struct ReverseBill {
+    pub caller: Caller,
+    pub orig_seq: String,
+    pub orig_date: Date,
+    /// The original was never claimed and never will be.
+    pub orig_dead: bool,
+    pub amount: Fen,
+}
+
+impl ReverseBill {
+    fn original<'w>(&self, ws: &'w WorkingSet) -> Option<&'w BillerCall> {
+        ws.biller_call.get(&self.caller.key_of(&self.orig_seq))
+    }
+
+    /// The success of the original payment.
+    fn success(call: &BillerCall) -> Option<<Fact as Record>::Key> {
+        let (channel, kind) = (call.channel?, FactKind::Success);
+        Some((
+            call.bucket,
+            channel,
+            call.inst_id.clone(),
+            call.seq.clone(),
+            kind,
+        ))
+    }
+
+    fn due(call: &BillerCall) -> Option<DueKey> {
+        Some((call.bucket, call.due_id?, call.generation?))
+    }
+
+    /// The surplus that takes the place of what is undone.
+    fn next<'w>(ws: &'w WorkingSet, slot: &Slot) -> Option<&'w Refund> {
+        let no = slot.next_refund.clone()?;
+        ws.refund.get(&(no.bucket(), no))
+    }
+
+    /// Why a payment cannot be undone; `None` when it can.
+    fn obstacle(&self, ws: &WorkingSet, ctx: &Context, call: &BillerCall) -> Option<Reason> {
+        if call.amount != self.amount {
+            return Some(Reason::AmountMismatch);
+        }
+        if call.trace_date != self.orig_date {
+            return Some(Reason::NotReversible);
+        }
+        let fact = ReverseBill::success(call).and_then(|key| ws.fact.get(&key));
+        let slot = ReverseBill::due(call).and_then(|key| ws.slot.get(&key));
+        let Some((fact, slot)) = fact.zip(slot) else {
+            return Some(Reason::NotReversible);
+        };
+        let fills = slot.is_live() && slot.order_id == fact.order_id;
+        if !fills || !fact.returned_or_reserved.is_zero() {
+            return Some(Reason::NotReversible);
+        }
+        let open = slot.reversible_until.is_some_and(|until| ctx.at < until);
+        (!open).then_some(Reason::UseRefund)
+    }
+
+    fn answer(&self, ws: &mut WorkingSet, ctx: &Context, about: About, undone: bool) -> Answer {
+        let body = Reversed {
+            seq: self.caller.seq.clone(),
+            state: "REVERSED".to_owned(),
+            orig_seq: self.orig_seq.clone(),
+            undone,
+        };
+        self.caller.done(ws, ctx, about, &body)
+    }
+
+    fn end(&self, ws: &mut WorkingSet, ctx: &Context, mut call: BillerCall) {
+        call.state = CallState::Reversed;
+        call.undone_by = Some(self.caller.seq.clone());
+        call.ended_at = Some(ctx.at);
+        ws.biller_call.put(call);
+    }
+
+    /// Claimed and not decided: it never will be.
+    fn bury(&self, ws: &mut WorkingSet, ctx: &Context) {
+        let original = Caller {
+            verb: Verb::ReversedFirst,
+            seq: self.orig_seq.clone(),
+            body_hash: [0; 32],
+            ..self.caller.clone()
+        };
+        let row = original.row(ctx, About::default(), CallState::Dead);
+        ws.biller_call.put(row);
+    }
+}
+
+/// The books of a payment, backwards, and the fact of its reversal.
+fn undo_money(ws: &mut WorkingSet, ctx: &mut Context, mut fact: Fact, due: &DueKey) {
+    let order: OrderKey = (fact.bucket, fact.order_id);
+    let rows: Vec<Transfer> = ws.transfer.iter().cloned().collect();
+    for row in rows {
+        let of_line = (row.bucket, row.order_id) == order && row.kind == TransferKind::Premium;
+        if !of_line || (row.due_id, row.generation) != (Some(due.1), Some(due.2)) {
+            continue;
+        }
+        ws.transfer.put(Transfer {
+            transfer_id: TransferId(ctx.ids.id16()),
+            debit: row.credit,
+            credit: row.debit,
+            kind: TransferKind::Reversed,
+            book_day: ctx.book_day,
+            at: ctx.at,
+            ..row
+        });
+    }
+    let amount = fact.amount;
+    fact.reserve(amount);
+    ws.fact.put(Fact {
+        kind: FactKind::Reversal,
+        paid_at: ctx.at,
+        seen_at: ctx.at,
+        confirmed_at: Some(ctx.at),
+        premium: Fen::ZERO,
+        returned_or_reserved: Fen::ZERO,
+        ..fact.clone()
+    });
+    ws.fact.put(fact);
+}
+
+/// The next generation of a due, with everything that priced this one.
+fn succeed(ws: &mut WorkingSet, mut due: Due) -> DueKey {
+    let before = due.key();
+    due.apply(DueEvent::GivenBack);
+    ws.due.put(due.clone());
+    let generation = due.generation.saturating_add(1);
+    let known: Vec<_> = super::super::revisions(ws, &before).cloned().collect();
+    for revision in known {
+        ws.revision.put(crate::due::Revision {
+            generation,
+            ..revision
+        });
+    }
+    let next = Due {
+        generation,
+        state: DueState::Open,
+        lock_holder: None,
+        lock_at: None,
+        lock_lapses: 0,
+        paid_at: None,
+        ..due
+    };
+    let key = next.key();
+    ws.due.put(next);
+    key
+}
+
+impl ReverseBill {
+    /// Undoes a payment: as if it never had been, only that it can be read.
+    fn undo(&self, ws: &mut WorkingSet, ctx: &mut Context, call: &BillerCall) -> Option<()> {
+        let key = ReverseBill::due(call)?;
+        let due = ws.due.get(&key).cloned()?;
+        let mut slot = ws.slot.get(&key).cloned()?;
+        let fact = ws.fact.get(&ReverseBill::success(call)?).cloned()?;
+        let order: OrderKey = (fact.bucket, fact.order_id);
+        let mut line = lines_of(ws, &order)
+            .into_iter()
+            .find(|line| line_due(line) == key)?;
+        undo_money(ws, ctx, fact, &key);
+        line.state = LineState::Returned;
+        ws.line.put(line);
+        if let Some(mut voucher) = ws
+            .voucher
+            .get(&(slot.bucket, slot.voucher_no.clone()))
+            .cloned()
+        {
+            let ended = voucher_step(voucher.state, VoucherEvent::Replaced);
+            voucher.state = ended
+                .after(voucher.state)
+                .unwrap_or(VoucherState::Superseded);
+            voucher.ended_at = Some(ctx.at);
+            ws.voucher.put(voucher);
+        }
+        let next = ReverseBill::next(ws, &slot).cloned();
+        let accepted_at = slot.accepted_at;
+        slot.reverse(ctx.at);
+        ws.slot.put(slot);
+        let opened = succeed(ws, due);
+        let held = next.filter(|refund| refund.state == RefundState::Held);
+        let success = held
+            .as_ref()
+            .and_then(|row| ws.fact.get(&success_key(row)).cloned());
+        match held.zip(success) {
+            Some((refund, fact)) => ApproveRefund::apply_surplus(ws, ctx, refund, fact),
+            // Who paid in time is not turned away by the bank's trouble.
+            None => ws.turned_away.put(TurnedAway {
+                bucket: opened.0,
+                due_id: opened.1,
+                generation: opened.2,
+                at: accepted_at,
+                reason: "reversed".to_owned(),
+                until: ctx.at.plus_ms(DAY_MS),
+            }),
+        }
+        Some(())
+    }
+}
+
+impl Command for ReverseBill {
+    fn kind(&self) -> &'static str {
+        "reverse_bill"
+    }
+
+    fn actor(&self) -> String {
+        self.caller.actor()
+    }
+
+    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
+        let caller = &self.caller;
+        let mut needs = vec![Need::key::<BillerCall>(&caller.key())];
+        if self.orig_dead {
+            return needs;
+        }
+        needs.push(Need::key::<BillerCall>(&caller.key_of(&self.orig_seq)));
+        let Some(call) = self.original(ws) else {
+            return needs;
+        };
+        let Some(order) = call.order_id else {
+            return needs;
+        };
+        let order = (call.bucket, order);
+        fill_needs(ws, &order, &mut needs);
+        if call.verb != Verb::Pay {
+            return needs;
+        }
+        let given = vec![order.0.to_value(), order.1.to_value()];
+        needs.push(Need::range::<Transfer>("by_order", given));
+        if let Some(success) = ReverseBill::success(call) {
+            let mut reversal = success.clone();
+            reversal.4 = FactKind::Reversal;
+            needs.push(Need::key::<Fact>(&success));
+            needs.push(Need::key::<Fact>(&reversal));
+        }
+        let Some(slot) = ReverseBill::due(call).and_then(|key| ws.slot.get(&key)) else {
+            return needs;
+        };
+        needs.push(Need::key::<Voucher>(&(
+            slot.bucket,
+            slot.voucher_no.clone(),
+        )));
+        if let Some(no) = &slot.next_refund {
+            needs.push(Need::key::<Refund>(&(no.bucket(), no.clone())));
+        }
+        if let Some(refund) = ReverseBill::next(ws, slot) {
+            needs.push(Need::key::<Fact>(&success_key(refund)));
+            fill_needs(ws, &(refund.bucket, refund.order_id), &mut needs);
+        }
+        needs
+    }
+
+    fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
+        let caller = &self.caller;
+        if let Some(known) = caller.known(ws) {
+            return known;
+        }
+        let about = |call: Option<&BillerCall>| About {
+            due: call.and_then(ReverseBill::due),
+            order: call.and_then(|call| call.order_id),
+            attempt: None,
+            amount: self.amount,
+            undoes: Some(self.orig_seq.clone()),
+        };
+        let Some(call) = self.original(ws).cloned() else {
+            if !self.orig_dead {
+                self.bury(ws, ctx);
+            }
+            return Ok(self.answer(ws, ctx, about(None), false));
+        };
+        let about = about(Some(&call));
+        match (call.state, call.verb) {
+            (CallState::Refused | CallState::Reversed | CallState::Dead, _) => {
+                Ok(self.answer(ws, ctx, about, false))
+            }
+            (CallState::Done, Verb::Collect) => {
+                let order = call.order_id.map(|order| (call.bucket, order));
+                let undone = order.is_some_and(|order| end_order(ws, ctx, &order, false));
+                self.end(ws, ctx, call);
+                Ok(self.answer(ws, ctx, about, undone))
+            }
+            (CallState::Done, Verb::Pay) => {
+                if let Some(reason) = self.obstacle(ws, ctx, &call) {
+                    return Ok(caller.refuse(ws, ctx, about, reason));
+                }
+                self.undo(ws, ctx, &call).ok_or(Refusal::WrongState)?;
+                self.end(ws, ctx, call);
+                Ok(self.answer(ws, ctx, about, true))
+            }
+            (
+                CallState::Done,
+                Verb::Release | Verb::Reverse | Verb::ReversedFirst | Verb::AskedFirst,
+            ) => Ok(caller.refuse(ws, ctx, about, Reason::NotReversible)),
+        }
+    }
+}
