@@ -64,7 +64,7 @@ pub(crate) enum Heard<T> {
     /// Decided, yes or no.
     Decision(T),
     /// Nothing was decided, and the platform says why.
-    Error(String),
+    Error(wire::Error),
     /// Nothing that can be believed came back: the outcome is unknown.
     Silence,
 }
@@ -126,7 +126,7 @@ pub(crate) async fn call<T: DeserializeOwned>(
                 Heard::Silence
             }
         },
-        Heard::Error(code) => Heard::Error(code),
+        Heard::Error(error) => Heard::Error(error),
         Heard::Silence => Heard::Silence,
     }
 }
@@ -303,7 +303,21 @@ async fn read(
         200 => Heard::Decision(answer.body),
         429 | 500.. => Heard::Silence,
         _ => match serde_json::from_slice::<wire::Error>(&answer.body) {
-            Ok(error) => Heard::Error(error.code),
+            Ok(error) => {
+                let wire::Error {
+                    code,
+                    message,
+                    field,
+                } = &error;
+                tracing::warn!(
+                    path = request.path,
+                    code,
+                    message,
+                    ?field,
+                    "nothing was decided"
+                );
+                Heard::Error(error)
+            }
             Err(_) => Heard::Silence,
         },
     }

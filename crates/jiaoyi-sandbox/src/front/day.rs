@@ -7,7 +7,7 @@ use super::books::{DayEnd, FrontBooks, Payment, State};
 use super::catalog::Institution;
 use super::client::{Heard, Point, exchange};
 use super::pay;
-use super::wire::DayResult;
+use super::wire::{self, DayResult};
 use crate::crypto::sha256_hex;
 use crate::server::Sandbox;
 use crate::times::plain;
@@ -17,8 +17,8 @@ use crate::times::plain;
 pub(crate) enum Hangs {
     /// Some payments are still open.
     Open(usize),
-    /// The platform's words.
-    Told(String),
+    /// The platform does not take the file.
+    Told(wire::Error),
     Silence,
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn end(
     };
     let body = match exchange(sandbox, institution, Point::Reconcile, kind, bytes).await {
         Heard::Decision(body) => body,
-        Heard::Error(code) => return Err(Hangs::Told(code)),
+        Heard::Error(error) => return Err(Hangs::Told(error)),
         Heard::Silence => return Err(Hangs::Silence),
     };
     let Ok(answer) = serde_json::from_slice::<DayResult>(&body) else {

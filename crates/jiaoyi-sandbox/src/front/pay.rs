@@ -198,7 +198,7 @@ async fn ask(sandbox: &Arc<Sandbox>, seq: &str, body: &Value) {
         Heard::Decision(Decision::Reversed(_)) | Heard::Silence => {
             note(sandbox, seq, "没有可信的回答", None);
         }
-        Heard::Error(code) => note(sandbox, seq, &format!("平台说：{code}"), None),
+        Heard::Error(error) => note(sandbox, seq, &format!("平台说：{}", error.code), None),
     }
 }
 
@@ -260,7 +260,7 @@ async fn reverse(sandbox: &Arc<Sandbox>, open: &Payment, undo: &Undo) {
         Heard::Decision(Decision::Accepted(_)) | Heard::Silence => {
             note(sandbox, seq, "冲正没有可信的回答", None);
         }
-        Heard::Error(code) => note(sandbox, seq, &format!("冲正时平台说：{code}"), None),
+        Heard::Error(error) => note(sandbox, seq, &format!("冲正时平台说：{}", error.code), None),
     }
 }
 
@@ -285,7 +285,7 @@ async fn ask_status(sandbox: &Arc<Sandbox>, open: &Payment) {
                 Some(State::NotFound),
             );
         }
-        Heard::Error(code) => note(sandbox, seq, &format!("查询时平台说：{code}"), None),
+        Heard::Error(error) => note(sandbox, seq, &format!("查询时平台说：{}", error.code), None),
         Heard::Silence => note(sandbox, seq, "查询没有可信的回答", None),
     }
 }

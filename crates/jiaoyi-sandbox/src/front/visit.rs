@@ -166,7 +166,7 @@ async fn look_up(
                 Step::Bills
             };
         }
-        Heard::Error(code) => visit.trouble = Some(code),
+        Heard::Error(error) => visit.trouble = Some(error.code),
         Heard::Silence => visit.trouble = Some("NO_ANSWER".to_owned()),
     }
     let known = visit.found.is_some() && visit.trouble.is_none();
@@ -222,7 +222,7 @@ async fn collect(sandbox: &Arc<Sandbox>, token: &str, visit: &Visit) {
                 visit.trouble = Some(reason);
             });
         }
-        Heard::Error(code) => refuse(sandbox, token, &code),
+        Heard::Error(error) => refuse(sandbox, token, &error.code),
         Heard::Decision(Decision::Reversed(_)) | Heard::Silence => {
             // It may be locked for us: give it free, as far as anybody hears us.
             release(sandbox, visit).await;

@@ -114,6 +114,10 @@ pub(crate) enum Status {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Error {
     pub(crate) code: String,
+    /// English, for whoever keeps the front end.
+    pub(crate) message: String,
+    /// The place in the request, when it is one.
+    pub(crate) field: Option<String>,
 }
 
 /// The answer to a day file.

@@ -182,7 +182,8 @@ impl TermsArgs {
     }
 }
 
-async fn submit(platform: &Platform, command: impl Command + 'static) -> Result<Answer, Exit> {
+/// Keeps a row of the operator's; a refusal is told in the operator's words.
+pub async fn submit(platform: &Platform, command: impl Command + 'static) -> Result<Answer, Exit> {
     platform.submit(command).await.map_err(|error| match error {
         StoreError::Refused(Refusal::WrongState) => Exit::conflict(
             "this institution is known already; `jiaoyi institution change` changes its terms",
@@ -198,7 +199,7 @@ async fn submit(platform: &Platform, command: impl Command + 'static) -> Result<
 }
 
 /// A key file as a row.
-fn key_row(
+pub fn key_row(
     inst_id: String,
     key_id: String,
     file: &Path,

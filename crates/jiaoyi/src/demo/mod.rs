@@ -4,6 +4,7 @@
 //! port, with its own books, speaking the real wire protocol.
 
 mod forms;
+mod fronts;
 mod pay;
 mod people;
 
@@ -164,6 +165,7 @@ async fn start(args: DemoArgs) -> Result<(), Exit> {
     .map_err(Exit::unexpected)?;
 
     let platform = open(&args, &folder, &identities, &portal, &sandbox, &clock).await?;
+    fronts::register(&platform, &identities, clock()).await?;
     let people = seed(&platform, &folder, args.people).await?;
     let facts = Arc::new(Facts {
         platform: Arc::clone(&platform),
@@ -225,11 +227,17 @@ async fn open(
     clock: &Clock,
 ) -> Result<Arc<Platform>, Exit> {
     let key_file = folder.join("keys.toml");
-    let keyring = if key_file.exists() {
+    let mut keyring = if key_file.exists() {
         keys::load(&key_file)?
     } else {
         keys::make(&key_file, args.sm)?
     };
+    if keyring.answer_keys().next().is_none() {
+        let random = edge::random();
+        let drawn = keyring.add_answer_keys(&mut |bytes| random(bytes));
+        drawn.map_err(Exit::unexpected)?;
+        keys::replace(&key_file, &keyring)?;
+    }
     let mut config =
         ChannelsConfig::load(&identities.join("channels.toml")).map_err(Exit::unexpected)?;
     config.point_at(sandbox);

@@ -54,8 +54,13 @@ pub(crate) async fn end_day(
         Err(Hangs::Open(open)) => {
             html! { p.card.trouble role="alert" { "还有 " (open) " 笔没有结果，不能日终。" } }
         }
-        Err(Hangs::Told(code)) => {
-            html! { p.card.trouble role="alert" { "平台说：" (code) } }
+        Err(Hangs::Told(error)) => {
+            html! {
+                p.card.trouble role="alert" {
+                    "平台没有收下文件：" (error.code) " "
+                    span.small lang="en" { (error.message) }
+                }
+            }
         }
         Err(Hangs::Silence) => {
             html! { p.card.trouble role="alert" { "平台没有可信的回答，请再送一次。" } }
