@@ -49,5 +49,8 @@ pub async fn register(platform: &Platform, identities: &Path, now_ms: i64) -> Re
             submit(platform, PutInstitutionKey { key }).await?;
         }
     }
-    Ok(())
+    platform
+        .reload_institutions()
+        .await
+        .map_err(Exit::unavailable)
 }
