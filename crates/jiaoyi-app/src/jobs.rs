@@ -32,12 +32,11 @@ const SIGN_MAX: i64 = 20;
 /// What one pass did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Worked {
+    /// Attempts that were asked about, and locks of institutions that ended with their time.
     pub asked: u32,
     pub refunds: u32,
     pub messages: u32,
     pub signed: u32,
-    /// Locks of institutions that ended with their time.
-    pub collects: u32,
 }
 
 impl Worked {
@@ -95,10 +94,9 @@ impl Platform {
         let collects = self.end_collects().await;
         Ok(Worked {
             messages: messages?,
-            asked: asked?,
+            asked: asked?.saturating_add(collects?),
             refunds: refunds?,
             signed: signed?,
-            collects: collects?,
         })
     }
 

@@ -78,6 +78,15 @@ pub const NO_BUDGETS: Budgets = Budgets {
     queries_per_document_minute: 0,
 };
 
+/// Keys that sign answers to institutions: those of the documented example, known to everybody.
+const ANSWER_KEYS: &str = concat!(
+    "\n[[answer]]\nid = \"s001\"\nalgorithm = \"SM2\"\n",
+    "secret = \"1111111111111111111111111111111111111111111111111111111111111111\"\n",
+    "\n[[answer]]\nid = \"r001\"\nalgorithm = \"RSA\"\nsecret = \"\"\"\n",
+    include_str!("../../../../../docs/biller-api/example-key.pem"),
+    "\"\"\"\n",
+);
+
 /// Pages being served.
 pub struct Pages {
     stop: oneshot::Sender<()>,
@@ -180,7 +189,8 @@ impl World {
         );
         let channels = channels.await.expect("the sandbox serves");
         let keyring = Keyring::generate(&mut |bytes: &mut [u8]| random(bytes));
-        std::fs::write(folder.0.join("keys.toml"), keyring.to_toml()).expect("a file");
+        let keys = format!("{}{ANSWER_KEYS}", keyring.to_toml());
+        std::fs::write(folder.0.join("keys.toml"), keys).expect("a file");
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(30))
             .no_proxy()

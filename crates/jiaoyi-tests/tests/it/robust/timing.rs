@@ -11,6 +11,7 @@ use super::chance::Chance;
 use super::installation::{fill, now};
 use super::people::{Form, Person, person, write_roster};
 use anyhow::{Context, Result, ensure};
+use jiaoyi_app::biller::{BillerReply, RawCall};
 use jiaoyi_app::import::ImportRequest;
 use jiaoyi_app::limits::Budgets;
 use jiaoyi_app::platform::{Platform, PlatformConfig};
@@ -349,6 +350,10 @@ impl Portal for Early {
         self.0.wechat_authorize_url(state)
     }
 
+    fn biller_keys(&self) -> String {
+        self.0.biller_keys()
+    }
+
     passed_on! {
         fn regions_search(text: &'a str, limit: usize) -> Vec<RegionView>;
         fn regions_children(code: Option<&'a str>) -> Vec<RegionView>;
@@ -378,6 +383,7 @@ impl Portal for Early {
         fn open_link(visitor: &'a Visitor, token: &'a str) -> LinkAnswer;
         fn answer_link(visitor: &'a Visitor, token: &'a str, month: u8, day: u8) -> LinkAnswer;
         fn wechat_openid(code: &'a str) -> Option<String>;
+        fn biller_call(call: RawCall) -> BillerReply;
         fn receive_notice(channel: ChannelCode, notice: RawNotice) -> NoticeReply;
         fn ready() -> String;
     }
