@@ -6,6 +6,7 @@ mod biller;
 #[path = "../../../jiaoyi-store/tests/it/cluster.rs"]
 mod cluster;
 mod copies;
+mod front_ends;
 mod guessing;
 mod harness;
 mod locks;

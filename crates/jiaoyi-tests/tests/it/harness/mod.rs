@@ -8,7 +8,7 @@ pub mod points;
 mod proof;
 
 pub use payer::{Page, Payer, Wallet};
-pub use platform::{NO_BUDGETS, Roster, Setup, fresh_server_database, policy_row};
+pub use platform::{NO_BUDGETS, Roster, Setup, fresh_server_database, identities, policy_row};
 
 use jiaoyi_app::platform::Platform;
 use jiaoyi_domain::attempt::Attempt;

@@ -119,7 +119,7 @@ impl Roster<'_> {
 }
 
 /// RSA keys are slow to make: one set for the whole process.
-fn identities() -> &'static Path {
+pub fn identities() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let name = format!("jiaoyi-it-{}-identities", std::process::id());
@@ -181,12 +181,10 @@ impl World {
         let address = channel_listener.local_addr().expect("an address");
         let sandbox = format!("http://{address}");
         let config = SandboxConfig::load(&identities().join("sandbox.toml"));
-        let channels = jiaoyi_sandbox::serve(
-            channel_listener,
-            config.expect("the sandbox's identities"),
-            clock_of(&clock),
-            sandbox.clone(),
-        );
+        let mut config = config.expect("the sandbox's identities");
+        config.point_fronts_at(&portal);
+        let channels =
+            jiaoyi_sandbox::serve(channel_listener, config, clock_of(&clock), sandbox.clone());
         let channels = channels.await.expect("the sandbox serves");
         let keyring = Keyring::generate(&mut |bytes: &mut [u8]| random(bytes));
         let keys = format!("{}{ANSWER_KEYS}", keyring.to_toml());
