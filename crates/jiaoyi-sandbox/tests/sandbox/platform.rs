@@ -33,7 +33,7 @@ struct Held {
     /// Answers by `seq`.
     decided: BTreeMap<String, Value>,
     tombstones: Vec<String>,
-    /// Every call: verb, and what was said.
+    /// Every call with its serial number, if it has one.
     calls: Vec<(String, String)>,
 }
 
@@ -65,7 +65,7 @@ impl Platform {
         self.held.lock().unwrap().locked.len()
     }
 
-    /// The verbs that were called, with what was said to each.
+    /// The verbs that were called, each with its serial number.
     pub fn calls(&self) -> Vec<(String, String)> {
         self.held.lock().unwrap().calls.clone()
     }
@@ -132,21 +132,18 @@ async fn entry(
     body: Bytes,
 ) -> Response {
     let path = format!("/biller/v1/{verb}");
+    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     let mut held = held.lock().unwrap();
     let (status, told) = match signer(&headers, &path, &body) {
         Err(code) => (401, json!({ "code": code, "message": "…", "field": null })),
         Ok(_) if verb == "reconcile" => (200, reconcile(&held, &body)),
-        Ok(_) => {
-            let asked: Value = serde_json::from_slice(&body).unwrap();
-            match decide(&mut held, &verb, &asked) {
-                Ok(told) => (200, told),
-                Err((status, code)) => (status, json!({ "code": code, "message": "…" })),
-            }
-        }
+        Ok(_) => match decide(&mut held, &verb, &asked) {
+            Ok(told) => (200, told),
+            Err((status, code)) => (status, json!({ "code": code, "message": "…" })),
+        },
     };
-    let said = ["state", "code", "query_token"].map(|name| told[name].as_str());
-    let said = said.into_iter().flatten().next().unwrap_or_default();
-    held.calls.push((verb, said.to_owned()));
+    let seq = asked["seq"].as_str().unwrap_or_default();
+    held.calls.push((verb, seq.to_owned()));
     let header = headers["authorization"].to_str().unwrap();
     let nonce = attribute(header, "nonce_str");
     let (at, body) = ((NOW_MS / 1_000).to_string(), told.to_string());
