@@ -31,7 +31,7 @@ pub(crate) fn pem_blocks(text: &str, label: &str) -> Vec<Vec<u8>> {
 }
 
 /// An RSA private key of a channel.
-pub(crate) struct SigningKey {
+pub struct SigningKey {
     pair: KeyPair,
     unseal: Option<OaepPrivateDecryptingKey>,
     random: SystemRandom,
@@ -90,7 +90,7 @@ impl std::fmt::Debug for SigningKey {
 }
 
 /// An RSA public key of a merchant.
-pub(crate) struct VerifyingKey(ParsedPublicKey);
+pub struct VerifyingKey(ParsedPublicKey);
 
 impl VerifyingKey {
     /// Takes a SubjectPublicKeyInfo or RSAPublicKey DER.

@@ -61,6 +61,8 @@ enum Command {
     Migrate(commands::migrate::MigrateArgs),
     /// Check an installation and say what to mend.
     Doctor(commands::doctor::DoctorArgs),
+    /// Play an institution against a platform and report what does not conform.
+    Conformance(commands::conformance::ConformanceArgs),
     /// Measure this program on this machine.
     Bench(commands::bench::BenchArgs),
 }
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
             Command::Copy(args) => commands::copy::run(args).await,
             Command::Migrate(args) => commands::migrate::run(&args),
             Command::Doctor(args) => commands::doctor::run(args).await,
+            Command::Conformance(args) => commands::conformance::run(args).await,
             Command::Bench(args) => commands::bench::run(args).await,
         }
     });

@@ -271,10 +271,10 @@ pub fn outbound_only_in_channels(tree: &Tree) -> Vec<Finding> {
     let mut findings = manifest_findings(tree, 1);
     findings.extend(code_findings(tree, &words, |file| {
         matches!(file.home(), "jiaoyi-channels" | "jiaoyi-sandbox" | "jiaoyi-tests")
-            // The scripted payer of `jiaoyi demo pay` and the load of `jiaoyi bench` are clients of
-            // our own pages.
+            // The scripted payer of `jiaoyi demo pay`, the load of `jiaoyi bench` and the institution
+            // that `jiaoyi conformance` plays are clients of our own pages and API.
             || file.path.starts_with("crates/jiaoyi/src/")
-                && ["demo", "/bench/"].iter().any(|part| file.path.contains(part))
+                && ["demo", "/bench/", "/conformance/"].iter().any(|part| file.path.contains(part))
     }));
     findings
 }

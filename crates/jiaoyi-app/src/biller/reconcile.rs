@@ -239,7 +239,13 @@ impl Platform {
         };
         let inst_id = &known.institution.inst_id;
         let file = read_file(inst_id, &call.body, encoding)?;
-        if self.now() <= known.institution.day_closes(file.day) {
+        let terms = &known.institution;
+        // Whoever tests cannot wait for the evening; a day file of real money is one of a whole day.
+        let from = match terms.live {
+            true => terms.day_closes(file.day),
+            false => terms.day_begins(file.day),
+        };
+        if self.now() <= from {
             return Err(Failure::bad("line 1", "the day is not closed yet"));
         }
         let given = [inst_id.to_value(), file.day.to_value()];

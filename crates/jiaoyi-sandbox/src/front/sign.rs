@@ -18,14 +18,14 @@ pub(crate) const RSA: &str = "BILLER1-RSA2048-SHA256";
 pub(crate) const SM2: &str = "BILLER1-SM2-SM3";
 
 /// What an institution signs with.
-pub(crate) enum Signer {
+pub enum Signer {
     Rsa(SigningKey),
     Sm2(Box<sm2::dsa::SigningKey>),
 }
 
 impl Signer {
     /// Reads PKCS#8 PEM of either kind.
-    pub(crate) fn from_pem(text: &str) -> Option<Signer> {
+    pub fn from_pem(text: &str) -> Option<Signer> {
         if let Some(key) = SigningKey::from_pem(text) {
             return Some(Signer::Rsa(key));
         }
@@ -35,7 +35,8 @@ impl Signer {
         Some(Signer::Sm2(Box::new(key)))
     }
 
-    pub(crate) fn scheme(&self) -> &'static str {
+    /// The scheme's name in the header.
+    pub fn scheme(&self) -> &'static str {
         match self {
             Signer::Rsa(_) => RSA,
             Signer::Sm2(_) => SM2,
@@ -43,7 +44,7 @@ impl Signer {
     }
 
     /// The signature in Base64.
-    pub(crate) fn sign(&self, message: &[u8]) -> String {
+    pub fn sign(&self, message: &[u8]) -> String {
         match self {
             Signer::Rsa(key) => key.sign(message),
             Signer::Sm2(key) => {
@@ -62,14 +63,14 @@ impl std::fmt::Debug for Signer {
 
 /// What the platform's answers are checked with.
 #[derive(Debug)]
-pub(crate) enum Verifier {
+pub enum Verifier {
     Rsa(VerifyingKey),
     Sm2(Box<sm2::dsa::VerifyingKey>),
 }
 
 impl Verifier {
     /// Reads a PEM `PUBLIC KEY` of the scheme's kind.
-    pub(crate) fn from_pem(scheme: &str, text: &str) -> Option<Verifier> {
+    pub fn from_pem(scheme: &str, text: &str) -> Option<Verifier> {
         match scheme {
             RSA => {
                 let blocks = pem_blocks(text, "PUBLIC KEY");
@@ -84,7 +85,8 @@ impl Verifier {
         }
     }
 
-    pub(crate) fn verifies(&self, message: &[u8], signature: &str) -> bool {
+    /// Whether a signature in Base64 fits.
+    pub fn verifies(&self, message: &[u8], signature: &str) -> bool {
         match self {
             Verifier::Rsa(key) => key.verifies(message, signature),
             Verifier::Sm2(key) => {

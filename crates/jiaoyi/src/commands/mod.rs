@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod bench;
+pub mod conformance;
 pub mod copy;
 pub mod doctor;
 pub mod import;

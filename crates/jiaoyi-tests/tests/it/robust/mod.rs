@@ -7,6 +7,8 @@ pub mod browser;
 pub mod canary;
 pub mod chance;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod demo;
 pub mod disk;
 #[cfg(test)]

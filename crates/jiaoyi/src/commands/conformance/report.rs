@@ -1,0 +1,193 @@
+//! The report: a page for people, JUnit for machines.
+
+use super::calls::Spoken;
+use super::expect::Outcome;
+use super::kit::Kit;
+use crate::exit::Exit;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// A case that was run.
+pub struct Done {
+    pub name: &'static str,
+    pub what: &'static str,
+    pub outcome: Outcome,
+    pub seconds: f64,
+    pub spoken: Vec<Spoken>,
+}
+
+/// Everything that was run.
+pub struct Report {
+    head: String,
+    done: Vec<Done>,
+}
+
+/// Text for HTML and XML; characters that XML does not know are left out.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\t' | '\n' | '\r' => out.push(letter),
+            letter if letter.is_control() => {}
+            letter => out.push(letter),
+        }
+    }
+    out
+}
+
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;\
+color:#1a1a1a;background:#fff}h1{font-size:1.5rem}table{border-collapse:collapse;width:100%}\
+td,th{text-align:left;vertical-align:top;padding:.4rem .6rem;border-bottom:1px solid #ddd}\
+.good{color:#0a6b2d}.bad{color:#b3261e;font-weight:600}pre{white-space:pre-wrap;overflow-wrap:anywhere;\
+background:#f4f4f4;padding:.5rem}summary{cursor:pointer}\
+@media(prefers-color-scheme:dark){body{color:#eee;background:#161616}td,th{border-color:#444}\
+pre{background:#262626}.good{color:#7bd99a}.bad{color:#ff9d94}}";
+
+impl Report {
+    /// An empty report of an institution.
+    pub fn of(kit: &Kit) -> Report {
+        let terms = &kit.terms;
+        Report {
+            head: format!(
+                "{} · {} · key {} · {} · channel {} · {}",
+                kit.base,
+                terms.inst_id,
+                terms.key_id,
+                kit.signer.scheme(),
+                terms.channel,
+                kit.time(0)
+            ),
+            done: Vec::new(),
+        }
+    }
+
+    pub fn add(&mut self, done: Done) {
+        self.done.push(done);
+    }
+
+    /// How many cases failed.
+    pub fn failed(&self) -> usize {
+        self.done
+            .iter()
+            .filter(|done| done.outcome.is_err())
+            .count()
+    }
+
+    /// Writes `conformance.html` and `junit.xml`.
+    pub fn write(&self, folder: &Path) -> Result<(), Exit> {
+        let write = |name: &str, text: String| {
+            std::fs::create_dir_all(folder)?;
+            std::fs::write(folder.join(name), text)
+        };
+        write("conformance.html", self.html())
+            .and_then(|()| write("junit.xml", self.junit()))
+            .map_err(|error| Exit::unexpected(format!("--report {}: {error}", folder.display())))
+    }
+
+    fn html(&self) -> String {
+        let (all, failed) = (self.done.len(), self.failed());
+        let verdict = match failed {
+            0 => format!("<p class=good>All {all} cases passed.</p>"),
+            _ => format!("<p class=bad>{failed} of {all} cases failed.</p>"),
+        };
+        let mut rows = String::new();
+        for done in &self.done {
+            let (class, word) = match &done.outcome {
+                Ok(()) => ("good", "passed".to_owned()),
+                Err(why) => ("bad", format!("failed: {}", escaped(why))),
+            };
+            let mut said = String::new();
+            for spoken in &done.spoken {
+                let (verb, asked, answered) = (
+                    spoken.verb,
+                    escaped(&spoken.asked),
+                    escaped(&spoken.answered),
+                );
+                let status = spoken.status;
+                let _ = write!(said, "<pre>{verb} {asked}\n→ {status} {answered}</pre>");
+            }
+            let (name, what, calls) = (done.name, escaped(done.what), done.spoken.len());
+            let _ = writeln!(
+                rows,
+                "<tr id=\"{name}\"><td><code>{name}</code><td>{what}\
+                 <details><summary>{calls} calls</summary>{said}</details>\
+                 <td class={class}>{word}"
+            );
+        }
+        format!(
+            "<!doctype html><html lang=en><meta charset=utf-8>\
+             <meta name=viewport content=\"width=device-width,initial-scale=1\">\
+             <title>Conformance: {failed} of {all} failed</title><style>{STYLE}</style>\
+             <h1>Biller API: conformance</h1><p>{}</p>{verdict}\
+             <table><tr><th>Case<th>What must be so<th>Result\n{rows}</table></html>\n",
+            escaped(&self.head)
+        )
+    }
+
+    fn junit(&self) -> String {
+        let mut text = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+             <testsuite name=\"biller-api\" tests=\"{}\" failures=\"{}\">\n",
+            self.done.len(),
+            self.failed()
+        );
+        for done in &self.done {
+            let (group, case) = done.name.split_once('.').unwrap_or(("", done.name));
+            let seconds = done.seconds;
+            let _ = write!(
+                text,
+                "  <testcase classname=\"{group}\" name=\"{case}\" time=\"{seconds:.3}\""
+            );
+            let _ = match &done.outcome {
+                Ok(()) => writeln!(text, "/>"),
+                Err(why) => {
+                    let why = escaped(why);
+                    writeln!(text, "><failure message=\"{why}\"/></testcase>")
+                }
+            };
+        }
+        text.push_str("</testsuite>\n");
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_from_outside_cannot_break_out_of_the_report() {
+        let report = Report {
+            head: "a&b".to_owned(),
+            done: vec![Done {
+                name: "pay.accepted",
+                what: "it is <accepted>",
+                outcome: Err("came \"<script>\"\u{1b}".to_owned()),
+                seconds: 0.25,
+                spoken: vec![Spoken {
+                    verb: "pay",
+                    asked: "</pre>".to_owned(),
+                    status: 200,
+                    answered: "<b>".to_owned(),
+                }],
+            }],
+        };
+        let (html, junit) = (report.html(), report.junit());
+        assert!(
+            !html.contains("<script>") && !html.contains("<b>") && html.contains("&lt;/pre&gt;")
+        );
+        assert!(
+            junit.contains(r#"classname="pay" name="accepted" time="0.250""#),
+            "{junit}"
+        );
+        assert!(
+            junit.contains("came &quot;&lt;script&gt;&quot;\"/>"),
+            "{junit}"
+        );
+        assert!(junit.contains(r#"failures="1""#));
+    }
+}
