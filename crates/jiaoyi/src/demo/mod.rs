@@ -228,6 +228,7 @@ async fn open(
     } else {
         keys::make(&key_file, args.sm)?
     };
+    let keyring = keys::with_answer_keys(&key_file, keyring)?;
     let mut config =
         ChannelsConfig::load(&identities.join("channels.toml")).map_err(Exit::unexpected)?;
     config.point_at(sandbox);
