@@ -211,7 +211,7 @@ impl Platform {
             Phase::Closed { last } => return Ok(BillState::Closed { closed_on: last }),
             Phase::InWindow { .. } | Phase::Late { .. } => {}
         }
-        if due.state == DueState::Locked {
+        if due.state == DueState::Locked && !due.lock_is_over(self.now()) {
             return Ok(self.locked_state(visitor, due));
         }
         if priced.price.own.is_zero() {

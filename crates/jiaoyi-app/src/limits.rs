@@ -36,7 +36,7 @@ impl Default for Budgets {
             lookups_per_address_hour: 600,
             verifications_per_address_minute: 20,
             wrong_codes_per_number_hour: 5,
-            queries_per_institution_minute: 60_000,
+            queries_per_institution_minute: 300_000,
             queries_per_document_minute: 10,
         }
     }

@@ -193,7 +193,7 @@ impl CallVerifier {
 
 enum Signing {
     Rsa(Box<RsaKeyPair>),
-    Sm2(SigningKey),
+    Sm2(Box<SigningKey>),
 }
 
 /// A private key that signs our answers. Its debug output shows its scheme only.
@@ -252,7 +252,7 @@ impl CallSigner {
             CallScheme::Sm2 => {
                 let key = SigningKey::parse(Algorithm::Sm2, text).map_err(|_| refused)?;
                 let public = [&SM2_SPKI[..], key.public().point()].concat();
-                (Signing::Sm2(key), public)
+                (Signing::Sm2(Box::new(key)), public)
             }
         };
         Ok(CallSigner {
@@ -424,6 +424,22 @@ mod tests {
         assert!(verifier.verify(&signed, &signature));
         let signer = CallSigner::parse(CallScheme::Rsa, private).unwrap();
         assert_eq!(signer.sign(&signed, &mut |_| {}), Some(signature));
+    }
+
+    /// Made with `openssl dgst -sm3 -sign KEY -sigopt distid:1234567812345678`.
+    #[test]
+    fn a_signature_of_openssl_verifies_with_sm2() {
+        let verifier = CallVerifier::from_pem(
+            "-----BEGIN PUBLIC KEY-----\n\
+             MFkwEwYHKoZIzj0CAQYIKoEcz1UBgi0DQgAEtWvSzjY/Uomll0hLWSabA0OZD7YB\n\
+             OQvcxbSi0XaDlTuSkCqM4s40PHHxNeZWiyEn/hVSeC2vqjyy/lAg8gWW+A==\n\
+             -----END PUBLIC KEY-----\n",
+        );
+        let lines = ["POST", "/biller/v1/pay", "1795744800", "example-nonce-0002"];
+        let text = string_to_sign(lines, br#"{"seq":"s1"}"#);
+        let signature = "MEQCIFV/wao8CazrSRud5/8foYTCezzGmfTjGcxlIdFjpr65AiBwzcE19E4DlRWDAOc\
+                         ibRJIsWp2dCuUjxQiWY6/rWSa+w==";
+        assert!(verifier.unwrap().verify(&text, signature));
     }
 
     #[test]

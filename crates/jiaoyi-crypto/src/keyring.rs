@@ -186,8 +186,8 @@ impl Keyring {
     /// Id and key that sign answers to institutions in a scheme, if there is one.
     #[must_use]
     pub fn answer_key(&self, scheme: CallScheme) -> Option<(&str, &CallSigner)> {
-        let of_scheme = self.answer.iter().filter(|(_, key)| key.scheme() == scheme);
-        of_scheme.last().map(|(id, key)| (id.as_str(), key))
+        let mut of_scheme = self.answer.iter().filter(|(_, key)| key.scheme() == scheme);
+        of_scheme.next_back().map(|(id, key)| (id.as_str(), key))
     }
 
     /// Every key that signs or has signed answers, with its id.

@@ -231,9 +231,9 @@ record! {
             voucher_no: VoucherNo = Public fixed,
             ended_at: Option<Instant> = Public,
             end_reason: Option<String> = Public,
+            version: u32 = Public,
             /// Surplus that takes the place if the filling fact is reversed first.
             next_refund: Option<RefundNo> = Public,
-            version: u32 = Public,
         }
         ranges { }
     }

@@ -1,6 +1,7 @@
 //! A true database is found true; every changed, removed, swapped or added row is named.
 
 mod forge;
+mod institutions;
 mod random;
 mod tamper;
 pub(crate) mod world;

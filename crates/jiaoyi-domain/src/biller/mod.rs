@@ -194,9 +194,9 @@ impl BillNo {
             return None;
         }
         let bucket = Bucket::from_code(body.get(1..4)?)?;
-        let digits = body.get(4..)?.chars();
-        let id = digits.fold(Some(0_u128), |id, digit| {
-            id?.checked_mul(36)?.checked_add(digit.to_digit(36)?.into())
+        let mut digits = body.get(4..)?.chars();
+        let id = digits.try_fold(0_u128, |id, digit| {
+            id.checked_mul(36)?.checked_add(digit.to_digit(36)?.into())
         });
         let due_id = DueId(id?.to_be_bytes());
         Some(BillNo { bucket, due_id })

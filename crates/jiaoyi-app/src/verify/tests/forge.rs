@@ -8,6 +8,7 @@ use jiaoyi_domain::attempt::AttemptState;
 use jiaoyi_domain::audit::{
     Event, Link, Touched, decode_touched, encode_touched, event_hash, link_hash,
 };
+use jiaoyi_domain::biller::CallState;
 use jiaoyi_domain::due::DueState;
 use jiaoyi_domain::messages::{CaseState, OutboxState};
 use jiaoyi_domain::order::{LineState, OrderState};
@@ -73,6 +74,7 @@ fn state_number(spec: &TableSpec, values: &[Value]) -> u8 {
         "voucher" => VoucherState::from_code(code).map(VoucherState::number),
         "outbox" => OutboxState::from_code(code).map(OutboxState::number),
         "exception_case" => CaseState::from_code(code).map(CaseState::number),
+        "biller_call" => CallState::from_code(code).map(CallState::number),
         "roster" => RosterState::from_code(code).map(RosterState::number),
         _ => Some(0),
     };
@@ -80,7 +82,7 @@ fn state_number(spec: &TableSpec, values: &[Value]) -> u8 {
 }
 
 /// Writes into the events what the rows say now, and links them anew.
-fn audit_anew(connection: &Connection) {
+pub fn audit_anew(connection: &Connection) {
     let mut now: Images = BTreeMap::new();
     for spec in TABLES {
         for values in rows(connection, spec) {

@@ -98,7 +98,7 @@ fn policy() -> Pack {
     Pack::parse(&file, &text).unwrap()
 }
 
-fn policy_row() -> PolicyPack {
+pub fn policy_row() -> PolicyPack {
     let (file_name, text) = policy_file();
     PolicyPack {
         pack_id: "990100-2027".to_owned(),

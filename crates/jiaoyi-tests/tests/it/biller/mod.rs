@@ -380,10 +380,9 @@ async fn platform_key(portal: &str, scheme: CallScheme) -> CallVerifier {
         CallScheme::Rsa => "BILLER1-RSA2048-SHA256",
         CallScheme::Sm2 => "BILLER1-SM2-SM3",
     };
-    let of = keys["keys"].as_array().expect("a list").iter();
+    let mut of = keys["keys"].as_array().expect("a list").iter();
     let key = of
-        .filter(|key| key["scheme"] == name)
-        .last()
+        .rfind(|key| key["scheme"] == name)
         .expect("a key of this scheme");
     CallVerifier::from_pem(key["public_key"].as_str().expect("a text")).expect("a key")
 }

@@ -1,12 +1,13 @@
 //! The load: payers, channels and askers in a process of their own. Closed loop (each waits for its
 //! answer) or open loop (one every so often, whatever the answers; measured from when it was due).
 
+use super::biller::{Call, read_calls};
 use super::client::{Broken, Connection, Reply};
 use super::person;
 use crate::exit::{Exit, print};
 use clap::{Args, ValueEnum};
 use hyper::body::Bytes;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub enum Kind {
     Notices,
     /// Somebody looks up.
     Queries,
+    /// An institution makes signed calls, each once.
+    Calls,
     /// A bare JSON exchange.
     Bare,
     /// A page that is nothing but a refusal: what an overloaded server answers.
@@ -161,6 +164,7 @@ fn micros(since: Instant) -> u32 {
 struct Load {
     args: LoadArgs,
     notices: Vec<Notice>,
+    calls: Vec<Call>,
     next: AtomicU64,
     begun: Instant,
 }
@@ -215,6 +219,24 @@ impl Load {
                     .await?;
                 seen.first_us.push(micros(due));
                 Ok(ended(&reply, 200))
+            }
+            Kind::Calls => {
+                let Some((path, header, body)) =
+                    self.calls.get(usize::try_from(number).unwrap_or(0))
+                else {
+                    return Ok(Ended::Failed);
+                };
+                let header = HeaderValue::from_str(header).map_err(|_| Broken)?;
+                let headers = [(AUTHORIZATION, header)];
+                let body = Bytes::from(body.clone());
+                let reply = connection.json(path, &headers, body).await?;
+                seen.first_us.push(micros(due));
+                let refused = reply.body.windows(9).any(|part| part == b"\"REFUSED\"");
+                Ok(if refused {
+                    Ended::Failed
+                } else {
+                    ended(&reply, 200)
+                })
             }
             Kind::Bare => {
                 let body = format!(
@@ -317,7 +339,19 @@ fn percentiles(mut all_us: Vec<u32>) -> serde_json::Value {
 /// Runs the load and prints what was seen, one line of JSON.
 pub async fn run(mut args: LoadArgs) -> Result<(), Exit> {
     let workers = args.payers;
-    let notices = notices(&args)?;
+    let calls = match (&args.file, args.kind) {
+        (Some(file), Kind::Calls) => read_calls(file)?,
+        _ => Vec::new(),
+    };
+    if args.kind == Kind::Calls {
+        args.count = args
+            .count
+            .min(u64::try_from(calls.len()).unwrap_or(u64::MAX));
+    }
+    let notices = match args.kind {
+        Kind::Notices => notices(&args)?,
+        _ => Vec::new(),
+    };
     if args.kind == Kind::Notices {
         // There is no more to tell than what was signed.
         let signed = u64::try_from(notices.len()).unwrap_or(u64::MAX);
@@ -325,6 +359,7 @@ pub async fn run(mut args: LoadArgs) -> Result<(), Exit> {
     }
     let load = Arc::new(Load {
         notices,
+        calls,
         args,
         next: AtomicU64::new(0),
         begun: Instant::now(),

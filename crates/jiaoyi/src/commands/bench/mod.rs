@@ -6,6 +6,7 @@
     reason = "rates and times of measurements; money stays in fen"
 )]
 
+mod biller;
 mod channel;
 mod client;
 mod confirm;
@@ -43,6 +44,8 @@ enum BenchCommand {
     Confirmations(confirm::ConfirmArgs),
     /// Look-ups of a person's bill through HTTP.
     Queries(RunArgs),
+    /// An institution that queries and pays.
+    Biller(RunArgs),
     /// A roster file through the import command.
     Import(RunArgs),
     /// Proving a database of a million payments.
@@ -97,6 +100,7 @@ pub async fn run(args: BenchArgs) -> Result<(), Exit> {
         BenchCommand::Payments(args) => payments::run(&args).await,
         BenchCommand::Confirmations(args) => confirm::run(&args).await,
         BenchCommand::Queries(args) => queries::run(&args).await,
+        BenchCommand::Biller(args) => biller::run(&args).await,
         BenchCommand::Import(args) => import::run(&args).await,
         BenchCommand::Verify(args) => verify::run(&args).await,
         BenchCommand::Overload(args) => overload::run(&args).await,

@@ -97,7 +97,8 @@ impl World {
              channels = \"bench-channels.toml\"\ndemo = true\n\n[budgets]\n\
              misses_per_device_hour = 0\nlookups_per_address_minute = 0\n\
              lookups_per_address_hour = 0\nverifications_per_address_minute = 0\n\
-             wrong_codes_per_number_hour = 0\n"
+             wrong_codes_per_number_hour = 0\nqueries_per_institution_minute = 0\n\
+             queries_per_document_minute = 0\n"
         );
         let path = self.folder.join("bench.toml");
         std::fs::write(&path, config).map_err(Exit::unexpected)?;

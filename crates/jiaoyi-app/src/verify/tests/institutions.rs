@@ -1,0 +1,275 @@
+//! A database with institutions in it is found true, and every rule about them names its forgery.
+
+use super::forge::audit_anew;
+use super::world::{TempFile, World, policy_row};
+use super::{rules, run};
+use crate::verify::VerifyOptions;
+use jiaoyi_domain::Bucket;
+use jiaoyi_domain::biller::Verb;
+use jiaoyi_domain::decide::{
+    Answer, AskCall, Caller, ClaimSeq, CollectBill, DueKey, ImportPolicy, PayBill, PutInstitution,
+    PutInstitutionKey, ReverseBill,
+};
+use jiaoyi_domain::front_end::FrontEnd;
+use jiaoyi_domain::institution::{DAY_MINUTES, Institution, InstitutionKey, KeyScheme};
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::Arc;
+
+fn institution(world: &World) -> Institution {
+    Institution {
+        inst_id: "BANK01".to_owned(),
+        name: "bank".to_owned(),
+        front_ends: "A7".to_owned(),
+        scopes: "pay".to_owned(),
+        addresses: String::new(),
+        cut_over: DAY_MINUTES,
+        hours_from: 0,
+        hours_until: DAY_MINUTES,
+        live: false,
+        created_at: world.now,
+        version: 1,
+    }
+}
+
+/// Claims a serial and says who calls.
+async fn caller(world: &mut World, verb: Verb, seq: &str, target: Bucket) -> Caller {
+    let bucket = world
+        .keyring
+        .bucket_of_name(format!("BANK01:{seq}").as_bytes());
+    let body_hash = [verb.number(); 32];
+    let claim = ClaimSeq {
+        bucket,
+        inst_id: "BANK01".to_owned(),
+        seq: seq.to_owned(),
+        verb,
+        body_hash,
+        target,
+    };
+    world.run(claim).await;
+    Caller {
+        institution: Arc::new(institution(world)),
+        front: (verb != Verb::Reverse).then_some(FrontEnd::Machine),
+        verb,
+        seq: seq.to_owned(),
+        bucket: target,
+        body_hash,
+        trace_date: world.now.date(),
+    }
+}
+
+async fn pay(world: &mut World, due: DueKey, seq: &str) {
+    let caller = caller(world, Verb::Pay, seq, due.0).await;
+    let quote = world.quote(due).await;
+    let nonce = world.draw();
+    let command = PayBill {
+        caller,
+        due,
+        amount: quote.own,
+        offer: Ok(quote),
+        relation: "other".to_owned(),
+        paid_at: world.now,
+        terminal: String::new(),
+        request_sealed: world.keyring.seal(b"{}", b"attempt.request", nonce),
+    };
+    let answer = world.run(command).await;
+    assert!(matches!(answer, Answer::Called { .. }), "{answer:?}");
+}
+
+/// Paid, undone, refused, locked and dead: one of each.
+async fn build(path: &Path) -> World {
+    let mut world = World::open(path);
+    let pack = policy_row();
+    world.run(ImportPolicy { pack }).await;
+    let rows: Vec<_> = (1..=3).map(|n| world.row(n, 8_000, 30_000)).collect();
+    world.import(1, rows.clone()).await;
+    let mut dues = Vec::new();
+    for row in &rows {
+        dues.push(world.someone(row).await.due);
+    }
+    let (institution, change) = (institution(&world), false);
+    world
+        .run(PutInstitution {
+            institution,
+            change,
+        })
+        .await;
+    let key = InstitutionKey {
+        inst_id: "BANK01".to_owned(),
+        key_id: "k1".to_owned(),
+        scheme: KeyScheme::Rsa,
+        public_key: vec![1; 64],
+        valid_from: world.now,
+        valid_until: None,
+        version: 1,
+    };
+    world.run(PutInstitutionKey { key }).await;
+    pay(&mut world, dues[0], "paid").await;
+    pay(&mut world, dues[0], "refused").await;
+    pay(&mut world, dues[1], "undone").await;
+    let caller_of = caller(&mut world, Verb::Reverse, "undoes", dues[1].0).await;
+    let undo = ReverseBill {
+        orig_seq: "undone".to_owned(),
+        orig_date: caller_of.trace_date,
+        orig_dead: false,
+        amount: world.quote(dues[1]).await.own,
+        caller: caller_of,
+    };
+    world.run(undo).await;
+    let collect = CollectBill {
+        caller: caller(&mut world, Verb::Collect, "locked", dues[2].0).await,
+        due: dues[2],
+        offer: Ok(world.quote(dues[2]).await),
+        relation: "other".to_owned(),
+        until: world.now.plus_ms(60_000),
+    };
+    world.run(collect).await;
+    let asked = caller(&mut world, Verb::Pay, "dead", dues[2].0).await;
+    let asked = Caller {
+        verb: Verb::AskedFirst,
+        ..asked
+    };
+    world.run(AskCall { caller: asked }).await;
+    world
+}
+
+fn made(name: &str) -> (TempFile, World) {
+    let file = TempFile::new(name);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let world = runtime.unwrap().block_on(build(&file.0));
+    world.store.close();
+    (file, world)
+}
+
+#[test]
+fn a_true_database_with_institutions_is_found_true() {
+    let (file, world) = made("institutions");
+    for buckets_at_once in [None, Some(64)] {
+        let options = VerifyOptions {
+            keyring: Some(&world.keyring),
+            settled: Some(world.now),
+            buckets_at_once,
+            ..VerifyOptions::default()
+        };
+        let report = run(&file.0, &options);
+        assert_eq!(report.violations, [], "{buckets_at_once:?}");
+        for (table, count) in [("claim", 6), ("biller_call", 6), ("institution", 1)] {
+            assert_eq!(report.checked[table], count, "{table}");
+        }
+    }
+}
+
+#[test]
+fn every_rule_about_institutions_speaks() {
+    let (file, world) = made("institutions-forged");
+    let call = |set: &str, seq: &str| format!("UPDATE biller_call SET {set} WHERE seq = '{seq}'");
+    let cases = [
+        (
+            call(
+                "state = 'reversed', undone_by = 'undoes', ended_at = 1",
+                "paid",
+            ),
+            "call.fact",
+        ),
+        (
+            call(
+                "state = 'done', undone_by = NULL, ended_at = NULL",
+                "undone",
+            ),
+            "call.fact",
+        ),
+        (
+            call(
+                "state = 'done', undone_by = NULL, ended_at = NULL",
+                "undone",
+            ),
+            "call.state",
+        ),
+        (call("amount = amount + 1", "paid"), "call.fact"),
+        (call("trace_date = '2026-11-21'", "paid"), "call.fact"),
+        (call("reason = 'LOCKED'", "paid"), "call.state"),
+        (call("undone_by = 'paid'", "undone"), "call.state"),
+        (call("body_hash = zeroblob(32)", "paid"), "claim.call"),
+        (call("verb = 'release'", "locked"), "claim.call"),
+        (
+            "DELETE FROM claim WHERE seq = 'paid'".to_owned(),
+            "call.claim",
+        ),
+        (
+            "UPDATE claim SET target = 4095 WHERE seq = 'paid'".to_owned(),
+            "call.claim",
+        ),
+        (
+            "UPDATE claim SET verb = 'asked_first' WHERE seq = 'paid'".to_owned(),
+            "claim.call",
+        ),
+        (
+            "DELETE FROM biller_call WHERE seq = 'paid'".to_owned(),
+            "call.fact",
+        ),
+        (
+            "DELETE FROM biller_call WHERE seq = 'locked'".to_owned(),
+            "order.attempts",
+        ),
+        ("DELETE FROM institution".to_owned(), "reference.missing"),
+        (
+            "DELETE FROM fact WHERE kind = 'reversal'".to_owned(),
+            "call.fact",
+        ),
+        (
+            "DELETE FROM fact WHERE kind = 'reversal'".to_owned(),
+            "fact.returned",
+        ),
+        (
+            "UPDATE fact SET amount = amount - 1 WHERE kind = 'reversal'".to_owned(),
+            "fact.returned",
+        ),
+        (
+            "DELETE FROM transfer WHERE kind = 'reversed'".to_owned(),
+            "slot.transfers",
+        ),
+        (
+            "UPDATE transfer SET credit = 'clearing:A7:2026-11-22' WHERE kind = 'reversed'"
+                .to_owned(),
+            "transfer.accounts",
+        ),
+        (
+            "UPDATE transfer SET debit = 'institution:BANK02:2026-11-22' \
+             WHERE debit LIKE 'institution:%' AND kind = 'premium'"
+                .to_owned(),
+            "fact.amount",
+        ),
+        (
+            "DELETE FROM due WHERE generation = 2".to_owned(),
+            "due.generation",
+        ),
+        (
+            "UPDATE slot SET end_reason = 'given back' WHERE ended_at > 0".to_owned(),
+            "due.generation",
+        ),
+    ];
+    let mut silent = Vec::new();
+    for (sql, rule) in cases {
+        let copy = TempFile::new("institution-forged");
+        std::fs::copy(&file.0, &copy.0).unwrap();
+        let connection = Connection::open(&copy.0).unwrap();
+        if !connection.execute(&sql, []).is_ok_and(|count| count > 0) {
+            silent.push(format!("{sql}: changed nothing"));
+            continue;
+        }
+        audit_anew(&connection);
+        drop(connection);
+        let options = VerifyOptions {
+            keyring: Some(&world.keyring),
+            ..VerifyOptions::default()
+        };
+        let report = run(&copy.0, &options);
+        let found = rules(&report);
+        if !found.contains(&rule) || found.contains(&"audit.image") {
+            silent.push(format!("{sql}: {rule} is not in {found:?}"));
+        }
+    }
+    assert!(silent.is_empty(), "{silent:#?}");
+}
