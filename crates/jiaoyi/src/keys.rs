@@ -32,6 +32,17 @@ pub fn make(path: &Path, chinese: bool) -> Result<Keyring, Exit> {
     Ok(keyring)
 }
 
+/// A key file's keys, with keys that sign answers to institutions if it has none yet.
+pub fn with_answer_keys(path: &Path, mut keyring: Keyring) -> Result<Keyring, Exit> {
+    if keyring.answer_keys().next().is_none() {
+        let random = edge::random();
+        let drawn = keyring.add_answer_keys(&mut |bytes| random(bytes));
+        drawn.map_err(Exit::unexpected)?;
+        replace(path, &keyring)?;
+    }
+    Ok(keyring)
+}
+
 /// Writes a changed key file in the place of the old one: whole, or not at all.
 pub fn replace(path: &Path, keyring: &Keyring) -> Result<(), Exit> {
     let next = path.with_extension("toml.next");

@@ -315,6 +315,13 @@ async fn a_cancelled_payment_frees_the_bill_and_a_clerk_undoes_a_payment() {
     let page = payer.act(&[("do", "cancel")]).await;
     assert!(page.contains("已取消"), "{page}");
     assert_eq!(platform.locked(), 0);
+    // Who waits too long before the drawer locks it again; no money was taken.
+    payer.reach().await;
+    world.shift(601).await;
+    let page = payer.act(&[("do", "pay"), ("means", "cash")]).await;
+    assert!(page.contains("锁定已经到时"), "{page}");
+    assert_eq!(totals(&world, "SIM-A12").await["taken_fen"], 0);
+    world.shift(0).await;
     let page = payer.pay("").await;
     assert!(page.contains("缴费成功"), "{page}");
     let slip = world.get(&format!("{}?slip=1", payer.address)).await.text();

@@ -227,17 +227,12 @@ async fn open(
     clock: &Clock,
 ) -> Result<Arc<Platform>, Exit> {
     let key_file = folder.join("keys.toml");
-    let mut keyring = if key_file.exists() {
+    let keyring = if key_file.exists() {
         keys::load(&key_file)?
     } else {
         keys::make(&key_file, args.sm)?
     };
-    if keyring.answer_keys().next().is_none() {
-        let random = edge::random();
-        let drawn = keyring.add_answer_keys(&mut |bytes| random(bytes));
-        drawn.map_err(Exit::unexpected)?;
-        keys::replace(&key_file, &keyring)?;
-    }
+    let keyring = keys::with_answer_keys(&key_file, keyring)?;
     let mut config =
         ChannelsConfig::load(&identities.join("channels.toml")).map_err(Exit::unexpected)?;
     config.point_at(sandbox);

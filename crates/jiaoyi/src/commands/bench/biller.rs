@@ -155,13 +155,8 @@ pub async fn run(args: &RunArgs) -> Result<(), Exit> {
     let seconds = args.seconds.unwrap_or(if args.quick { 10.0 } else { 60.0 });
     let world = World::open(args.data.as_deref(), args.database.as_deref())?;
     let file = world.folder.join("keys.toml");
-    let mut keyring = keys::load(&file)?;
+    keys::with_answer_keys(&file, keys::load(&file)?)?;
     let random = edge::random();
-    if keyring.answer_key(CallScheme::Rsa).is_none() {
-        let drawn = keyring.add_answer_keys(&mut |bytes| random(bytes));
-        drawn.map_err(Exit::unexpected)?;
-        keys::replace(&file, &keyring)?;
-    }
     world.seed(0, people, false).await?;
     let signer = CallSigner::draw(CallScheme::Rsa, &mut |bytes| random(bytes));
     let signer = signer.map_err(Exit::unexpected)?;
