@@ -36,6 +36,13 @@ const GENERATORS: &[Generator] = &[
         checked: true,
     },
     Generator {
+        name: "openapi",
+        makes: "the OpenAPI document of the biller API, from the types that go over the wire",
+        command: &["example", "openapi"],
+        outputs: &["docs/biller-api/openapi.json"],
+        checked: true,
+    },
+    Generator {
         name: "font",
         makes: "the fonts of the vouchers, cut out of Noto Sans CJK",
         command: &["sh", "crates/jiaoyi-documents/gen/font.sh"],

@@ -4,6 +4,7 @@
 //! all; for each one a sample stands in `samples` that breaks it, so that no rule can rot into one
 //! that never fires.
 
+mod api_rules;
 mod code_rules;
 mod file_rules;
 #[cfg(test)]
@@ -71,6 +72,11 @@ const RULES: &[Rule] = &[
         "dependencies-noted",
         "every outside crate has a line in docs/decisions/0007-dependencies.md",
         code_rules::dependencies_noted,
+    ),
+    rule(
+        "api-unbroken",
+        "what integrators have built on stays: docs/biller-api/openapi.json keeps what the released one has",
+        api_rules::api_unbroken,
     ),
     rule(
         "pure-domain",

@@ -41,11 +41,48 @@ const GOOD: bool = false;
 
 pub fn all() -> Vec<Sample> {
     let mut samples = crates();
+    samples.extend(api());
     samples.extend(places());
     samples.extend(code());
     samples.extend(sql());
     samples.extend(documents());
     samples.extend(files());
+    samples
+}
+
+fn api() -> Vec<Sample> {
+    let (released, current) = (
+        "docs/biller-api/openapi.released.json",
+        "docs/biller-api/openapi.json",
+    );
+    let document = |required: &str, properties: &str, path: &str| {
+        format!(
+            r#"{{"paths":{{"{path}":{{"post":{{}}}}}},"components":{{"schemas":{{
+            "Ask":{{"additionalProperties":false,"required":[{required}],"properties":{{{properties}}}}},
+            "Told":{{"required":["x"],"properties":{{"x":{{"type":"string","enum":["A"]}}}}}}}}}}}}"#
+        )
+    };
+    let was = document(r#""a""#, r#""a":{"type":"string"}"#, "/pay");
+    let more = r#""a":{"type":"string"},"b":{"type":"string"}"#;
+    let good = document(r#""a""#, more, "/pay");
+    let bad = [
+        document(r#""a","b""#, more, "/pay"),
+        document(r#""a""#, r#""b":{"type":"string"}"#, "/pay"),
+        document(r#""a""#, r#""a":{"type":"integer"}"#, "/pay"),
+        document(r#""a""#, r#""a":{"type":"string"}"#, "/payment"),
+        was.replace(r#""required":["x"]"#, r#""required":[]"#),
+        was.replace(r#"["A"]"#, r#"["B"]"#),
+        was.replace(r#""Told""#, r#""Heard""#),
+    ];
+    let rule = "api-unbroken";
+    let mut samples: Vec<Sample> = bad
+        .iter()
+        .map(|now| sample(rule, BAD, &[(released, &was), (current, now)]))
+        .collect();
+    samples.push(sample(rule, BAD, &[(current, &was)]));
+    for now in [&was, &good, &was.replace(r#"["A"]"#, r#"["A","C"]"#)] {
+        samples.push(sample(rule, GOOD, &[(released, &was), (current, now)]));
+    }
     samples
 }
 

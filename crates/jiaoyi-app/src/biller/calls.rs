@@ -4,6 +4,7 @@ use super::auth::Known;
 use super::query::relation_allowed;
 use super::{BillerReply, Failure, decided, front_end};
 use crate::platform::{Platform, hash_parts, place};
+use jiaoyi_domain::biller::ErrorCode;
 use jiaoyi_domain::biller::wire::{Collect, Pay, Release, Reverse, Status, Told};
 use jiaoyi_domain::biller::{BillNo, Claim, Reason, Verb};
 use jiaoyi_domain::decide::{
@@ -70,7 +71,7 @@ fn short(field: &str, text: Option<&String>) -> Result<String, Failure> {
 
 fn bill_no(text: &str) -> Result<BillNo, Failure> {
     let message = "we never gave out this bill_no";
-    BillNo::parse(text).ok_or_else(|| Failure::new(404, "NO_SUCH_BILL", message))
+    BillNo::parse(text).ok_or_else(|| Failure::new(ErrorCode::NoSuchBill, message))
 }
 
 /// Hash of everything that a call says.
@@ -188,7 +189,7 @@ impl Platform {
             }
         }
         let message = "we never gave out this bill_no";
-        found.ok_or_else(|| Failure::new(404, "NO_SUCH_BILL", message))
+        found.ok_or_else(|| Failure::new(ErrorCode::NoSuchBill, message))
     }
 
     /// What a due cost at a moment, or why it could not be paid then.

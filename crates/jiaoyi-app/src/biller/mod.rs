@@ -14,6 +14,7 @@ pub use auth::are_networks;
 
 use crate::platform::Platform;
 use auth::{Header, Known};
+use jiaoyi_domain::biller::ErrorCode;
 use jiaoyi_domain::biller::wire::{Echo, Failed};
 use jiaoyi_domain::decide::Refusal;
 use jiaoyi_domain::front_end::FrontEnd;
@@ -50,17 +51,15 @@ pub struct BillerReply {
 /// Why nothing was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
-    status: u16,
-    code: &'static str,
+    code: ErrorCode,
     message: String,
     field: Option<String>,
     retry_after_s: Option<u32>,
 }
 
 impl Failure {
-    fn new(status: u16, code: &'static str, message: &str) -> Failure {
+    fn new(code: ErrorCode, message: &str) -> Failure {
         Failure {
-            status,
             code,
             message: message.to_owned(),
             field: None,
@@ -71,7 +70,7 @@ impl Failure {
     fn bad(field: &str, message: &str) -> Failure {
         Failure {
             field: Some(field.to_owned()),
-            ..Failure::new(400, "BAD_REQUEST", message)
+            ..Failure::new(ErrorCode::BadRequest, message)
         }
     }
 
@@ -79,32 +78,32 @@ impl Failure {
         let message = "the channel is not one of yours, or its row does not allow this";
         Failure {
             field: Some(field.to_owned()),
-            ..Failure::new(403, "CHANNEL_NOT_ALLOWED", message)
+            ..Failure::new(ErrorCode::ChannelNotAllowed, message)
         }
     }
 
     fn mismatch() -> Failure {
         let message = "this seq was used with other content";
-        Failure::new(409, "DUPLICATE_MISMATCH", message)
+        Failure::new(ErrorCode::DuplicateMismatch, message)
     }
 
     fn limited(retry_after_s: u32) -> Failure {
         Failure {
             retry_after_s: Some(retry_after_s),
-            ..Failure::new(429, "RATE_LIMITED", "too many calls; wait")
+            ..Failure::new(ErrorCode::RateLimited, "too many calls; wait")
         }
     }
 
     fn reply(&self) -> BillerReply {
         let failed = Failed {
-            code: self.code.to_owned(),
+            code: self.code.code().to_owned(),
             message: self.message.clone(),
             field: self.field.clone(),
         };
         let retry = self.retry_after_s.map(|s| ("retry-after", s.to_string()));
         BillerReply {
             headers: retry.into_iter().collect(),
-            ..json(self.status, &failed)
+            ..json(self.code.status(), &failed)
         }
     }
 }
@@ -117,21 +116,25 @@ impl From<StoreError> for Failure {
             StoreError::Refused(Refusal::KeyReused) => return Failure::mismatch(),
             StoreError::Busy { retry_after_s } => Failure {
                 retry_after_s: Some(retry_after_s),
-                ..Failure::new(503, "BUSY", "too much at once; ask again with the same seq")
+                ..Failure::new(
+                    ErrorCode::Busy,
+                    "too much at once; ask again with the same seq",
+                )
             },
-            StoreError::Refused(Refusal::Changed) => {
-                Failure::new(503, "BUSY", "the bill is changing; again with the same seq")
-            }
+            StoreError::Refused(Refusal::Changed) => Failure::new(
+                ErrorCode::Busy,
+                "the bill is changing; again with the same seq",
+            ),
             StoreError::Unavailable { .. } | StoreError::Stopped | StoreError::Open { .. } => {
-                Failure::new(503, "UNAVAILABLE", "the outcome is unknown; ask status")
+                Failure::new(ErrorCode::Unavailable, "the outcome is unknown; ask status")
             }
             StoreError::Refused(_) | StoreError::Damaged(_) | StoreError::Engine(_) => {
-                Failure::new(500, "INTERNAL", "the outcome is unknown; ask status")
+                Failure::new(ErrorCode::Internal, "the outcome is unknown; ask status")
             }
         };
         tracing::error!(
             code,
-            answered = failure.code,
+            answered = failure.code.code(),
             "a biller call was not decided"
         );
         failure
@@ -172,7 +175,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
         );
         Failure {
             field: Some(field),
-            ..Failure::new(400, "BAD_REQUEST", &message)
+            ..Failure::new(ErrorCode::BadRequest, &message)
         }
     })
 }
@@ -205,7 +208,7 @@ impl Platform {
             Some(header) => header,
             None => {
                 let message = "Authorization is missing or not of the documented form";
-                return Failure::new(401, "AUTH_MALFORMED", message).reply();
+                return Failure::new(ErrorCode::AuthMalformed, message).reply();
             }
         };
         if let Err(error) = self.refresh_institutions().await {
@@ -216,7 +219,7 @@ impl Platform {
         }
         let Some(known) = self.desk.known(&header, self.now()) else {
             let message = "this institution and key are not known, or the key does not hold now";
-            return Failure::new(401, "UNKNOWN_KEY", message).reply();
+            return Failure::new(ErrorCode::UnknownKey, message).reply();
         };
         let reply = match self.admitted(&known, &header, &call) {
             Ok(()) => self.answer(&known, &call).await,
@@ -226,7 +229,7 @@ impl Platform {
             tracing::info!(
                 inst = header.inst_id,
                 verb = call.verb,
-                code = failure.code,
+                code = failure.code.code(),
                 "refused"
             );
             failure.reply()
@@ -239,11 +242,11 @@ impl Platform {
         let now = self.now();
         if !auth::address_allowed(&known.institution.addresses, &call.address) {
             let message = "the call comes from an address that is not yours";
-            return Err(Failure::new(403, "ADDRESS_NOT_ALLOWED", message));
+            return Err(Failure::new(ErrorCode::AddressNotAllowed, message));
         }
         if !header.is_fresh(now) {
             let message = "the timestamp is more than 300 s from our time";
-            return Err(Failure::new(401, "TIMESTAMP_OUT_OF_RANGE", message));
+            return Err(Failure::new(ErrorCode::TimestampOutOfRange, message));
         }
         let fits = known.scheme == header.scheme
             && known
@@ -251,24 +254,24 @@ impl Platform {
                 .verify(&header.signed(call), &header.signature);
         if !fits {
             let message = "the signature does not fit the request";
-            return Err(Failure::new(401, "SIGNATURE_WRONG", message));
+            return Err(Failure::new(ErrorCode::SignatureWrong, message));
         }
         if !self.desk.first_time(header, now) {
             let message = "this nonce was used before";
-            return Err(Failure::new(401, "NONCE_REUSED", message));
+            return Err(Failure::new(ErrorCode::NonceReused, message));
         }
         // On a test installation everybody is a test institution, and nowhere else.
         if known.institution.live == self.config.demo {
             let message = "test institutions call test installations only, live ones live ones";
-            return Err(Failure::new(403, "TEST_ONLY", message));
+            return Err(Failure::new(ErrorCode::TestOnly, message));
         }
         match scope_of(&call.verb) {
             Some(scope) if known.institution.has_scope(scope) => Ok(()),
             Some(_) => {
                 let message = "your institution may not use this verb";
-                Err(Failure::new(403, "SCOPE_MISSING", message))
+                Err(Failure::new(ErrorCode::ScopeMissing, message))
             }
-            None => Err(Failure::new(404, "BAD_REQUEST", "there is no such verb")),
+            None => Err(Failure::new(ErrorCode::NoSuchVerb, "there is no such verb")),
         }
     }
 
@@ -296,7 +299,7 @@ impl Platform {
         let Some((id, signer)) = self.keyring.answer_key(auth::call_scheme(scheme)) else {
             tracing::error!("there is no key to sign answers with; `jiaoyi keys answer` makes one");
             let message = "this installation cannot sign answers";
-            return Failure::new(503, "UNAVAILABLE", message).reply();
+            return Failure::new(ErrorCode::Unavailable, message).reply();
         };
         let (status, at) = (reply.status.to_string(), self.now().0.div_euclid(SECOND_MS));
         let at = at.to_string();
@@ -318,7 +321,7 @@ impl Platform {
         let now = self.now();
         let Some(institution) = self.desk.institution(&header.inst_id) else {
             let message = "this institution is not known";
-            return Failure::new(401, "UNKNOWN_KEY", message).reply();
+            return Failure::new(ErrorCode::UnknownKey, message).reply();
         };
         let known = self.desk.known(header, now);
         let ours = header.signed(call);

@@ -8,6 +8,7 @@ use crate::platform::Platform;
 use crate::portal::{FieldProblem, LookupRequest};
 use crate::pricing::{Priced, item_names};
 use jiaoyi_domain::biller::BillNo;
+use jiaoyi_domain::biller::ErrorCode;
 use jiaoyi_domain::biller::wire::{Bill, ItemOf, LockedBy, PaidBy, Queried, Query};
 use jiaoyi_domain::due::{Due, DueState, PersonId, Slot};
 use jiaoyi_domain::front_end::FrontEnd;
@@ -71,7 +72,7 @@ impl Platform {
         at: Instant,
     ) -> Result<Token, Failure> {
         let message = "the query_token is not ours, too old, or for other bills";
-        let invalid = || Failure::new(422, "TOKEN_INVALID", message);
+        let invalid = || Failure::new(ErrorCode::TokenInvalid, message);
         let opened = self
             .keyring
             .open_token(text, PURPOSE)
@@ -138,7 +139,7 @@ impl Platform {
         }
         let message = "没有找到符合条件的应缴记录，请核对姓名、证件号码和统筹区。 Nothing is owed \
                        under exactly this name, document and region.";
-        Err(Failure::new(404, "NO_SUCH_PERSON", message))
+        Err(Failure::new(ErrorCode::NoSuchPerson, message))
     }
 
     fn queried(

@@ -5,6 +5,7 @@ use super::auth::Known;
 use super::{BillerReply, Failure, RawCall, decided, read};
 use crate::platform::Platform;
 use encoding_rs::{Encoding, GB18030, UTF_8};
+use jiaoyi_domain::biller::ErrorCode;
 use jiaoyi_domain::biller::wire::{DayResult, Reconciled, Sum};
 use jiaoyi_domain::biller::{BillNo, CallState, DayFile};
 use jiaoyi_domain::decide::{Answer, Refusal, StoreDayFile};
@@ -326,7 +327,7 @@ impl Platform {
         let files: Vec<DayFile> = self.store.range("by_day", &given).await?;
         let newest = files.into_iter().max_by_key(|file| file.received_at);
         let message = "no file of this day is known";
-        let newest = newest.ok_or_else(|| Failure::new(404, "NO_SUCH_DAY", message))?;
+        let newest = newest.ok_or_else(|| Failure::new(ErrorCode::NoSuchDay, message))?;
         Ok(BillerReply {
             status: 200,
             content_type: "text/plain; charset=utf-8",

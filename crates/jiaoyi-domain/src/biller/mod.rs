@@ -4,7 +4,10 @@
 //! decision then lies in the bucket of the due, under the same name (CORE.md 9). A claim without a
 //! decision, or a name that nobody has used, can be declared dead: a *tombstone*.
 
+mod error;
 pub mod wire;
+
+pub use error::ErrorCode;
 
 use crate::channel::ChannelCode;
 use crate::due::{DueId, OrderId};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// `query`: what does this person owe?
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Query {
     /// Six digits, as the payer chose it.
@@ -26,6 +27,7 @@ pub struct Query {
 
 /// `collect`: locks a bill before cash or a card is taken.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Collect {
     /// The institution's serial.
@@ -43,6 +45,7 @@ pub struct Collect {
 
 /// `release`: frees such a lock.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Release {
     pub seq: String,
@@ -53,6 +56,7 @@ pub struct Release {
 
 /// `pay`: the institution has taken the money.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Pay {
     pub seq: String,
@@ -72,6 +76,7 @@ pub struct Pay {
 
 /// `reverse`: undoes a `pay` on the same accounting day.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Reverse {
     /// The serial of the reversal itself.
@@ -87,6 +92,7 @@ pub struct Reverse {
 
 /// `status`: what became of a serial?
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Status {
     pub orig_seq: String,
@@ -95,6 +101,7 @@ pub struct Status {
 
 /// `reconcile` with a JSON body: the result file of a day.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DayResult {
     pub day: String,
@@ -102,6 +109,7 @@ pub struct DayResult {
 
 /// Who is paying just now.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LockedBy {
     pub channel: String,
     pub until: String,
@@ -111,6 +119,7 @@ pub struct LockedBy {
 
 /// Where and when a bill was paid.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaidBy {
     pub channel: String,
     pub at: String,
@@ -118,6 +127,7 @@ pub struct PaidBy {
 
 /// One part of a price.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ItemOf {
     pub code: String,
     pub name: String,
@@ -126,6 +136,7 @@ pub struct ItemOf {
 
 /// One bill of an answer to `query`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Bill {
     pub bill_no: String,
     pub benefit_year: i16,
@@ -149,6 +160,7 @@ pub struct Bill {
 
 /// The answer to `query`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Queried {
     pub query_token: String,
     pub token_expires_at: String,
@@ -159,6 +171,7 @@ pub struct Queried {
 
 /// `collect` was done.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Collected {
     pub seq: String,
     /// `ACCEPTED`.
@@ -170,6 +183,7 @@ pub struct Collected {
 
 /// `release` was done.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Released {
     pub seq: String,
     /// `ACCEPTED`.
@@ -181,6 +195,7 @@ pub struct Released {
 
 /// `pay` was done.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Paid {
     pub seq: String,
     /// `ACCEPTED`.
@@ -198,6 +213,7 @@ pub struct Paid {
 
 /// `reverse` was done.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reversed {
     pub seq: String,
     /// `REVERSED`.
@@ -209,6 +225,7 @@ pub struct Reversed {
 
 /// A call with a serial was refused, finally.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Refused {
     pub seq: String,
     /// `REFUSED`.
@@ -222,6 +239,7 @@ pub struct Refused {
 
 /// The answer to `status`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Told {
     pub orig_seq: String,
     /// `SUCCESS`, `REFUSED`, `REVERSED` or `NOT_FOUND`.
@@ -235,6 +253,7 @@ pub struct Told {
 
 /// Payments of a day that stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sum {
     pub count: u64,
     pub amount_fen: u64,
@@ -242,6 +261,7 @@ pub struct Sum {
 
 /// The answer to a day file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reconciled {
     pub day: String,
     pub file_hash: String,
@@ -257,6 +277,7 @@ pub struct Reconciled {
 
 /// Every answer that decides nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Failed {
     pub code: String,
     pub message: String,
@@ -265,6 +286,7 @@ pub struct Failed {
 
 /// The answer to `echo-signature`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Echo {
     /// `ok` or `wrong`.
     pub signature: String,

@@ -209,7 +209,7 @@ pub async fn biller(State(door): State<Arc<Door>>, request: Request, next: Next)
     };
     match door.gate.enter(purpose) {
         Some(_place) => next.run(request).await,
-        None => super::biller::failed(503, "BUSY", Some(RETRY_AFTER_S)),
+        None => super::biller::failed(jiaoyi_domain::biller::ErrorCode::Busy, Some(RETRY_AFTER_S)),
     }
 }
 

@@ -7,6 +7,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiaoyi_app::biller::RawCall;
+use jiaoyi_domain::biller::ErrorCode;
 use jiaoyi_domain::biller::wire::Failed;
 use jiaoyi_domain::front_end::FrontEnd;
 use std::time::Duration;
@@ -50,14 +51,14 @@ pub async fn call(
     };
     let body = match timeout(DEADLINE, axum::body::to_bytes(request.into_body(), max)).await {
         Ok(Ok(body)) => body.to_vec(),
-        Ok(Err(_)) => return failed(413, "TOO_LARGE", None),
-        Err(_) => return failed(504, "TIMEOUT", None),
+        Ok(Err(_)) => return failed(ErrorCode::TooLarge, None),
+        Err(_) => return failed(ErrorCode::Timeout, None),
     };
     let answer = state.portal.biller_call(RawCall { body, ..call });
     let reply = match timeout(DEADLINE, answer).await {
         Ok(Ok(reply)) => reply,
-        Ok(Err(_)) => return failed(500, "INTERNAL", None),
-        Err(_) => return failed(504, "TIMEOUT", None),
+        Ok(Err(_)) => return failed(ErrorCode::Internal, None),
+        Err(_) => return failed(ErrorCode::Timeout, None),
     };
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() =
@@ -75,13 +76,13 @@ pub async fn call(
 }
 
 /// An answer of the door itself: unsigned, so it proves nothing.
-pub fn failed(status: u16, code: &str, retry_after_s: Option<u32>) -> Response {
+pub fn failed(code: ErrorCode, retry_after_s: Option<u32>) -> Response {
     let failed = Failed {
-        code: code.to_owned(),
+        code: code.code().to_owned(),
         message: "nothing is known of the outcome".to_owned(),
         field: None,
     };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, json(&failed)).into_response();
     if let Some(seconds) = retry_after_s {
         let seconds = HeaderValue::from(seconds);

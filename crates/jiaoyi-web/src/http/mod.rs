@@ -3,6 +3,7 @@
 mod admission;
 mod asker;
 mod biller;
+mod docs;
 mod frame;
 mod info;
 mod link;
@@ -161,6 +162,10 @@ pub fn router(state: WebState) -> Router {
     Router::new()
         .route("/biller/v1/keys", get(biller::keys))
         .route("/biller/v1/channels", get(biller::channels))
+        .route("/docs", get(docs::contract))
+        .route("/docs/style.css", get(docs::style))
+        .route("/docs/openapi.json", get(docs::openapi))
+        .route("/docs/biller-api/example-key.pem", get(docs::example_key))
         .merge(billers)
         .route("/healthz", get(machine::health))
         .route("/readyz", get(machine::ready))

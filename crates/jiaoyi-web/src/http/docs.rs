@@ -1,0 +1,93 @@
+//! What integrators read: the contract of the biller API as a page, and as OpenAPI. Both are part of
+//! the program, so they fit the version that answers.
+
+use axum::http::{HeaderName, header};
+use axum::response::Html;
+use maud::{DOCTYPE, PreEscaped, html};
+use pulldown_cmark::{Options, Parser};
+use std::sync::LazyLock;
+
+const CONTRACT: &str = include_str!("../../../../docs/biller-api.md");
+const EXAMPLE_KEY: &str = include_str!("../../../../docs/biller-api/example-key.pem");
+const OPENAPI: &str = include_str!("../../../../docs/biller-api/openapi.json");
+
+/// Readable on a phone, in the dark and on paper; no script.
+const STYLE: &str = include_str!("../../assets/docs.css");
+
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    let mut body = String::new();
+    // A link to the repository's glossary leads nowhere from here.
+    let text = CONTRACT.replace("[glossary](GLOSSARY.md)", "glossary");
+    let parser = Parser::new_ext(&text, Options::ENABLE_TABLES);
+    pulldown_cmark::html::push_html(&mut body, parser);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "The biller API" }
+                link rel="stylesheet" href="/docs/style.css";
+            }
+            body {
+                p { a href="/docs/openapi.json" { "OpenAPI 3.1" } }
+                main { (PreEscaped(body)) }
+            }
+        }
+    };
+    page.into_string()
+});
+
+/// `GET /docs`
+pub async fn contract() -> Html<&'static str> {
+    Html(PAGE.as_str())
+}
+
+/// `GET /docs/style.css`
+pub async fn style() -> ([(HeaderName, &'static str); 1], &'static str) {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE)
+}
+
+/// `GET /docs/openapi.json`
+pub async fn openapi() -> ([(HeaderName, &'static str); 1], &'static str) {
+    let content = [(header::CONTENT_TYPE, "application/json; charset=utf-8")];
+    (content, OPENAPI)
+}
+
+/// `GET /docs/biller-api/example-key.pem`
+pub async fn example_key() -> &'static str {
+    EXAMPLE_KEY
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiaoyi_domain::biller::{ErrorCode, Reason};
+
+    /// A row of a table with this code and, for an error, this status.
+    fn has_row(code: &str, status: Option<u16>) -> bool {
+        let cell = format!("`{code}`");
+        CONTRACT.lines().any(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let fits = |status: u16| cells.get(1) == Some(&status.to_string().as_str());
+            line.starts_with('|') && line.contains(&cell) && status.is_none_or(fits)
+        })
+    }
+
+    #[test]
+    fn the_contract_lists_every_error_and_every_refusal() {
+        for code in ErrorCode::ALL {
+            assert!(has_row(code.code(), Some(code.status())), "{}", code.code());
+        }
+        for reason in Reason::ALL {
+            assert!(has_row(reason.code(), None), "{}", reason.code());
+        }
+        assert!(!has_row("MADE_UP", None) && !has_row("TIMEOUT", Some(200)));
+    }
+
+    #[test]
+    fn the_page_is_whole_and_holds_no_script() {
+        assert!(PAGE.contains("<table>") && PAGE.contains("NONCE_REUSED"));
+        assert!(PAGE.contains("biller-api/example-key.pem") && !PAGE.contains("<script"));
+    }
+}
