@@ -1,5 +1,5 @@
-//! Signatures of calls between institutions and us: RSA (PKCS#1 v1.5, SHA-256) and SM2 (SM3, default
-//! user id), keys in PEM, signatures in Base64 (docs/biller-api.md).
+//! Signatures of calls between institutions and us: RSA (PKCS#1 v1.5, SHA-256) and SM2 (SM3,
+//! default user id), keys in PEM, signatures in Base64 (docs/biller-api.md).
 //!
 //! What is signed is five lines, each ended by a line feed; [`string_to_sign`] joins them.
 
@@ -233,7 +233,8 @@ impl CallSigner {
         }
     }
 
-    /// Reads a private key: RSA in PEM (`PRIVATE KEY`, PKCS#8), SM2 in PEM or as 64 hexadecimal digits.
+    /// Reads a private key: RSA in PEM (`PRIVATE KEY`, PKCS#8), SM2 in PEM or as 64 hexadecimal
+    /// digits.
     ///
     /// # Errors
     ///
@@ -283,7 +284,8 @@ impl CallSigner {
         to_pem(&self.public, "PUBLIC KEY")
     }
 
-    /// Signs a message; `None` when the library refuses, which a key that was accepted does not cause.
+    /// Signs a message; `None` when the library refuses, which a key that was accepted does not
+    /// cause.
     #[must_use]
     pub fn sign(&self, message: &[u8], random: &mut dyn FnMut(&mut [u8])) -> Option<String> {
         match &self.key {

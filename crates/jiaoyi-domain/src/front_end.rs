@@ -1,6 +1,7 @@
 //! The front ends A1 to A12 through which institutions call us, and what each may do.
 //!
-//! The rows are data (`data/front_ends.toml`); the codes are part of every payment and never change.
+//! The rows are data (`data/front_ends.toml`); the codes are part of every payment and never
+//! change.
 
 use crate::codes;
 use serde::Deserialize;

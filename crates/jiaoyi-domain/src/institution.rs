@@ -142,8 +142,8 @@ impl Institution {
         self.day_begins(day).plus_ms(-SKEW_MS) <= at && at <= self.day_closes(day)
     }
 
-    /// When the payer acted, as far as that can be: inside the accounting day, and not after the call
-    /// came. A clock that is a little before ours counts as ours.
+    /// When the payer acted, as far as that can be: inside the accounting day, and not after the
+    /// call came. A clock that is a little before ours counts as ours.
     #[must_use]
     pub fn accepted_at(&self, day: Date, paid_at: Instant, at: Instant) -> Option<Instant> {
         let inside = self.day_begins(day) <= paid_at && paid_at <= self.day_ends(day);

@@ -151,8 +151,8 @@ impl Platform {
         }
     }
 
-    /// Claims a serial for a call about a bill; the bucket in which it is decided, or its answer when
-    /// it is dead.
+    /// Claims a serial for a call about a bill; the bucket in which it is decided, or its answer
+    /// when it is dead.
     async fn claim_for(
         &self,
         known: &Known,

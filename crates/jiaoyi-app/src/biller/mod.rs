@@ -1,4 +1,5 @@
-//! The biller API: institutions call us. What they may say and hear is written in docs/biller-api.md.
+//! The biller API: institutions call us. What they may say and hear is written in
+//! docs/biller-api.md.
 //!
 //! A call is verified over its raw bytes, read, *claimed* in a commit of its own, then decided; its
 //! answer is signed. An error decides and stores nothing.

@@ -1,4 +1,5 @@
-//! `query`: what somebody owes, on the one path that look-ups take, so that it tells a guesser nothing.
+//! `query`: what somebody owes, on the one path that look-ups take, so that it tells a guesser
+//! nothing.
 
 use super::auth::Known;
 use super::{BillerReply, Failure, front_end, json};
@@ -60,7 +61,8 @@ pub(super) fn relation_allowed(front: FrontEnd, relation: &str) -> Result<(), Fa
 }
 
 impl Platform {
-    /// The token behind a text, when it is this institution's, was fresh at `at`, and lists the bill.
+    /// The token behind a text, when it is this institution's, was fresh at `at`, and lists the
+    /// bill.
     pub(super) fn open_query_token(
         &self,
         known: &Known,
@@ -124,34 +126,47 @@ impl Platform {
             // Compared last, so that a wrong region costs what a right one does.
             year & self.region_fits(&typed.region, &bill.0) & is_it & named
         };
-        let bills: Vec<Bill> = bills
-            .into_iter()
-            .filter(wanted)
-            .map(|bill| bill.1)
-            .collect();
-        self.limits.outcome(&holder(inst), bills.is_empty(), now);
-        let Some(person) = person.filter(|_| !bills.is_empty()) else {
-            let message = "没有找到符合条件的应缴记录，请核对姓名、证件号码和统筹区。 Nothing is \
-                           owed under exactly this name, document and region.";
-            return Err(Failure::new(404, "NO_SUCH_PERSON", message));
-        };
+        let (shown, hidden): (Vec<_>, Vec<_>) = bills.into_iter().partition(wanted);
+        let found = !shown.is_empty();
+        self.limits.outcome(&holder(inst), !found, now);
+        // Made for a decoy too, and thrown away: an answer takes its time whatever it says.
+        let listed = if found { shown } else { hidden };
+        let bills = listed.into_iter().map(|bill| bill.1).collect();
+        let answer = self.queried(known, query.relation, person, bills);
+        if found {
+            return Ok(answer);
+        }
+        let message = "没有找到符合条件的应缴记录，请核对姓名、证件号码和统筹区。 Nothing is owed \
+                       under exactly this name, document and region.";
+        Err(Failure::new(404, "NO_SUCH_PERSON", message))
+    }
+
+    fn queried(
+        &self,
+        known: &Known,
+        relation: String,
+        person: Option<Person>,
+        bills: Vec<Bill>,
+    ) -> BillerReply {
+        let now = self.now();
         let token = Token {
             inst_id: known.institution.inst_id.clone(),
             at_ms: now.0,
-            relation: query.relation,
+            relation,
             bills: bills.iter().map(|bill| bill.bill_no.clone()).collect(),
         };
         let token = serde_json::to_vec(&token).unwrap_or_default();
-        Ok(json(
+        let masked = |of: fn(&Person) -> &String| person.as_ref().map(of).cloned();
+        json(
             200,
             &Queried {
                 query_token: self.keyring.seal_token(&token, PURPOSE, self.random()),
                 token_expires_at: now.plus_ms(TOKEN_MS).rfc3339(),
-                name_masked: person.name_masked,
-                document_masked: person.document_masked,
+                name_masked: masked(|row| &row.name_masked).unwrap_or_default(),
+                document_masked: masked(|row| &row.document_masked).unwrap_or_default(),
                 bills,
             },
-        ))
+        )
     }
 
     /// The bills of a person, each with the region of its price; for a decoy those of somebody.

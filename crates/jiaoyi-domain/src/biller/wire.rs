@@ -1,7 +1,7 @@
 //! What stands in requests and answers of the biller API, field by field (docs/biller-api.md).
 //!
-//! Times are RFC 3339 texts, days `yyyy-mm-dd`, money is fen. A request with a field that is not here
-//! is refused, so that a misspelt one is not lost.
+//! Times are RFC 3339 texts, days `yyyy-mm-dd`, money is fen. A request with a field that is not
+//! here is refused, so that a misspelt one is not lost.
 
 use serde::{Deserialize, Serialize};
 

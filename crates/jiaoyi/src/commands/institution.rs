@@ -251,8 +251,8 @@ async fn list(platform: &Arc<Platform>) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Exit 2 for terms or keys that cannot be, 3 for an institution or key that is not known, 5 for one
-/// that is.
+/// Exit 2 for terms or keys that cannot be, 3 for an institution or key that is not known, 5 for
+/// one that is.
 pub async fn run(args: InstitutionArgs) -> Result<(), Exit> {
     let config = Config::load(&args.config)?;
     let platform = open_platform(&config).await?;

@@ -1,5 +1,5 @@
-//! `collect` and `release`: the lock that an institution takes before cash or a card. Alone of all locks
-//! it ends by time, because our answer to `pay` still decides (CORE.md 16).
+//! `collect` and `release`: the lock that an institution takes before cash or a card. Alone of all
+//! locks it ends by time, because our answer to `pay` still decides (CORE.md 16).
 
 use super::super::allocate::place_of;
 use super::super::{

@@ -212,8 +212,8 @@ impl Caller {
         }
     }
 
-    /// Places an order of one line, without an attempt yet. Whoever held the due before, and does so no
-    /// longer, is out.
+    /// Places an order of one line, without an attempt yet. Whoever held the due before, and does
+    /// so no longer, is out.
     fn place(
         &self,
         ws: &mut WorkingSet,

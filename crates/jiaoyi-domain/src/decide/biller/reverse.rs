@@ -1,4 +1,5 @@
-//! `reverse`: an institution undoes its payment on the same accounting day, as if it never had been.
+//! `reverse`: an institution undoes its payment on the same accounting day, as if it never had
+//! been.
 
 use super::super::approve_refund::{ApproveRefund, success_key};
 use super::super::{

@@ -1,4 +1,5 @@
-//! Scenes of institutions that call us: locks, payments, reversals, and serials that are never used twice.
+//! Scenes of institutions that call us: locks, payments, reversals, and serials that are never
+//! used twice.
 
 use super::people::*;
 use super::scene::Scene;

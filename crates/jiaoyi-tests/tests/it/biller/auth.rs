@@ -127,7 +127,8 @@ async fn keys_change_with_an_overlap() {
     let bill = bank.bill(&world, &person).await;
     let paid = bank.pay(&world, &bill, "p1").await;
     paid.accepted();
-    // The new key signs the same institution's repeat: the serial is the institution's, not the key's.
+    // The new key signs the same institution's repeat: the serial is the institution's, not the
+    // key's.
     assert_eq!(next.pay(&world, &bill, "p1").await.text, paid.text);
     let revoke = RevokeInstitutionKey {
         inst_id: "BANK01".to_owned(),

@@ -1,5 +1,6 @@
-//! Institutions that call us over real sockets, by a client that knows docs/biller-api.md and nothing else:
-//! it makes the string to sign itself and believes no answer whose signature is wrong.
+//! Institutions that call us over real sockets, by a client that knows docs/biller-api.md and
+//! nothing else: it makes the string to sign itself and believes no answer whose signature is
+//! wrong.
 
 mod auth;
 mod day;

@@ -167,8 +167,8 @@ async fn a_refusal_is_final_for_its_serial() {
     world.settles().await;
 }
 
-/// CORE.md 7, variant m1: the ATM pays, the wallet's late success comes, the ATM undoes: the wallet's
-/// money insures, and nothing goes back.
+/// CORE.md 7, variant m1: the ATM pays, the wallet's late success comes, the ATM undoes: the
+/// wallet's money insures, and nothing goes back.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_wallet_takes_the_place_of_what_the_bank_undid() {
     let mut world = World::new().await;
@@ -262,7 +262,8 @@ async fn a_bank_that_is_refused_undoes_nothing() {
     world.settles().await;
 }
 
-/// CORE.md 16: a query locks nothing, a collect ends by itself, and a pay after that is judged anew.
+/// CORE.md 16: a query locks nothing, a collect ends by itself, and a pay after that is judged
+/// anew.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_collect_locks_and_its_lock_ends_by_time() {
     let mut world = World::new().await;
@@ -300,7 +301,8 @@ async fn bill_of(bank: &Bank, world: &World, person: &crate::harness::Person) ->
     bank.bill(world, person).await
 }
 
-/// CORE.md 12: the window is judged by when the payer acted, as far as that is inside the accounting day.
+/// CORE.md 12: the window is judged by when the payer acted, as far as that is inside the
+/// accounting day.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_paid_before_midnight_is_in_time() {
     let mut world = World::with(Setup {

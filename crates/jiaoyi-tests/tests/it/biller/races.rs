@@ -111,8 +111,8 @@ async fn a_storm_of_reversals_keeps_its_promises() {
     world.settles().await;
 }
 
-/// CORE.md 9 a: the process dies at every commit in turn, between claim and decision too. The bank asks
-/// or undoes; whatever it is told is true afterwards.
+/// CORE.md 9 a: the process dies at every commit in turn, between claim and decision too. The bank
+/// asks or undoes; whatever it is told is true afterwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_death_between_claim_and_decision_leaves_a_promise_that_holds() {
     for (edge, deed) in [

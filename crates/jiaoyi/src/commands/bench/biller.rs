@@ -1,6 +1,6 @@
-//! `jiaoyi bench biller`: an institution queries and pays through HTTP, every call signed and every answer
-//! signed back. Requests are signed beforehand; beside them stands what a call costs at least, one RSA
-//! verification and one RSA signature.
+//! `jiaoyi bench biller`: an institution queries and pays through HTTP, every call signed and
+//! every answer signed back. Requests are signed beforehand; beside them stands what a call costs
+//! at least, one RSA verification and one RSA signature.
 
 use super::RunArgs;
 use super::floor::{self, Floor};
