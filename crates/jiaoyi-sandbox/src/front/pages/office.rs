@@ -91,6 +91,7 @@ fn page(sandbox: &Sandbox, view: &View, own: &Institution, told: &Markup) -> Res
         form.card method="post" {
             label for="day" { "会计日 " span.small lang="en" { "Accounting day" } }
             input id="day" name="day" type="text" value=(today) required;
+            p.small { "平台在会计日结束十分钟以后才收文件。" }
             (button("end", "日终，送对账文件", "End the day, send the day file", true))
         }
         @for ended in fronts.day_ends.iter().rev().filter(|ended| ended.code == own.code) {
