@@ -24,6 +24,7 @@ mod put_off;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod unsigned;
 pub mod verify;
 mod vouchers;
 
