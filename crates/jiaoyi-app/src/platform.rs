@@ -4,6 +4,7 @@ use crate::health::Health;
 use crate::limits::Limits;
 use crate::portal::{Announcement, PortalError, PortalErrorKind};
 use crate::put_off::PutOff;
+use crate::unsigned::Unsigned;
 use jiaoyi_channels::{Channels, Gateway};
 use jiaoyi_crypto::keyring::Keyring;
 use jiaoyi_documents::Fonts;
@@ -66,6 +67,7 @@ pub struct Platform {
     pub(crate) refused: crate::notices::RefusedNotices,
     pub(crate) put_off: PutOff,
     pub(crate) desk: crate::biller::Desk,
+    pub(crate) unsigned: Unsigned,
     /// Hosts under which vouchers were signed before this start.
     pub(crate) former_hosts: Vec<String>,
     policies: RwLock<Policies>,
@@ -138,6 +140,7 @@ impl Platform {
             refused: crate::notices::RefusedNotices::default(),
             put_off: PutOff::default(),
             desk: crate::biller::Desk::default(),
+            unsigned: Unsigned::default(),
             policies: RwLock::default(),
             news: RwLock::default(),
             active: RwLock::default(),

@@ -34,8 +34,12 @@ pub async fn run_jobs(platform: Arc<Platform>) {
     loop {
         tick.tick().await;
         survived("due work", async {
-            if let Err(error) = platform.work().await {
-                tracing::error!(code = error.code(), %error, "due work was not done");
+            match platform.work().await {
+                Ok(worked) if worked.is_full() => tick.reset_immediately(),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(code = error.code(), %error, "due work was not done");
+                }
             }
         })
         .await;

@@ -13,6 +13,7 @@ mod confirm;
 mod floor;
 mod growth;
 mod import;
+mod jobs;
 mod load;
 mod overload;
 mod payments;
@@ -48,6 +49,8 @@ enum BenchCommand {
     Biller(RunArgs),
     /// A roster file through the import command.
     Import(RunArgs),
+    /// Messages and signatures that payments leave to do.
+    Jobs(RunArgs),
     /// Proving a database of a million payments.
     Verify(RunArgs),
     /// Ten times as many payers as can be served.
@@ -102,6 +105,7 @@ pub async fn run(args: BenchArgs) -> Result<(), Exit> {
         BenchCommand::Queries(args) => queries::run(&args).await,
         BenchCommand::Biller(args) => biller::run(&args).await,
         BenchCommand::Import(args) => import::run(&args).await,
+        BenchCommand::Jobs(args) => jobs::run(&args).await,
         BenchCommand::Verify(args) => verify::run(&args).await,
         BenchCommand::Overload(args) => overload::run(&args).await,
         BenchCommand::Growth(args) => growth::run(&args).await,
