@@ -4,6 +4,7 @@
 //! and certificate mode, yuan strings with two decimals.
 
 mod answer;
+mod bill;
 mod meaning;
 mod notice;
 mod requests;

@@ -100,6 +100,13 @@ pub struct WechatConfig {
     pub app_secret: Option<Secret>,
     /// One address for both halves of OAuth; without it WeChat's own two are used.
     pub oauth_base_url: Option<String>,
+    /// Whether bills are asked for packed (GZIP).
+    #[serde(default = "yes")]
+    pub packed_bills: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 fn wechat_base_url() -> String {

@@ -10,6 +10,7 @@
 //! `Unknown`, which only a later question can settle.
 
 mod alipay;
+mod bill;
 mod cert;
 mod config;
 mod crypto;
@@ -27,6 +28,7 @@ mod stub;
 mod testdata;
 
 pub use alipay::AlipayGateway;
+pub use bill::{BillFault, BillOutcome, BillReader, Bills, hash_of};
 pub use config::{
     AlipayConfig, ChannelsConfig, ConfigError, HttpConfig, Secret, SmsConfig, UnionpayConfig,
     WechatConfig,
@@ -34,7 +36,5 @@ pub use config::{
 pub use gateway::{Call, Gateway, NoticeAnswer};
 pub use open::Channels;
 pub use sms::{SmsError, SmsGateway};
-pub use unionpay::{
-    DailyFile, DailyFileOutcome, FileDifference, FileFault, FileLine, Flow, UnionpayGateway,
-};
+pub use unionpay::UnionpayGateway;
 pub use wechat::{Bridge, OpenidError, RefreshError, WechatGateway};

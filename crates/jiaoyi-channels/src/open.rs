@@ -1,6 +1,7 @@
 //! Opening all configured channels at once.
 
 use crate::alipay::AlipayGateway;
+use crate::bill::Bills;
 use crate::config::{ChannelsConfig, ConfigError};
 use crate::crypto::SigningThreads;
 use crate::gateway::Gateway;
@@ -99,6 +100,16 @@ impl Channels {
                 .unionpay
                 .clone()
                 .map(|gateway| gateway as Arc<dyn Gateway>),
+        }
+    }
+
+    /// Where the bills of a channel are, if it is configured.
+    #[must_use]
+    pub fn bills(&self, channel: ChannelCode) -> Option<Arc<dyn Bills>> {
+        match channel {
+            ChannelCode::Wechat => self.wechat.clone().map(|own| own as Arc<dyn Bills>),
+            ChannelCode::Alipay => self.alipay.clone().map(|own| own as Arc<dyn Bills>),
+            ChannelCode::Unionpay => self.unionpay.clone().map(|own| own as Arc<dyn Bills>),
         }
     }
 

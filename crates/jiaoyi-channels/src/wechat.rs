@@ -4,6 +4,7 @@
 //! a public key and platform certificates side by side.
 
 mod answers;
+mod bill;
 mod call;
 mod keys;
 mod notice;

@@ -211,6 +211,8 @@ pub(crate) struct Books {
     pub(crate) codes: BTreeMap<String, (String, i64, bool)>,
     /// Bill files: token → (file, ends at).
     pub(crate) files: BTreeMap<String, (Vec<u8>, i64)>,
+    /// The fee in bills, in hundredths of a percent.
+    pub(crate) fee_bp: u64,
     counter: u64,
 }
 

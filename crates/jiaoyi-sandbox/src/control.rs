@@ -121,6 +121,22 @@ pub(crate) async fn clock(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> R
     page::json(StatusCode::OK, &json!({ "now_ms": sandbox.now_ms() }))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fee {
+    rate_bp: u16,
+}
+
+/// `POST /_sandbox/fee`.
+pub(crate) async fn fee(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Response {
+    let asked: Fee = match read(&body) {
+        Ok(asked) => asked,
+        Err(response) => return *response,
+    };
+    sandbox.books().fee_bp = asked.rate_bp.into();
+    page::json(StatusCode::OK, &json!({ "rate_bp": asked.rate_bp }))
+}
+
 /// `POST /_sandbox/reset`.
 pub(crate) async fn reset(State(sandbox): State<Arc<Sandbox>>) -> Response {
     *sandbox.books() = Books::default();

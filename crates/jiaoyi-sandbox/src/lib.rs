@@ -41,6 +41,7 @@
 //! - `POST /_sandbox/fault {"channel","out_trade_no"|"*","at","do","times"?,"delay_s"?,"code"?,
 //!   "variant"?}` → `{"id"}`; the deeds are in [`faults`]. `DELETE /_sandbox/fault/{id}` removes one.
 //! - `GET /_sandbox/books`: every transaction with its refunds and notices, and the waiting faults.
+//! - `POST /_sandbox/fee {"rate_bp"}` sets the fee of all channels in bills, in hundredths of a percent.
 //! - `POST /_sandbox/clock {"offset_s"}` shifts the sandbox's clock against the one it was given.
 //! - `POST /_sandbox/reset` empties the books, the faults, the messages and the shift.
 //! - `GET /_sandbox/sms`, `GET /_sandbox/sms.json`: the text messages that were sent.
@@ -53,9 +54,10 @@
 //!   order; that is the kind that the request's `Wechatpay-Serial` asked for, else the certificate.
 //! - UnionPay knows an order from the first try on; before that a query finds nothing. A void or
 //!   return is under way for 2 s of the clock. The file of a clearing day is there at once.
-//! - Bills take no fee. Today's trades stand in the bill of today's and of yesterday's date.
+//! - Bills take no fee until a rate is set. A bill of today holds what has happened so far.
 
 mod alipay;
+mod bills;
 mod books;
 mod bridge;
 mod certificate;

@@ -147,6 +147,7 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/", get(control::index))
         .route("/_sandbox", get(control::index))
         .route("/_sandbox/pay", post(control::pay))
+        .route("/_sandbox/fee", post(control::fee))
         .route("/_sandbox/fault", post(control::add_fault))
         .route(
             "/_sandbox/fault/{id}",

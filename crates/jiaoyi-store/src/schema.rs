@@ -2,19 +2,23 @@
 
 use crate::error::StoreError;
 use jiaoyi_domain::audit::{Checkpoint, Event, Link};
+use jiaoyi_domain::bill::KeptBill;
 use jiaoyi_domain::record::{Record, TableSpec};
 use jiaoyi_domain::working_set::TABLES;
 
-/// Every declared table: those of the working set, and the audit tables that only the store writes.
+/// Every declared table: those of the working set, and those to which rows are only appended.
 #[must_use]
 pub fn all_tables() -> Vec<&'static TableSpec> {
     let mut tables = TABLES.to_vec();
-    tables.extend([Event::SPEC, Link::SPEC, Checkpoint::SPEC]);
+    tables.extend([Event::SPEC, Link::SPEC, Checkpoint::SPEC, KeptBill::SPEC]);
     tables
 }
 
 /// The migrations, in order; forward only.
-pub const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../migrations/0001_core.sql"))];
+pub const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../migrations/0001_core.sql")),
+    (3, include_str!("../migrations/0003_bills.sql")),
+];
 
 /// Where the rows of a table lie when PostgreSQL is distributed over several machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +56,7 @@ pub const PLACEMENTS: &[(&str, Placement)] = &[
     ("event", Sharded),
     ("link", Sharded),
     ("checkpoint", Sharded),
+    ("kept_bill", Sharded),
     ("staged_page", Sharded),
     ("barrier", Sharded),
     ("roster", Reference),

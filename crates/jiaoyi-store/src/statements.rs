@@ -23,6 +23,7 @@ const FILES: &[(&str, &str)] = files![
     "exception_case",
     "fact",
     "inbox",
+    "kept_bill",
     "link",
     "notice_link",
     "order_line",
