@@ -308,7 +308,11 @@ mod tests {
             ("92233720368547.75", 2, Some(9_223_372_036_854_775_000)),
             ("92233720368548.00", 2, None),
         ] {
-            assert_eq!(Exact::parse_yuan(text, decimals), exact.map(Exact), "{text}");
+            assert_eq!(
+                Exact::parse_yuan(text, decimals),
+                exact.map(Exact),
+                "{text}"
+            );
         }
         for (exact, text) in [
             (0, "0.00"),

@@ -60,7 +60,11 @@ pub(crate) fn lines(
 }
 
 /// Lines of some civil days, refunds on the day on which they were asked for.
-pub(crate) fn lines_of_days<'b>(books: &'b Books, channel: Channel, days: &[Date]) -> Vec<Line<'b>> {
+pub(crate) fn lines_of_days<'b>(
+    books: &'b Books,
+    channel: Channel,
+    days: &[Date],
+) -> Vec<Line<'b>> {
     let is_in = |at_ms| days.contains(&day(at_ms));
     lines(books, channel, is_in, |refund| Some(refund.requested_at_ms))
 }

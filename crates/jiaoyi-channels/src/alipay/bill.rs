@@ -5,7 +5,6 @@ use super::{AlipayGateway, Request};
 use crate::bill::{BillOutcome, Bills};
 use crate::gateway::Call;
 use jiaoyi_domain::bill::BillSort;
-use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::time::{Date, Instant};
 use reqwest::Url;
 use reqwest::header::HeaderMap;
@@ -56,14 +55,6 @@ impl AlipayGateway {
 }
 
 impl Bills for AlipayGateway {
-    fn channel(&self) -> ChannelCode {
-        ChannelCode::Alipay
-    }
-
-    fn merchant(&self) -> &str {
-        &self.config.seller_id
-    }
-
     fn daily(&self) -> &'static [BillSort] {
         &[BillSort::Trade]
     }

@@ -2,12 +2,14 @@
 
 use super::answer::{self, Answer};
 use super::{AlipayGateway, Trust, notice};
+use crate::bill::Bills;
 use crate::config::ChannelsConfig;
 use crate::crypto::{Signer, SigningThreads, Verifier};
 use crate::form;
 use crate::gateway::Gateway;
 use crate::stub::{Play, Stub, truncating};
 use crate::testdata::{channels, dir, file, now, refund_terms, terms, vector};
+use jiaoyi_domain::bill::BillSort;
 use jiaoyi_domain::channel::{
     CreateOutcome, Handover, Method, News, NoticeRefusal, QueryOutcome, RefundOutcome,
 };
@@ -661,4 +663,42 @@ async fn a_notice_is_verified_in_its_own_charset_and_in_every_byte() {
         gateway.notice_answer(true),
         (200, "text/plain; charset=utf-8", "success")
     );
+}
+
+/// A signed answer names the address; the bill itself comes without a signature.
+#[tokio::test]
+async fn a_bill_is_fetched_from_the_signed_address() {
+    let stub = Stub::start().await;
+    let url = json!({ "code": "10000", "bill_download_url": format!("{}/file", stub.base_url) });
+    let file = |status: u16| Play {
+        status,
+        body: b"zip".to_vec(),
+        ..Play::default()
+    };
+    let method = "alipay_data_dataservice_bill_downloadurl_query_response";
+    let signed = async |response: &Value| {
+        let response = response.to_string();
+        let sign = sign(response.as_bytes()).await;
+        plain(&format!(r#"{{"{method}":{response},"sign":"{sign}"}}"#))
+    };
+    let unsigned = plain(&format!(
+        r#"{{"{method}":{}}}"#,
+        failure("isp.bill_not_exist")
+    ));
+    for (plays, expected) in [
+        (vec![signed(&url).await, file(200)], "Ready"),
+        (vec![signed(&url).await, file(403)], "Unknown"),
+        (vec![signed(&json!({ "code": "10000" })).await], "Unknown"),
+        (vec![signed(&failure("isp.bill_not_exist")).await], "Absent"),
+        (vec![unsigned], "Unknown"),
+    ] {
+        stub.play_in_turn(plays);
+        let mut into = Vec::new();
+        let (day, nonces) = (now().date(), [String::new(), String::new()]);
+        let gateway = gateway(&stub.base_url);
+        let fetched = gateway.fetch(BillSort::Trade, day, &mut into, now(), nonces);
+        let outcome = format!("{:?}", fetched.await);
+        assert!(outcome.starts_with(expected), "{expected} {outcome}");
+        assert_eq!(into == b"zip", expected == "Ready");
+    }
 }

@@ -162,7 +162,9 @@ fn head(lines: &mut Lines<impl Read>, name: &BillName) -> Result<String, BillFau
                 return Err(lines.fault("it is about another merchant"));
             }
         } else if note.starts_with("起始日期") {
-            day = note.split_once("终止日期").is_some_and(|(from, _)| from.contains(&first));
+            day = note
+                .split_once("终止日期")
+                .is_some_and(|(from, _)| from.contains(&first));
             if !day {
                 return Err(lines.fault("it is about another day"));
             }
@@ -187,7 +189,9 @@ impl Bill {
         let read = unpacked.take(SUMMARY_BYTES_MAX).read_to_end(&mut text);
         read.map_err(|error| BillFault::packing(format!("{}: {error}", entry.name)))?;
         let summary = Summary::read(&entry.name, text, name)?;
-        let entry = only(&entries, "业务明细.csv", |name| name.ends_with("业务明细.csv"))?;
+        let entry = only(&entries, "业务明细.csv", |name| {
+            name.ends_with("业务明细.csv")
+        })?;
         let mut lines = Lines::new(&entry.name, Unpacked::open(file, entry)?.boxed());
         let head = head(&mut lines, name)?;
         Ok(Bill {

@@ -16,7 +16,7 @@ mod wechat;
 pub(crate) use sink::PlainHash;
 pub use sink::hash_of;
 
-use crate::gateway::Call;
+use crate::gateway::{Call, Gateway};
 use jiaoyi_domain::bill::{BillLine, BillName, BillSort, BillTotals};
 use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::time::{Date, Instant};
@@ -43,13 +43,7 @@ pub enum BillOutcome {
 }
 
 /// A channel that hands out bills.
-pub trait Bills: Send + Sync {
-    /// Which channel this is.
-    fn channel(&self) -> ChannelCode;
-
-    /// Whose bills they are.
-    fn merchant(&self) -> &str;
-
+pub trait Bills: Gateway {
     /// The sorts of bills that reconciliation needs every day.
     fn daily(&self) -> &'static [BillSort];
 
@@ -58,7 +52,7 @@ pub trait Bills: Send + Sync {
 
     /// Fetches a day's bill into `file`, raw.
     ///
-    /// `nonces` are two, each as [`crate::Gateway`] wants one.
+    /// `nonces` are two, each as [`Gateway`] wants one.
     fn fetch<'a>(
         &'a self,
         sort: BillSort,

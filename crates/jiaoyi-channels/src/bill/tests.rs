@@ -17,7 +17,8 @@ use zip::write::SimpleFileOptions;
 const SAMPLE: &str = "802310048993424_20150905.zip";
 const BOM: &str = "\u{feff}";
 const ALL_HEAD: &str = "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,应结订单金额,代金券金额,微信退款单号,商户退款单号,退款金额,充值券退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率,订单金额,申请退款金额,费率备注";
-const ALL_TOTALS: &str = "总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额";
+const ALL_TOTALS: &str =
+    "总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额";
 /// The official page's line, as it is there.
 const OFFICIAL: &str = "`2022-03-21 13:51:31,`wxfdc955f7104ad557,`180023671,`176531292,`,`420000612032130748613220688,`2021WERUN1647840687637,`oZWaCKXip5njeEiloC4oeOV1TTsk,`JSAPI,`SUCCESS,`OTHERS,`CNY,`0.01,`0.00,`0,`0,`0.00,`0.00,`,`,`微信云托管支付测试,`,`0.00000,`0.90%,`0.01,`0.00,`";
 
@@ -31,7 +32,12 @@ fn name(channel: ChannelCode, merchant: &str, sort: BillSort, day: &str) -> Bill
 }
 
 fn wechat_name() -> BillName {
-    name(ChannelCode::Wechat, "180023671", BillSort::Trade, "2022-03-21")
+    name(
+        ChannelCode::Wechat,
+        "180023671",
+        BillSort::Trade,
+        "2022-03-21",
+    )
 }
 
 fn read(name: &BillName, bill: Vec<u8>) -> Result<(Vec<BillLine>, BillTotals), BillFault> {
@@ -75,7 +81,10 @@ fn wechat_text() -> String {
         .replace("`0.00000,", "`2.28000,");
     let refund = paid
         .replace("`SUCCESS", "`REFUND")
-        .replace("`380.00,`0.00,`0,`0,`0.00,`0.00,`,`,", "`0.00,`0.00,`503,`JR1,`190.00,`0.00,`ORIGINAL,`SUCCESS,")
+        .replace(
+            "`380.00,`0.00,`0,`0,`0.00,`0.00,`,`,",
+            "`0.00,`0.00,`503,`JR1,`190.00,`0.00,`ORIGINAL,`SUCCESS,",
+        )
         .replace("`2.28000,", "`-1.14000,")
         .replace("`380.00,`0.00,`", "`0.00,`190.00,`");
     let totals = "`2,`380.00,`190.00,`0.00,`1.14000,`380.00,`190.00";
@@ -110,11 +119,21 @@ fn a_refund_of_wechat_names_its_payment() {
     let (lines, totals) = read(&wechat_name(), wechat_text().into_bytes()).unwrap();
     let refund = &lines[1];
     assert_eq!(
-        (refund.kind, refund.our_no.as_str(), refund.channel_no.as_str()),
+        (
+            refund.kind,
+            refund.our_no.as_str(),
+            refund.channel_no.as_str()
+        ),
         (BillKind::Refund, "JR1", "503")
     );
-    assert_eq!(refund.payment_no.as_deref(), Some("420000612032130748613220688"));
-    assert_eq!((refund.amount, refund.fee), (Fen::new(19_000), Exact(-114_000)));
+    assert_eq!(
+        refund.payment_no.as_deref(),
+        Some("420000612032130748613220688")
+    );
+    assert_eq!(
+        (refund.amount, refund.fee),
+        (Fen::new(19_000), Exact(-114_000))
+    );
     assert!(refund.moved);
     assert_eq!((totals.refunds, totals.fees), (1, Exact(114_000)));
     let waiting = wechat_text().replace("`ORIGINAL,`SUCCESS", "`ORIGINAL,`PROCESSING");
@@ -124,18 +143,62 @@ fn a_refund_of_wechat_names_its_payment() {
 #[test]
 fn a_changed_bill_of_wechat_is_refused_with_its_place() {
     for (from, to, said) in [
-        ("`180023671", "`180023672", "line 2 of the bill: it is about another merchant"),
-        ("`2022-03-21", "`2022-03-22", "line 2 of the bill: it was paid on another day"),
+        (
+            "`180023671",
+            "`180023672",
+            "line 2 of the bill: it is about another merchant",
+        ),
+        (
+            "`2022-03-21",
+            "`2022-03-22",
+            "line 2 of the bill: it was paid on another day",
+        ),
         ("`CNY", "`USD", "line 2 of the bill: its currency"),
-        ("`SUCCESS,`OTHERS", "`PAID,`OTHERS", "line 2 of the bill: \"PAID\" is no state"),
-        ("`2.28000,", "`2.28,", "line 2 of the bill: \"2.28\" is no amount with 5 decimals"),
-        ("`JSAPI,", "", "line 2 of the bill: it has 26 cells, the head has 27"),
-        (",手续费,", ",手续,", "line 1 of the bill: there is no column 手续费"),
-        ("`2,`380.00", "`3,`380.00", "总交易单数 is 3 at the end of the bill, and its lines make 2"),
-        ("`2,`380.00,`190.00", "`2,`380.00,`190.01", "退款总金额 is 190.01"),
-        ("`1.14000,`380.00", "`1.14001,`380.00", "手续费总金额 is 1.14001"),
-        ("申请退款总金额\r\n", "其他\r\n", "line 5 of the bill: there is no total 申请退款总金额"),
-        (ALL_TOTALS, "", "line 5 of the bill: it is not the line of the totals"),
+        (
+            "`SUCCESS,`OTHERS",
+            "`PAID,`OTHERS",
+            "line 2 of the bill: \"PAID\" is no state",
+        ),
+        (
+            "`2.28000,",
+            "`2.28,",
+            "line 2 of the bill: \"2.28\" is no amount with 5 decimals",
+        ),
+        (
+            "`JSAPI,",
+            "",
+            "line 2 of the bill: it has 26 cells, the head has 27",
+        ),
+        (
+            ",手续费,",
+            ",手续,",
+            "line 1 of the bill: there is no column 手续费",
+        ),
+        (
+            "`2,`380.00",
+            "`3,`380.00",
+            "总交易单数 is 3 at the end of the bill, and its lines make 2",
+        ),
+        (
+            "`2,`380.00,`190.00",
+            "`2,`380.00,`190.01",
+            "退款总金额 is 190.01",
+        ),
+        (
+            "`1.14000,`380.00",
+            "`1.14001,`380.00",
+            "手续费总金额 is 1.14001",
+        ),
+        (
+            "申请退款总金额\r\n",
+            "其他\r\n",
+            "line 5 of the bill: there is no total 申请退款总金额",
+        ),
+        (
+            ALL_TOTALS,
+            "",
+            "line 5 of the bill: it is not the line of the totals",
+        ),
         (BOM, "\u{feff}\u{feff}", "line 1 of the bill"),
     ] {
         let text = wechat_text();
@@ -145,21 +208,34 @@ fn a_changed_bill_of_wechat_is_refused_with_its_place() {
     }
     let more = wechat_text() + "\r\nmore";
     let fault = refused(&wechat_name(), more.into_bytes());
-    assert!(fault.contains("line 7 of the bill: something follows"), "{fault}");
-    let other = name(ChannelCode::Wechat, "180023671", BillSort::Success, "2022-03-21");
+    assert!(
+        fault.contains("line 7 of the bill: something follows"),
+        "{fault}"
+    );
+    let other = name(
+        ChannelCode::Wechat,
+        "180023671",
+        BillSort::Success,
+        "2022-03-21",
+    );
     let fault = refused(&other, wechat_text().into_bytes());
     assert!(fault.contains("another sort of bill"), "{fault}");
     assert!(refused(&wechat_name(), Vec::new()).contains("the bill is empty"));
     let long = format!("{ALL_HEAD}\r\n`{}", "x".repeat(70_000));
     let fault = refused(&wechat_name(), long.into_bytes());
-    assert!(fault.contains("line 2 of the bill: it is longer"), "{fault}");
+    assert!(
+        fault.contains("line 2 of the bill: it is longer"),
+        "{fault}"
+    );
 }
 
 #[test]
 fn fund_flow_names_payments_refunds_fees_and_the_rest() {
     let head = "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),资金变更提交申请人,备注,业务凭证号";
     let row = |kind: &str, side: &str, amount: &str| {
-        format!("`2022-03-21 13:51:31,`4200,`74200,`{kind},`{kind},`{side},`{amount},`0.00,`180023671,`,`JA1\r\n")
+        format!(
+            "`2022-03-21 13:51:31,`4200,`74200,`{kind},`{kind},`{side},`{amount},`0.00,`180023671,`,`JA1\r\n"
+        )
     };
     let rows = [
         row("交易", "收入", "380.00"),
@@ -167,7 +243,8 @@ fn fund_flow_names_payments_refunds_fees_and_the_rest() {
         row("退款", "支出", "100.00"),
         row("提现", "支出", "200.00"),
     ];
-    let totals = "资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额\r\n`4,`1,`380.00,`3,`302.28\r\n";
+    let totals =
+        "资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额\r\n`4,`1,`380.00,`3,`302.28\r\n";
     let text = format!("{BOM}{head}\r\n{}{totals}", rows.concat());
     let funds = BillName {
         sort: BillSort::Funds,
@@ -185,16 +262,25 @@ fn fund_flow_names_payments_refunds_fees_and_the_rest() {
 const ALIPAY_HEAD: &str = "支付宝交易号,商户订单号,业务类型,商品名称,创建时间,完成时间,门店编号,门店名称,操作员,终端号,对方账户,订单金额（元）,商家实收（元）,支付宝红包（元）,集分宝（元）,支付宝优惠（元）,商家优惠（元）,券核销金额（元）,券名称,商家红包消费金额（元）,卡消费金额（元）,退款批次号/请求号,服务费（元）,分润（元）,备注";
 
 fn alipay_name() -> BillName {
-    name(ChannelCode::Alipay, "2088000000000001", BillSort::Trade, "2026-11-21")
+    name(
+        ChannelCode::Alipay,
+        "2088000000000001",
+        BillSort::Trade,
+        "2026-11-21",
+    )
 }
 
 fn alipay_notes(title: &str) -> String {
-    format!("#支付宝{title}查询\r\n#账号：[20880000000000010156]\r\n#起始日期：[2026年11月21日 00:00:00]   终止日期：[2026年11月22日 00:00:00]\r\n#------{title}列表------\r\n")
+    format!(
+        "#支付宝{title}查询\r\n#账号：[20880000000000010156]\r\n#起始日期：[2026年11月21日 00:00:00]   终止日期：[2026年11月22日 00:00:00]\r\n#------{title}列表------\r\n"
+    )
 }
 
 fn alipay_texts() -> [String; 2] {
     let row = |kind: &str, amount: &str, request: &str, fee: &str| {
-        format!("2026112122001400000001\t,JA1\t,{kind}\t,居民医保\t,2026-11-21 10:00:00\t,2026-11-21 10:01:02\t,\t,\t,\t,\t,贾*\t,{amount}\t,{amount}\t,0.00\t,0.00\t,0.00\t,0.00\t,0.00\t,\t,0.00\t,0.00\t,{request}\t,{fee}\t,0.00\t,\t\r\n")
+        format!(
+            "2026112122001400000001\t,JA1\t,{kind}\t,居民医保\t,2026-11-21 10:00:00\t,2026-11-21 10:01:02\t,\t,\t,\t,\t,贾*\t,{amount}\t,{amount}\t,0.00\t,0.00\t,0.00\t,0.00\t,0.00\t,\t,0.00\t,0.00\t,{request}\t,{fee}\t,0.00\t,\t\r\n"
+        )
     };
     let details = format!(
         "{}{ALIPAY_HEAD}\r\n{}{}#------业务明细列表结束------\r\n#交易合计：1笔，商家实收共380.00元，商家优惠共0.00元\r\n#退款合计：1笔，商家实收退款共-190.00元，商家优惠退款共0.00元\r\n#导出时间：[2026年11月22日 09:00:00]\r\n",
@@ -222,14 +308,27 @@ fn a_bill_of_alipay_is_read_with_its_summary() {
     let (lines, totals) = read(&alipay_name(), alipay_zip(alipay_texts())).unwrap();
     assert_eq!(lines.len(), 2);
     assert_eq!(
-        (lines[0].kind, lines[0].our_no.as_str(), lines[0].amount, lines[0].fee),
+        (
+            lines[0].kind,
+            lines[0].our_no.as_str(),
+            lines[0].amount,
+            lines[0].fee
+        ),
         (BillKind::Success, "JA1", Fen::new(38_000), Exact(228_000))
     );
     assert_eq!(
-        (lines[1].kind, lines[1].our_no.as_str(), lines[1].amount, lines[1].fee),
+        (
+            lines[1].kind,
+            lines[1].our_no.as_str(),
+            lines[1].amount,
+            lines[1].fee
+        ),
         (BillKind::Refund, "JR1", Fen::new(19_000), Exact(-114_000))
     );
-    assert_eq!(lines[1].payment_no.as_deref(), Some("2026112122001400000001"));
+    assert_eq!(
+        lines[1].payment_no.as_deref(),
+        Some("2026112122001400000001")
+    );
     assert_eq!(lines[0].at.local(), "2026-11-21 10:01:02");
     assert_eq!((totals.payments, totals.refunds), (1, 1));
 }
@@ -238,14 +337,54 @@ fn a_bill_of_alipay_is_read_with_its_summary() {
 fn a_changed_bill_of_alipay_is_refused_with_its_place() {
     let detail_file = "20880000000000010156_20261121_业务明细.csv";
     for (at, from, to, said) in [
-        (0, "[2088", "[2087", "line 2 of 20880000000000010156_20261121_业务明细.csv: it is about another merchant"),
-        (0, "[2026年11月21日", "[2026年11月20日", "line 3 of 20880000000000010156_20261121_业务明细.csv: it is about another day"),
-        (0, ",交易\t,", ",转账\t,", "line 6 of 20880000000000010156_20261121_业务明细.csv: \"转账\" is neither"),
-        (0, "380.00\t,380.00", "380.0\t,380.00", "\"380.0\" is no amount"),
-        (0, "-190.00\t", "190.00\t", "the sign of its amount is wrong"),
-        (0, "JR1\t,", "JR1\t,more\t,", "it has 26 cells, the head has 25"),
-        (0, "2026-11-21 10:01:02", "2026-11-22 10:01:02", "it happened on another day"),
-        (0, "合计：1笔，商家实收共380.00", "合计：2笔，商家实收共380.00", "交易合计 is 2"),
+        (
+            0,
+            "[2088",
+            "[2087",
+            "line 2 of 20880000000000010156_20261121_业务明细.csv: it is about another merchant",
+        ),
+        (
+            0,
+            "[2026年11月21日",
+            "[2026年11月20日",
+            "line 3 of 20880000000000010156_20261121_业务明细.csv: it is about another day",
+        ),
+        (
+            0,
+            ",交易\t,",
+            ",转账\t,",
+            "line 6 of 20880000000000010156_20261121_业务明细.csv: \"转账\" is neither",
+        ),
+        (
+            0,
+            "380.00\t,380.00",
+            "380.0\t,380.00",
+            "\"380.0\" is no amount",
+        ),
+        (
+            0,
+            "-190.00\t",
+            "190.00\t",
+            "the sign of its amount is wrong",
+        ),
+        (
+            0,
+            "JR1\t,",
+            "JR1\t,more\t,",
+            "it has 26 cells, the head has 25",
+        ),
+        (
+            0,
+            "2026-11-21 10:01:02",
+            "2026-11-22 10:01:02",
+            "it happened on another day",
+        ),
+        (
+            0,
+            "合计：1笔，商家实收共380.00",
+            "合计：2笔，商家实收共380.00",
+            "交易合计 is 2",
+        ),
         (0, "退款共-190.00", "退款共-190.01", "退款合计 is -190.01"),
         (0, "#退款合计", "#其他", "the bill ends without its totals"),
         (0, "列表结束", "列表", "it does not end the table"),
@@ -275,7 +414,12 @@ fn a_changed_bill_of_alipay_is_refused_with_its_place() {
 }
 
 fn unionpay_name() -> BillName {
-    name(ChannelCode::Unionpay, "802310048993424", BillSort::Trade, "2015-09-05")
+    name(
+        ChannelCode::Unionpay,
+        "802310048993424",
+        BillSort::Trade,
+        "2015-09-05",
+    )
 }
 
 /// The files of the official sample.
@@ -306,7 +450,10 @@ fn the_official_sample_of_unionpay_is_read_with_its_sums() {
     assert_eq!(serde_json::json!(lines.len()), expected["records"]);
     let first = &lines[0];
     assert_eq!(first.channel_no, expected["first"]["query_id"]);
-    assert_eq!((first.kind, first.our_no.as_str()), (BillKind::Success, "10078087"));
+    assert_eq!(
+        (first.kind, first.our_no.as_str()),
+        (BillKind::Success, "10078087")
+    );
     assert_eq!(first.amount, Fen::parse_yuan("4768.00").unwrap());
     assert_eq!(first.fee, Exact::parse_yuan("28.61", 2).unwrap());
     // Paid on the day after the clearing day that the file bears.
@@ -320,8 +467,14 @@ fn the_official_sample_of_unionpay_is_read_with_its_sums() {
 fn times_of_unionpay_fall_into_the_year_nearest_to_the_day() {
     let day = |text: &str| text.parse().unwrap();
     let time = |text, on| super::unionpay::instant(text, day(on)).map(|at| at.local());
-    assert_eq!(time("1231230500", "2026-01-01").unwrap(), "2025-12-31 23:05:00");
-    assert_eq!(time("0101000500", "2025-12-31").unwrap(), "2026-01-01 00:05:00");
+    assert_eq!(
+        time("1231230500", "2026-01-01").unwrap(),
+        "2025-12-31 23:05:00"
+    );
+    assert_eq!(
+        time("0101000500", "2025-12-31").unwrap(),
+        "2026-01-01 00:05:00"
+    );
     assert_eq!(time("0229000000", "2026-03-01"), None);
     assert_eq!(time("0301240000", "2026-03-01"), None);
     assert_eq!(time("030123000", "2026-03-01"), None);
@@ -330,15 +483,27 @@ fn times_of_unionpay_fall_into_the_year_nearest_to_the_day() {
 #[test]
 fn a_changed_file_of_unionpay_is_refused_with_its_place() {
     let files = sample();
-    let details = files.iter().position(|(name, _)| name.contains("ZM_")).unwrap();
+    let details = files
+        .iter()
+        .position(|(name, _)| name.contains("ZM_"))
+        .unwrap();
     let at = |place: usize, bytes: &'static [u8]| (place, bytes);
     for ((place, bytes), said) in [
-        (at(3, b"x"), "line 1 of INN15090588ZM_802310048993424: there is no blank"),
-        (at(68, b"x"), "line 1 of INN15090588ZM_802310048993424: its amount is no number"),
+        (
+            at(3, b"x"),
+            "line 1 of INN15090588ZM_802310048993424: there is no blank",
+        ),
+        (
+            at(68, b"x"),
+            "line 1 of INN15090588ZM_802310048993424: its amount is no number",
+        ),
         (at(166, b"E"), "its fee is no amount"),
         (at(100, &[0xff, 0xff]), "it is not GBK"),
         (at(0, b"S30"), "its money goes the wrong way"),
-        (at(77, b"9"), "交易金额 (贷) is 13227.00 at the end of the bill"),
+        (
+            at(77, b"9"),
+            "交易金额 (贷) is 13227.00 at the end of the bill",
+        ),
         (at(607 + 2, b"S22 88022900\n"), "line 2"),
     ] {
         let mut files = files.clone();
@@ -362,7 +527,10 @@ fn a_changed_file_of_unionpay_is_refused_with_its_place() {
     };
     assert!(refused(&other, file(SAMPLE)).contains("it is about another day"));
     let mut disputed = files.clone();
-    disputed.push(("INN15090588ZME_802310048993424".to_owned(), b"short".to_vec()));
+    disputed.push((
+        "INN15090588ZME_802310048993424".to_owned(),
+        b"short".to_vec(),
+    ));
     assert!(refused(&name, packed(&disputed)).contains("line 1 of INN15090588ZME_"));
 }
 
@@ -381,13 +549,19 @@ fn bombs_are_refused() {
     let entry = super::packing::only(&entries, "x", |name| name.contains("ZM_")).unwrap();
     let mut unpacked = super::packing::Unpacked::open(archive, entry).unwrap();
     let error = unpacked.read_to_end(&mut Vec::new()).unwrap_err();
-    assert!(error.to_string().contains("longer than the zip says"), "{error}");
+    assert!(
+        error.to_string().contains("longer than the zip says"),
+        "{error}"
+    );
 
     let packed = gzip(&zeros);
     assert!(packed.len() * 500 < zeros.len());
     let mut plain = super::packing::plain_or_gzip(Cursor::new(packed), 1_000_000).unwrap();
     let error = plain.read_to_end(&mut Vec::new()).unwrap_err();
-    assert!(error.to_string().contains("more than a bill can be"), "{error}");
+    assert!(
+        error.to_string().contains("more than a bill can be"),
+        "{error}"
+    );
 
     let many: Vec<String> = (0..17).map(|number| format!("f{number}")).collect();
     let many: Vec<(&str, &[u8])> = many.iter().map(|name| (name.as_str(), &b""[..])).collect();

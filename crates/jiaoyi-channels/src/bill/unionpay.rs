@@ -152,7 +152,10 @@ impl Bill {
 }
 
 /// The columns of a line, still in GBK.
-fn columns<'l, const N: usize>(line: &'l [u8], widths: &[usize; N]) -> Result<[&'l [u8]; N], String> {
+fn columns<'l, const N: usize>(
+    line: &'l [u8],
+    widths: &[usize; N],
+) -> Result<[&'l [u8]; N], String> {
     let length = widths.iter().sum::<usize>() + N - 1;
     if line.len() != length {
         return Err(format!("it has {} bytes, not {length}", line.len()));

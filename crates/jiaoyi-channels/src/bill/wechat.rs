@@ -189,7 +189,13 @@ impl Trade {
         let (kind, channel_no, our_no, amount, moved) = match (cells[self.state], &self.refund) {
             ("SUCCESS", _) => {
                 let amount = cells[self.amount];
-                (BillKind::Success, payment_no, cells[self.our_no], amount, true)
+                (
+                    BillKind::Success,
+                    payment_no,
+                    cells[self.our_no],
+                    amount,
+                    true,
+                )
             }
             ("REFUND" | "REVOKED", Some(refund)) => {
                 if let Some(asked_at) = refund.asked_at {
@@ -197,7 +203,13 @@ impl Trade {
                 }
                 let moved = !NOT_MOVED.contains(&cells[refund.state]);
                 let numbers = (cells[refund.channel_no], cells[refund.our_no]);
-                (BillKind::Refund, numbers.0, numbers.1, cells[refund.amount], moved)
+                (
+                    BillKind::Refund,
+                    numbers.0,
+                    numbers.1,
+                    cells[refund.amount],
+                    moved,
+                )
             }
             (state, _) => return Err(format!("{state:?} is no state of this bill")),
         };

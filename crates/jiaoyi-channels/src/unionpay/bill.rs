@@ -9,7 +9,6 @@ use base64::engine::general_purpose::STANDARD;
 use base64::read::DecoderReader;
 use flate2::read::ZlibDecoder;
 use jiaoyi_domain::bill::BillSort;
-use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::time::{Date, Instant};
 use std::io::{Read, Write, copy};
 use std::time::Duration;
@@ -71,14 +70,6 @@ impl UnionpayGateway {
 }
 
 impl Bills for UnionpayGateway {
-    fn channel(&self) -> ChannelCode {
-        ChannelCode::Unionpay
-    }
-
-    fn merchant(&self) -> &str {
-        &self.config.mer_id
-    }
-
     fn daily(&self) -> &'static [BillSort] {
         &[BillSort::Trade]
     }

@@ -1,10 +1,10 @@
 //! UnionPay: the published vector, and what the adapter makes of every kind of answer and notice.
 
+use super::UnionpayGateway;
 use super::merchant::Merchant;
 use super::message::{Fields, SIGNATURE, compact, digest_of, time};
 use super::requests::Rendered;
 use super::trust::Trust;
-use super::UnionpayGateway;
 use crate::bill::{BillOutcome, Bills};
 use crate::config::{ChannelsConfig, UnionpayConfig};
 use crate::crypto::{Signer, SigningThreads, Verifier};
@@ -763,7 +763,11 @@ async fn a_daily_file_is_fetched_and_verified() {
         );
     }
     for broken in ["!", "AAAA"] {
-        stub.play(authority.answer(&[fields[0], fields[1], ("fileContent", broken)]).await);
+        stub.play(
+            authority
+                .answer(&[fields[0], fields[1], ("fileContent", broken)])
+                .await,
+        );
         let outcome = fetch(&gateway, day, &mut Vec::new()).await;
         assert!(format!("{outcome:?}").starts_with("Refused"), "{outcome:?}");
     }

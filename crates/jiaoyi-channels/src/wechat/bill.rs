@@ -6,7 +6,6 @@ use super::call::{Answer, Refusal, Verb};
 use crate::bill::{BillFault, BillOutcome, Bills, PlainHash};
 use crate::gateway::Call;
 use jiaoyi_domain::bill::BillSort;
-use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::time::{Date, Instant};
 use reqwest::Url;
 use serde::Deserialize;
@@ -105,14 +104,6 @@ impl WechatGateway {
 }
 
 impl Bills for WechatGateway {
-    fn channel(&self) -> ChannelCode {
-        ChannelCode::Wechat
-    }
-
-    fn merchant(&self) -> &str {
-        &self.config.mchid
-    }
-
     fn daily(&self) -> &'static [BillSort] {
         &[BillSort::Trade, BillSort::Funds]
     }

@@ -50,7 +50,10 @@ pub(super) fn fetch(sandbox: &Sandbox, call: &Call<'_>, fault: Option<&Fault>) -
         }
         twist(&mut found, fault);
         let details: String = found.iter().map(|one| line(one, mer_id) + "\r\n").collect();
-        (details, summary(&found, mer_id, &format!("20{year}{day}"), &compact(now_ms)))
+        (
+            details,
+            summary(&found, mer_id, &format!("20{year}{day}"), &compact(now_ms)),
+        )
     };
     let stem = format!("{year}{day}88");
     let packed = zip(&[
@@ -74,16 +77,28 @@ pub(super) fn fetch(sandbox: &Sandbox, call: &Call<'_>, fault: Option<&Fault>) -
 /// The last two digits of the year whose `MMDD` was asked for: today's, or last year's.
 fn year_of(day: &str, now_ms: i64) -> String {
     let tomorrow = compact(now_ms + DAY_MS);
-    let year: u32 = tomorrow.get(2..4).and_then(|year| year.parse().ok()).unwrap_or(0);
+    let year: u32 = tomorrow
+        .get(2..4)
+        .and_then(|year| year.parse().ok())
+        .unwrap_or(0);
     let this_year = tomorrow.get(4..8).is_some_and(|known| day <= known);
-    format!("{:02}", if this_year { year } else { year.saturating_sub(1) })
+    format!(
+        "{:02}",
+        if this_year {
+            year
+        } else {
+            year.saturating_sub(1)
+        }
+    )
 }
 
 /// The sums for people to read (商户交易汇总表): amounts, fees and what is cleared, from the merchant
 /// (借) and to it (贷).
 fn summary(lines: &[Line<'_>], mer_id: &str, settled: &str, made: &str) -> String {
     let sum = |returned: bool, of: &dyn Fn(&Line<'_>) -> u64| {
-        let own = lines.iter().filter(|line| line.refund.is_some() == returned);
+        let own = lines
+            .iter()
+            .filter(|line| line.refund.is_some() == returned);
         yuan(own.map(of).sum())
     };
     let amount = |line: &Line<'_>| line.amount_fen;
@@ -114,7 +129,14 @@ fn summary(lines: &[Line<'_>], mer_id: &str, settled: &str, made: &str) -> Strin
 fn line(line: &Line<'_>, mer_id: &str) -> String {
     let (trade, at_ms, fen) = (line.trade, line.at_ms, line.amount_fen);
     let (code, query_id, order_id, original, side, fee_side) = match line.refund {
-        None => ("S22", line.transaction_id, &trade.key.out_trade_no, "", 'C', 'D'),
+        None => (
+            "S22",
+            line.transaction_id,
+            &trade.key.out_trade_no,
+            "",
+            'C',
+            'D',
+        ),
         Some(refund) => (
             "S30",
             refund.refund_id.as_str(),
