@@ -4,6 +4,7 @@
 pub mod admission;
 mod bills;
 mod calls;
+pub mod channel_bills;
 mod facade;
 mod health;
 pub mod import;

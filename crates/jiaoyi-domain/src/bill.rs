@@ -269,6 +269,13 @@ impl KeptBill {
         )
     }
 
+    /// The hash in lower-case hex.
+    #[must_use]
+    pub fn sha256_hex(&self) -> String {
+        let hex = self.sha256.iter().map(|byte| format!("{byte:02x}"));
+        hex.collect()
+    }
+
     /// Whether the channel said that there is no bill.
     #[must_use]
     pub fn is_none(&self) -> bool {

@@ -85,6 +85,7 @@ impl Desk {
             issuer: "issuer".into(),
             demo: true,
             budgets,
+            bills: None,
         };
         let platform = Platform::open(
             store,

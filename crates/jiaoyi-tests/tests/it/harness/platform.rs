@@ -426,6 +426,7 @@ async fn open(
             issuer: "演示医保局".into(),
             demo: true,
             budgets: setup.budgets,
+            bills: Some(folder.0.join("bills")),
         },
         (clock_of(clock), Arc::clone(random)),
         Fonts::committed(),

@@ -122,6 +122,7 @@ impl World {
             issuer: "演示医保局".into(),
             demo: true,
             budgets: off,
+            bills: None,
         };
         let platform = Platform::open(
             store,
