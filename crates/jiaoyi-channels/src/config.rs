@@ -40,7 +40,7 @@ pub struct ChannelsConfig {
     pub http: HttpConfig,
     /// WeChat Pay API v3.
     pub wechat: Option<WechatConfig>,
-    /// Alipay OpenAPI v2.
+    /// Alipay.
     pub alipay: Option<AlipayConfig>,
     /// UnionPay ACP 5.1.0.
     pub unionpay: Option<UnionpayConfig>,
@@ -113,7 +113,18 @@ fn wechat_base_url() -> String {
     "https://api.mch.weixin.qq.com".to_owned()
 }
 
-/// Alipay OpenAPI v2. Either `alipay_public_key` (key mode) or the three certificates.
+/// The version of Alipay's API that is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlipayApi {
+    /// OpenAPI v2, `gateway.do`.
+    #[default]
+    V2,
+    /// OpenAPI v3; links for browsers are still those of v2.
+    V3,
+}
+
+/// Alipay. Either `alipay_public_key` (key mode) or the three certificates.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlipayConfig {
@@ -128,6 +139,12 @@ pub struct AlipayConfig {
     /// Where the gateway is.
     #[serde(default = "alipay_gateway_url")]
     pub gateway_url: String,
+    /// The version of the API that is called.
+    #[serde(default)]
+    pub api: AlipayApi,
+    /// Where v3 is; without a trailing slash.
+    #[serde(default = "alipay_v3_url")]
+    pub v3_url: String,
     /// PEM file of the app's certificate: certificate mode.
     pub app_cert: Option<PathBuf>,
     /// PEM file of Alipay's certificate: certificate mode.
@@ -138,6 +155,10 @@ pub struct AlipayConfig {
 
 fn alipay_gateway_url() -> String {
     "https://openapi.alipay.com/gateway.do".to_owned()
+}
+
+fn alipay_v3_url() -> String {
+    "https://openapi.alipay.com".to_owned()
 }
 
 /// UnionPay ACP 5.1.0. `signing_key` is the PFX that CFCA hands out, with the certificate inside, or
@@ -228,6 +249,7 @@ impl ChannelsConfig {
         }
         if let Some(alipay) = &mut self.alipay {
             alipay.gateway_url = format!("{base_url}/gateway.do");
+            alipay.v3_url = base_url.to_owned();
         }
         if let Some(unionpay) = &mut self.unionpay {
             unionpay.gateway_url = base_url.to_owned();
@@ -248,10 +270,10 @@ impl ChannelsConfig {
             };
             [Some(wechat.base_url.as_str()), oauth]
         });
-        let alipay = self
-            .alipay
-            .iter()
-            .map(|alipay| Some(alipay.gateway_url.as_str()));
+        let alipay = self.alipay.iter().flat_map(|alipay| {
+            let v3 = (alipay.api == AlipayApi::V3).then_some(alipay.v3_url.as_str());
+            [Some(alipay.gateway_url.as_str()), v3]
+        });
         let unionpay = self.unionpay.iter().flat_map(|unionpay| {
             [&unionpay.gateway_url, &unionpay.file_url].map(|url| Some(url.as_str()))
         });

@@ -1,7 +1,7 @@
 //! The other side of the payment channels.
 //!
-//! WeChat Pay API v3, Alipay OpenAPI v2 and UnionPay ACP 5.1.0 as a merchant's server meets them, a
-//! tiny SMS gateway,
+//! WeChat Pay API v3, Alipay OpenAPI v2 and v3 and UnionPay ACP 5.1.0 as a merchant's server meets
+//! them, a tiny SMS gateway,
 //! the OAuth pair for an openid, a script that plays `WeixinJSBridge`, and the wallet page on which
 //! a person decides. It keeps its own books, has its own signature code and shares nothing with the
 //! merchant's adapters: what both agree on is then more than one program's opinion of itself.

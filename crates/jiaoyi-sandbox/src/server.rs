@@ -126,6 +126,7 @@ impl Sandbox {
 /// All routes of the sandbox: the channels, wallet, OAuth, SMS gateway and control interface.
 pub fn router(sandbox: Arc<Sandbox>) -> Router {
     Router::new()
+        .route("/v3/alipay/{*rest}", any(alipay::v3::entry))
         .route("/v3/{*rest}", any(wechat::entry))
         .route("/gateway.do", any(alipay::entry))
         .route("/gateway/api/{service}", post(unionpay::entry))

@@ -12,7 +12,7 @@ use std::io::Write;
 
 const METHOD: &str = "alipay.data.dataservice.bill.downloadurl.query";
 /// There is no bill, whether nothing happened or it is not made yet.
-const ABSENT: &str = "isp.bill_not_exist";
+const ABSENT: &str = "bill_not_exist";
 
 fn unknown(why: impl Into<String>) -> BillOutcome {
     BillOutcome::Unknown { why: why.into() }
@@ -25,13 +25,14 @@ impl AlipayGateway {
         day: Date,
         file: &mut (dyn Write + Send),
         now: Instant,
+        nonce: &str,
     ) -> BillOutcome {
         if sort != BillSort::Trade {
             return unknown(format!("no bill of the sort {} is fetched", sort.code()));
         }
         let content = serde_json::json!({ "bill_type": "trade", "bill_date": day.to_string() });
         let content = content.to_string();
-        let fields = match self.call(&Request::new(METHOD, &content), now).await {
+        let fields = match self.call(&Request::new(METHOD, &content), now, nonce).await {
             Answer::Told {
                 fields,
                 signed: true,
@@ -39,7 +40,7 @@ impl AlipayGateway {
             Answer::Told { fields, .. } => return unknown(format!("unsigned {}", fields.reason())),
             Answer::Nothing { why } => return unknown(why),
         };
-        if fields.reason() == ABSENT {
+        if fields.reason().trim_start_matches("isp.") == ABSENT {
             return BillOutcome::Absent;
         }
         let url = fields.text("bill_download_url");
@@ -69,8 +70,8 @@ impl Bills for AlipayGateway {
         day: Date,
         file: &'a mut (dyn Write + Send),
         now: Instant,
-        _nonces: [String; 2],
+        nonces: [String; 2],
     ) -> Call<'a, BillOutcome> {
-        Box::pin(self.fetch_bill(sort, day, file, now))
+        Box::pin(async move { self.fetch_bill(sort, day, file, now, &nonces[0]).await })
     }
 }

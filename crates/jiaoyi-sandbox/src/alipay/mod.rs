@@ -5,6 +5,7 @@ pub(crate) mod bills;
 pub(crate) mod notices;
 pub(crate) mod refunds;
 pub(crate) mod trades;
+pub(crate) mod v3;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! Bills of the channels: each tells, transaction by transaction, what our books hold, and any other
 //! is refused or told apart.
 
-use crate::harness::{Channel, HOUR, MINUTE, Payer, SECOND, World};
+use crate::harness::{Channel, HOUR, MINUTE, Payer, SECOND, Setup, World};
 use jiaoyi_app::channel_bills::{BillError, Differs, FetchedBill};
+use jiaoyi_channels::AlipayApi;
 use jiaoyi_domain::bill::{BillKind, BillLine, BillSort, KeptBill};
 use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::fact::{Fact, FactKind};
@@ -22,7 +23,11 @@ const fn code_of(channel: Channel) -> ChannelCode {
 /// Two payments at each channel, and one more that goes back, all through the pages; then it is the
 /// next morning, before any bill is made.
 async fn a_day_of_payments() -> World {
-    let world = World::new().await;
+    a_day_with(Setup::default()).await
+}
+
+async fn a_day_with(setup: Setup) -> World {
+    let world = World::with(setup).await;
     pay_for_a_day(&world).await;
     world
 }
@@ -267,5 +272,20 @@ async fn the_daily_job_fetches_what_is_due() {
             .iter()
             .all(|kept| kept.day == DAY && kept.payments == 3)
     );
+    world.settles().await;
+}
+
+/// Under Alipay's API v3 everything is the same: payments, what goes back, and the bill.
+#[tokio::test(flavor = "multi_thread")]
+async fn alipay_v3_tells_the_same() {
+    let mut world = a_day_with(Setup {
+        alipay: AlipayApi::V3,
+        ..Setup::default()
+    })
+    .await;
+    let kept = fetch(&world, ChannelCode::Alipay, BillSort::Trade).await;
+    let facts = facts(&world, ChannelCode::Alipay).await;
+    assert_eq!(facts.len(), 4);
+    assert_eq!(told(&lines(&world, &kept)), known(&facts));
     world.settles().await;
 }
