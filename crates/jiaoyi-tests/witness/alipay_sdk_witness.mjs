@@ -110,33 +110,33 @@ async function run(mode) {
   await refused('ACQ.TRADE_NOT_EXIST', 'query', { out_trade_no: third });
   for (const out_trade_no of [third, fourth]) {
     const placed = await rest('precreate', { ...goods, out_trade_no, notify_url: door.url });
-    need(placed.qrCode.startsWith(sandbox), 'v3 precreate');
-    const seen = await fetch(`${sandbox}/_wallet/scan?code=${encodeURIComponent(placed.qrCode)}`);
+    need(placed.qr_code.startsWith(sandbox), 'v3 precreate');
+    const seen = await fetch(`${sandbox}/_wallet/scan?code=${encodeURIComponent(placed.qr_code)}`);
     need(seen.ok, 'v3 code scanned');
   }
   ok(`alipay-sdk ${mode} v3 precreate`);
 
-  need((await rest('query', { out_trade_no: third })).tradeStatus === 'WAIT_BUYER_PAY', 'v3 unpaid');
-  need((await rest('close', { out_trade_no: third })).outTradeNo === third, 'v3 close');
-  need((await rest('query', { out_trade_no: third })).tradeStatus === 'TRADE_CLOSED', 'v3 closed');
+  need((await rest('query', { out_trade_no: third })).trade_status === 'WAIT_BUYER_PAY', 'v3 unpaid');
+  need((await rest('close', { out_trade_no: third })).out_trade_no === third, 'v3 close');
+  need((await rest('query', { out_trade_no: third })).trade_status === 'TRADE_CLOSED', 'v3 closed');
   ok(`alipay-sdk ${mode} v3 query and close`);
 
   await control('pay', { channel: 'alipay', out_trade_no: fourth });
   told = await door.next('notice of v3');
   need(told?.out_trade_no === fourth, 'notice of an order placed by v3');
-  need((await rest('query', { out_trade_no: fourth })).tradeStatus === 'TRADE_SUCCESS', 'v3 paid');
+  need((await rest('query', { out_trade_no: fourth })).trade_status === 'TRADE_SUCCESS', 'v3 paid');
   ok(`alipay-sdk ${mode} v3 notice and query paid`);
 
   const back = { out_trade_no: fourth, out_request_no: number('NG') };
   told = await rest('refund', { ...back, refund_amount: '1.00' });
-  need(told.fundChange === 'Y' && told.refundFee === '1.00', 'v3 refund');
+  need(told.fund_change === 'Y' && told.refund_fee === '1.00', 'v3 refund');
   told = await rest('fastpay/refund/query', back);
-  need(told.refundStatus === 'REFUND_SUCCESS', 'v3 refund query');
+  need(told.refund_status === 'REFUND_SUCCESS', 'v3 refund query');
   ok(`alipay-sdk ${mode} v3 refund and its query`);
 
   const path = '/v3/alipay/data/dataservice/bill/downloadurl/query';
   told = await pay.curl('GET', path, { query: { bill_type: 'trade', bill_date: day } });
-  need((await fetch(told.data.billDownloadUrl)).ok, 'v3 bill');
+  need((await fetch(told.data.bill_download_url)).ok, 'v3 bill');
   ok(`alipay-sdk ${mode} v3 bill fetched`);
   door.end();
 }

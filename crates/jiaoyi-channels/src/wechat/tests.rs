@@ -803,7 +803,12 @@ async fn a_bill_is_known_by_its_hash() {
         data_encoding::HEXLOWER.encode(own.as_ref())
     };
     let url = format!("{}/v3/billdownload/file?token=x", stub.base_url);
-    let offer = |hash: &str, url: &str, kind: &str| json!({ "hash_type": kind, "hash_value": hash, "download_url": url });
+    let offer = |hash: &str, url: &str, kind: &str| {
+        let (hash_value, download_url) = (hash, url);
+        json!({
+            "hash_type": kind, "hash_value": hash_value, "download_url": download_url,
+        })
+    };
     let file = |body: &[u8]| Play {
         status: 200,
         body: body.to_vec(),
