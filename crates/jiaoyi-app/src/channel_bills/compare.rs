@@ -136,7 +136,7 @@ impl Platform {
             Ok(BillError::Refused { path, fault })
         };
         let mut taken = Vec::new();
-        while let Some(line) = reader.next() {
+        for line in reader.by_ref() {
             match line {
                 Ok(line) if (from..to).contains(&bucket_of(&line)) => taken.push(line),
                 Ok(_) => {}

@@ -388,7 +388,7 @@ async fn read_through(name: &BillName, path: &Path) -> Result<BillTotals, BillFa
     })?;
     let mut reader = BillReader::open(name.clone(), file)?;
     let mut count = 0_usize;
-    while let Some(line) = reader.next() {
+    for line in reader.by_ref() {
         line?;
         count += 1;
         if count.is_multiple_of(LINES_AT_ONCE) {

@@ -88,7 +88,7 @@ pub(super) fn only<'a>(
 
 enum Packed<R> {
     Stored(Take<R>),
-    Deflated(DeflateDecoder<BufReader<Take<R>>>),
+    Deflated(Box<DeflateDecoder<BufReader<Take<R>>>>),
 }
 
 /// An entry being unpacked: its length and checksum have to be those of the zip's directory.
@@ -107,7 +107,7 @@ impl<R: Read + Seek> Unpacked<R> {
         let raw = file.take(entry.packed);
         Ok(Unpacked {
             packed: if entry.deflated {
-                Packed::Deflated(DeflateDecoder::new(BufReader::new(raw)))
+                Packed::Deflated(Box::new(DeflateDecoder::new(BufReader::new(raw))))
             } else {
                 Packed::Stored(raw)
             },

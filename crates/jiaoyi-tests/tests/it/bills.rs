@@ -36,8 +36,9 @@ async fn pay_for_a_day(world: &World) {
     let (status, told) = world.control("fee", json!({ "rate_bp": 60 })).await;
     assert_eq!(status, 200, "{told}");
     let mut people = world.people.clone().into_iter();
+    let mut next = || people.next().expect("there are ten");
     for channel in Channel::ALL {
-        let (first, second) = (people.next().unwrap(), people.next().unwrap());
+        let (first, second) = (next(), next());
         let paid = Payer::new(world).pay(world, &first, channel).await;
         paid.is("order.paid");
         let mut older = Payer::new(world);
