@@ -109,7 +109,7 @@ fn the_official_line_of_wechat_is_read_plain_and_packed() {
     };
     for bill in [text.clone().into_bytes(), gzip(text.as_bytes())] {
         let (lines, totals) = read(&wechat_name(), bill).unwrap();
-        assert_eq!(lines, [line.clone()]);
+        assert_eq!(lines, std::slice::from_ref(&line));
         assert_eq!((totals.payments, totals.paid), (1, Fen::new(1)));
     }
 }
