@@ -100,6 +100,8 @@ impl Platform {
                 ChannelCode::Wechat => ("微信支付", "WeChat Pay"),
                 ChannelCode::Alipay => ("支付宝", "Alipay"),
                 ChannelCode::Unionpay => ("银联支付", "UnionPay"),
+                ChannelCode::Bank1 => ("网上银行一", "Online bank 1"),
+                ChannelCode::Bank2 => ("网上银行二", "Online bank 2"),
             };
             Announcement {
                 on: self.today(),

@@ -216,6 +216,7 @@ impl Platform {
             Some(ChannelCode::Wechat) => ("微信支付", "WeChat Pay"),
             Some(ChannelCode::Alipay) => ("支付宝", "Alipay"),
             Some(ChannelCode::Unionpay) => ("银联", "UnionPay"),
+            Some(ChannelCode::Bank1 | ChannelCode::Bank2) => ("网上银行", "Online bank"),
             None => ("", ""),
         };
         VoucherFace {

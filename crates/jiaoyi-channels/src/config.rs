@@ -44,6 +44,10 @@ pub struct ChannelsConfig {
     pub alipay: Option<AlipayConfig>,
     /// UnionPay ACP 5.1.0.
     pub unionpay: Option<UnionpayConfig>,
+    /// A bank's own gateway.
+    pub bank1: Option<BankConfig>,
+    /// Another bank's.
+    pub bank2: Option<BankConfig>,
     /// Text messages.
     pub sms: Option<SmsConfig>,
 }
@@ -197,6 +201,24 @@ fn unionpay_file_url() -> String {
     "https://filedownload.95516.com/".to_owned()
 }
 
+/// A bank's own gateway: how it speaks says its profile.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BankConfig {
+    /// TOML file that says how the bank speaks.
+    pub profile: PathBuf,
+    /// Our number at the bank.
+    pub merchant: String,
+    /// Where the bank is; without a trailing slash. There is no default.
+    pub url: String,
+    /// PEM file of our private key, RSA or SM2 as the profile says.
+    pub key: Option<PathBuf>,
+    /// PEM file of the bank's public key.
+    pub bank_key: Option<PathBuf>,
+    /// The shared secret, where the profile signs by digest.
+    pub secret: Option<Secret>,
+}
+
 /// The service that sends text messages.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -255,6 +277,12 @@ impl ChannelsConfig {
             unionpay.gateway_url = base_url.to_owned();
             unionpay.file_url = format!("{base_url}/filedownload/");
         }
+        let banks = [(&mut self.bank1, "bank1"), (&mut self.bank2, "bank2")];
+        for (bank, place) in banks {
+            if let Some(bank) = bank {
+                bank.url = format!("{base_url}/{place}");
+            }
+        }
         if let Some(sms) = &mut self.sms {
             sms.base_url = base_url.to_owned();
         }
@@ -277,10 +305,13 @@ impl ChannelsConfig {
         let unionpay = self.unionpay.iter().flat_map(|unionpay| {
             [&unionpay.gateway_url, &unionpay.file_url].map(|url| Some(url.as_str()))
         });
+        let banks = self.bank1.iter().chain(&self.bank2);
+        let banks = banks.map(|bank| Some(bank.url.as_str()));
         let sms = self.sms.iter().map(|sms| Some(sms.base_url.as_str()));
         wechat
             .chain(alipay)
             .chain(unionpay)
+            .chain(banks)
             .chain(sms)
             .flatten()
             .all(|url| url.starts_with("http://"))

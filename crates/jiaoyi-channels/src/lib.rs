@@ -10,6 +10,7 @@
 //! `Unknown`, which only a later question can settle.
 
 mod alipay;
+mod bank;
 mod bill;
 mod cert;
 mod config;
@@ -28,10 +29,11 @@ mod stub;
 mod testdata;
 
 pub use alipay::AlipayGateway;
+pub use bank::BankGateway;
 pub use bill::{BillFault, BillOutcome, BillReader, Bills, hash_of};
 pub use config::{
-    AlipayApi, AlipayConfig, ChannelsConfig, ConfigError, HttpConfig, Secret, SmsConfig,
-    UnionpayConfig, WechatConfig,
+    AlipayApi, AlipayConfig, BankConfig, ChannelsConfig, ConfigError, HttpConfig, Secret,
+    SmsConfig, UnionpayConfig, WechatConfig,
 };
 pub use gateway::{Call, Gateway, NoticeAnswer};
 pub use open::Channels;

@@ -17,7 +17,7 @@ mod trust;
 use crate::config::{ConfigError, UnionpayConfig, read_file};
 use crate::crypto::{KeyFault, SigningThreads};
 use crate::form;
-use crate::gateway::{Call, Gateway, NoticeAnswer, ready};
+use crate::gateway::{Call, Gateway, NoticeAnswer, closed_by_query, ready};
 use crate::http::Http;
 use jiaoyi_domain::channel::{
     AttemptTerms, ChannelCode, CloseOutcome, CreateOutcome, Handover, Method, Notice,
@@ -166,7 +166,9 @@ impl UnionpayGateway {
             | Method::WechatJsapi
             | Method::AlipayWap
             | Method::AlipayPage
-            | Method::AlipayPrecreate => CreateOutcome::Refused {
+            | Method::AlipayPrecreate
+            | Method::Bank1Page
+            | Method::Bank2Page => CreateOutcome::Refused {
                 code: "METHOD".to_owned(),
                 message: format!("{} is not a method of UnionPay", method.code()),
             },
@@ -221,7 +223,7 @@ impl Gateway for UnionpayGateway {
         now: Instant,
         _nonce: String,
     ) -> Call<'a, CloseOutcome> {
-        Box::pin(async move { meaning::close(self.query_order(no, rendered, now).await) })
+        Box::pin(async move { closed_by_query(self.query_order(no, rendered, now).await) })
     }
 
     fn render_refund(&self, terms: &RefundTerms) -> Vec<u8> {

@@ -121,7 +121,9 @@ impl WechatGateway {
             | Method::AlipayPrecreate
             | Method::UnionpayWap
             | Method::UnionpayPage
-            | Method::UnionpayApp => {
+            | Method::UnionpayApp
+            | Method::Bank1Page
+            | Method::Bank2Page => {
                 return CreateOutcome::Refused {
                     code: "METHOD".to_owned(),
                     message: format!("{} is not a method of WeChat Pay", method.code()),

@@ -201,6 +201,10 @@ fn tell(sandbox: &Sandbox, trade: &Trade, notices: Value, now_ms: i64) -> Value 
         Channel::Alipay => (&config.alipay.seller_id, &config.alipay.app_id),
         // Its bizType.
         Channel::Unionpay => (sandbox.unionpay_merchant(), "000201"),
+        Channel::Bank1 | Channel::Bank2 => {
+            let bank = config.bank(trade.key.channel);
+            (bank.map_or("", |bank| bank.merchant.as_str()), "page")
+        }
     };
     let refunds: Vec<Value> = trade
         .refunds

@@ -57,6 +57,7 @@
 //! - Bills take no fee until a rate is set. A bill of today holds what has happened so far.
 
 mod alipay;
+mod bank;
 mod bills;
 mod books;
 mod bridge;

@@ -15,7 +15,9 @@ use crate::certificate::Certificate;
 use crate::config::SandboxConfig;
 use crate::crypto::SigningKey;
 use crate::error::SandboxError;
-use crate::{alipay, bridge, control, delivery, identities, payer, sms, unionpay, wallet, wechat};
+use crate::{
+    alipay, bank, bridge, control, delivery, identities, payer, sms, unionpay, wallet, wechat,
+};
 
 /// Gives the current instant in milliseconds UTC.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -131,6 +133,8 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/gateway.do", any(alipay::entry))
         .route("/gateway/api/{service}", post(unionpay::entry))
         .route("/filedownload/", post(unionpay::download))
+        .route("/bank1/{*rest}", any(bank::entry))
+        .route("/bank2/{*rest}", any(bank::entry))
         .route("/_alipay/bill/{token}", get(alipay::bills::download))
         .route("/connect/oauth2/authorize", get(bridge::authorize))
         .route("/sns/oauth2/access_token", get(bridge::access_token))

@@ -217,6 +217,8 @@ impl Look {
             ChannelCode::Wechat => "channel.wechat",
             ChannelCode::Alipay => "channel.alipay",
             ChannelCode::Unionpay => "channel.unionpay",
+            ChannelCode::Bank1 => "channel.bank1",
+            ChannelCode::Bank2 => "channel.bank2",
         })
     }
 
@@ -233,6 +235,8 @@ impl Look {
             Method::UnionpayWap => "method.unionpay_wap",
             Method::UnionpayPage => "method.unionpay_page",
             Method::UnionpayApp => "method.unionpay_app",
+            Method::Bank1Page => "method.bank1_page",
+            Method::Bank2Page => "method.bank2_page",
         })
     }
 
@@ -249,6 +253,7 @@ impl Look {
             Method::UnionpayWap => "method.unionpay_wap_hint",
             Method::UnionpayPage => "method.unionpay_page_hint",
             Method::UnionpayApp => "method.unionpay_app_hint",
+            Method::Bank1Page | Method::Bank2Page => "method.bank_page_hint",
         })
     }
 }

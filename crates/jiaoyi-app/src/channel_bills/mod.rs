@@ -205,7 +205,7 @@ impl Platform {
         let nonces = [self.nonce_text(), self.nonce_text()];
         let outcome = bills.fetch(sort, day, &mut incoming, now, nonces).await;
         let kept = match outcome {
-            BillOutcome::Ready => self.keep(&name, incoming, known.as_ref()).await,
+            BillOutcome::Ready => self.keep(&*bills, &name, incoming, known.as_ref()).await,
             BillOutcome::Refused(fault) => Err(aside(&name, &incoming.path, fault)),
             BillOutcome::NoBill => self.none(&name, &incoming.path).await,
             BillOutcome::Absent => {
@@ -238,6 +238,7 @@ impl Platform {
     /// Reads a fetched bill through, and keeps it when it is whole.
     async fn keep(
         &self,
+        bills: &dyn Bills,
         name: &BillName,
         incoming: Incoming,
         known: Option<&KeptBill>,
@@ -248,7 +249,7 @@ impl Platform {
             source,
         };
         incoming.file.sync_all().map_err(in_file)?;
-        let totals = match read_through(name, &part).await {
+        let totals = match read_through(bills, name, &part).await {
             Ok(totals) => totals,
             Err(fault) => return Err(aside(name, &part, fault)),
         };
@@ -320,7 +321,9 @@ impl Platform {
         if sha256 != kept.sha256 {
             return Err(BillError::Changed { path });
         }
-        let opened = BillReader::open(kept.name(), file);
+        let bills = self.channels.bills(kept.channel);
+        let bills = bills.ok_or(BillError::NoChannel(kept.channel))?;
+        let opened = bills.read(kept.name(), file);
         opened.map_err(|fault| BillError::Refused { path, fault })
     }
 
@@ -382,11 +385,15 @@ impl Platform {
 }
 
 /// What the lines of a whole bill make; others get their turn in between.
-async fn read_through(name: &BillName, path: &Path) -> Result<BillTotals, BillFault> {
+async fn read_through(
+    bills: &dyn Bills,
+    name: &BillName,
+    path: &Path,
+) -> Result<BillTotals, BillFault> {
     let file = File::open(path).map_err(|error| BillFault::Packing {
         what: error.to_string(),
     })?;
-    let mut reader = BillReader::open(name.clone(), file)?;
+    let mut reader = bills.read(name.clone(), file)?;
     let mut count = 0_usize;
     for line in reader.by_ref() {
         line?;

@@ -42,7 +42,9 @@ pub(super) const fn method_name(method: Method) -> Option<&'static str> {
         | Method::WechatJsapi
         | Method::UnionpayWap
         | Method::UnionpayPage
-        | Method::UnionpayApp => None,
+        | Method::UnionpayApp
+        | Method::Bank1Page
+        | Method::Bank2Page => None,
     }
 }
 

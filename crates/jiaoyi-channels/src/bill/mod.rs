@@ -5,6 +5,7 @@
 //! read, and whatever does not fit is refused with entry, line and reason.
 
 mod alipay;
+mod bank;
 mod lines;
 mod packing;
 mod sink;
@@ -16,11 +17,14 @@ mod wechat;
 pub(crate) use sink::PlainHash;
 pub use sink::hash_of;
 
+use crate::bank::profile::Profile;
 use crate::gateway::{Call, Gateway};
 use jiaoyi_domain::bill::{BillLine, BillName, BillSort, BillTotals};
 use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::time::{Date, Instant};
+use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::sync::Arc;
 
 /// What came of asking for a bill.
 #[derive(Debug)]
@@ -61,6 +65,15 @@ pub trait Bills: Gateway {
         now: Instant,
         nonces: [String; 2],
     ) -> Call<'a, BillOutcome>;
+
+    /// Opens a raw file of this channel.
+    ///
+    /// # Errors
+    ///
+    /// As [`BillReader::open`].
+    fn read(&self, name: BillName, file: File) -> Result<BillReader, BillFault> {
+        BillReader::open(name, file)
+    }
 }
 
 /// Why a bill is refused.
@@ -141,6 +154,7 @@ enum Format {
     Wechat(wechat::Bill),
     Alipay(alipay::Bill),
     Unionpay(unionpay::Bill),
+    Bank(bank::Bill),
 }
 
 /// Reads a raw bill line by line.
@@ -167,13 +181,30 @@ impl BillReader {
             ChannelCode::Wechat => Format::Wechat(wechat::Bill::open(&name, file)?),
             ChannelCode::Alipay => Format::Alipay(alipay::Bill::open(&name, file)?),
             ChannelCode::Unionpay => Format::Unionpay(unionpay::Bill::open(&name, file)?),
+            ChannelCode::Bank1 | ChannelCode::Bank2 => {
+                return Err(BillFault::packing("a bank's file is read by its profile"));
+            }
         };
-        Ok(BillReader {
+        Ok(BillReader::over(name, format))
+    }
+
+    /// Opens a bank's file, by its profile.
+    pub(crate) fn open_bank(
+        name: BillName,
+        file: impl Read + Seek + Send + 'static,
+        profile: Arc<Profile>,
+    ) -> Result<BillReader, BillFault> {
+        let format = Format::Bank(bank::Bill::open(&name, file, profile)?);
+        Ok(BillReader::over(name, format))
+    }
+
+    fn over(name: BillName, format: Format) -> BillReader {
+        BillReader {
             name,
             format,
             totals: BillTotals::default(),
             ended: false,
-        })
+        }
     }
 
     /// What the lines given so far make together.
@@ -187,7 +218,7 @@ impl BillReader {
     pub const fn disputed(&self) -> u64 {
         match &self.format {
             Format::Unionpay(bill) => bill.disputed(),
-            Format::Wechat(_) | Format::Alipay(_) => 0,
+            Format::Wechat(_) | Format::Alipay(_) | Format::Bank(_) => 0,
         }
     }
 
@@ -196,6 +227,7 @@ impl BillReader {
             Format::Wechat(bill) => bill.next(&self.name)?,
             Format::Alipay(bill) => bill.next(&self.name)?,
             Format::Unionpay(bill) => bill.next(&self.name)?,
+            Format::Bank(bill) => bill.next(&self.name)?,
         };
         if let Some(line) = &line {
             let totals = self.totals.with(line);

@@ -92,7 +92,9 @@ fn handover(method: Method, body: &[u8], return_url: &str) -> Option<Handover> {
         | Method::AlipayPrecreate
         | Method::UnionpayWap
         | Method::UnionpayPage
-        | Method::UnionpayApp => None,
+        | Method::UnionpayApp
+        | Method::Bank1Page
+        | Method::Bank2Page => None,
     }
 }
 

@@ -10,34 +10,37 @@ use jiaoyi_domain::fact::{Fact, FactKind};
 use jiaoyi_domain::{Date, Fen};
 use serde_json::json;
 
-const DAY: Date = Date::constant(2026, 11, 22);
+pub const DAY: Date = Date::constant(2026, 11, 22);
 
-const fn code_of(channel: Channel) -> ChannelCode {
+pub const fn code_of(channel: Channel) -> ChannelCode {
     match channel {
         Channel::Wechat => ChannelCode::Wechat,
         Channel::Alipay => ChannelCode::Alipay,
         Channel::Unionpay => ChannelCode::Unionpay,
+        Channel::Bank1 => ChannelCode::Bank1,
+        Channel::Bank2 => ChannelCode::Bank2,
     }
 }
 
-/// Two payments at each channel, and one more that goes back, all through the pages; then it is the
-/// next morning, before any bill is made.
+/// A day as [`pay_for_a_day`] makes it at every channel.
 async fn a_day_of_payments() -> World {
     a_day_with(Setup::default()).await
 }
 
 async fn a_day_with(setup: Setup) -> World {
     let world = World::with(setup).await;
-    pay_for_a_day(&world).await;
+    pay_for_a_day(&world, &Channel::ALL).await;
     world
 }
 
-async fn pay_for_a_day(world: &World) {
+/// Two payments at each channel, and one more that goes back, all through the pages; then it is the
+/// next morning, before any bill is made.
+pub async fn pay_for_a_day(world: &World, channels: &[Channel]) {
     let (status, told) = world.control("fee", json!({ "rate_bp": 60 })).await;
     assert_eq!(status, 200, "{told}");
     let mut people = world.people.clone().into_iter();
     let mut next = || people.next().expect("there are ten");
-    for channel in Channel::ALL {
+    for channel in channels.iter().copied() {
         let (first, second) = (next(), next());
         let paid = Payer::new(world).pay(world, &first, channel).await;
         paid.is("order.paid");
@@ -55,28 +58,28 @@ async fn pay_for_a_day(world: &World) {
     world.pass_a_day().await;
 }
 
-async fn facts(world: &World, channel: ChannelCode) -> Vec<Fact> {
+pub async fn facts(world: &World, channel: ChannelCode) -> Vec<Fact> {
     let facts: Vec<Fact> = world.platform.store.all().await.expect("it reads");
     let own = facts.into_iter().filter(|fact| fact.channel == channel);
     own.collect()
 }
 
-async fn fetch(world: &World, channel: ChannelCode, sort: BillSort) -> KeptBill {
+pub async fn fetch(world: &World, channel: ChannelCode, sort: BillSort) -> KeptBill {
     match world.platform.fetch_bill(channel, sort, DAY).await {
         Ok(FetchedBill::Now(kept)) => kept,
         other => panic!("no bill: {other:?}"),
     }
 }
 
-fn lines(world: &World, kept: &KeptBill) -> Vec<BillLine> {
+pub fn lines(world: &World, kept: &KeptBill) -> Vec<BillLine> {
     let reader = world.platform.read_bill(kept).expect("it is ours");
     reader.map(|line| line.expect("it reads")).collect()
 }
 
 /// Number, amount, the channel's number and time of every movement, sorted.
-type Movement = (FactKind, String, Fen, String, i64);
+pub type Movement = (FactKind, String, Fen, String, i64);
 
-fn told(lines: &[BillLine]) -> Vec<Movement> {
+pub fn told(lines: &[BillLine]) -> Vec<Movement> {
     let mut told: Vec<Movement> = lines
         .iter()
         .filter_map(|line| {
@@ -111,7 +114,7 @@ fn told(lines: &[BillLine]) -> Vec<Movement> {
     told
 }
 
-fn known(facts: &[Fact]) -> Vec<Movement> {
+pub fn known(facts: &[Fact]) -> Vec<Movement> {
     let mut known: Vec<Movement> = facts
         .iter()
         .map(|fact| {
@@ -242,7 +245,7 @@ async fn the_daily_job_fetches_what_is_due() {
     // Ten o'clock: all hours have come. WeChat says of yesterday that it has no bill; the others say
     // that there is none, which may change.
     assert_eq!(world.platform.fetch_due_bills().await, 7 * 4 - 2);
-    pay_for_a_day(&world).await;
+    pay_for_a_day(&world, &Channel::ALL).await;
     // A bill of a day that is not over is no bill.
     let today = world.platform.today();
     let early = world

@@ -2,6 +2,7 @@
 //! database (an embedded one unless `JIAOYI_TEST_ENGINE` says otherwise), one test clock. Each ends
 //! with `verify`.
 
+mod banks;
 mod bills;
 #[path = "../../../jiaoyi-store/tests/it/cluster.rs"]
 mod cluster;

@@ -521,7 +521,11 @@ impl Portal for Fake {
                 Method::WechatNative => started("topayqr", Next::Page),
                 Method::AlipayPrecreate => started("topayalipayqr", Next::Page),
                 Method::WechatJsapi => started("topayjsapi", Next::Page),
-                Method::WechatH5 | Method::AlipayWap | Method::AlipayPage => started(
+                Method::WechatH5
+                | Method::AlipayWap
+                | Method::AlipayPage
+                | Method::Bank1Page
+                | Method::Bank2Page => started(
                     "topaylink",
                     Next::Redirect("https://wallet.example/pay".to_owned()),
                 ),
@@ -749,7 +753,7 @@ impl Portal for Fake {
                 content_type: "application/json",
                 body: "{\"code\":\"FAIL\"}".to_owned(),
             },
-            (ChannelCode::Alipay | ChannelCode::Unionpay, _) => NoticeReply {
+            (_, _) => NoticeReply {
                 status: 200,
                 content_type: "text/plain",
                 body: "success".to_owned(),

@@ -95,7 +95,9 @@ const fn leads_away(method: Method) -> bool {
         | Method::AlipayWap
         | Method::AlipayPage
         | Method::UnionpayWap
-        | Method::UnionpayPage => true,
+        | Method::UnionpayPage
+        | Method::Bank1Page
+        | Method::Bank2Page => true,
         Method::WechatNative
         | Method::WechatJsapi
         | Method::AlipayPrecreate
@@ -256,7 +258,8 @@ const fn scan_key(channel: ChannelCode) -> &'static str {
     match channel {
         ChannelCode::Wechat => "order.scan_wechat",
         ChannelCode::Alipay => "order.scan_alipay",
-        ChannelCode::Unionpay => "order.scan_unionpay",
+        // No bank hands out a code.
+        ChannelCode::Unionpay | ChannelCode::Bank1 | ChannelCode::Bank2 => "order.scan_unionpay",
     }
 }
 
@@ -264,7 +267,9 @@ const fn one_phone_key(channel: ChannelCode) -> &'static str {
     match channel {
         ChannelCode::Wechat => "order.one_phone_wechat",
         ChannelCode::Alipay => "order.one_phone_alipay",
-        ChannelCode::Unionpay => "order.one_phone_unionpay",
+        ChannelCode::Unionpay | ChannelCode::Bank1 | ChannelCode::Bank2 => {
+            "order.one_phone_unionpay"
+        }
     }
 }
 

@@ -64,6 +64,8 @@ enum BillChannel {
     Wechat,
     Alipay,
     Unionpay,
+    Bank1,
+    Bank2,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -80,6 +82,8 @@ impl Which {
             BillChannel::Wechat => ChannelCode::Wechat,
             BillChannel::Alipay => ChannelCode::Alipay,
             BillChannel::Unionpay => ChannelCode::Unionpay,
+            BillChannel::Bank1 => ChannelCode::Bank1,
+            BillChannel::Bank2 => ChannelCode::Bank2,
         };
         let sort = match self.sort {
             Sort::Trade => BillSort::Trade,

@@ -47,6 +47,8 @@ pub struct Setup {
     pub unionpay: bool,
     /// The version of Alipay's API that is called.
     pub alipay: AlipayApi,
+    /// Whether there are contracts with two banks.
+    pub banks: bool,
     pub budgets: Budgets,
     /// Drives everything that is random.
     pub seed: u64,
@@ -63,6 +65,7 @@ impl Default for Setup {
             people: 10,
             unionpay: true,
             alipay: AlipayApi::V2,
+            banks: false,
             budgets: NO_BUDGETS,
             seed: 1,
             points: None,
@@ -409,6 +412,8 @@ async fn open(
     let keyring = Keyring::parse(&text).expect("the keys");
     let mut config = ChannelsConfig::load(&identities().join("channels.toml")).expect("it loads");
     config.unionpay = config.unionpay.filter(|_| setup.unionpay);
+    config.bank1 = config.bank1.filter(|_| setup.banks);
+    config.bank2 = config.bank2.filter(|_| setup.banks);
     config.alipay.as_mut().expect("it is there").api = setup.alipay;
     config.point_at(sandbox);
     let channels = Channels::open(config, identities()).expect("the channels open");

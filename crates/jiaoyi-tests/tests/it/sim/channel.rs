@@ -106,6 +106,7 @@ impl Books {
             ChannelCode::Wechat => "1900000001",
             ChannelCode::Alipay => "2088000000000001",
             ChannelCode::Unionpay => "777290058110048",
+            ChannelCode::Bank1 | ChannelCode::Bank2 => "no bank is played",
         }
     }
 
@@ -114,6 +115,7 @@ impl Books {
             ChannelCode::Wechat => "wx0001",
             ChannelCode::Alipay => "2021000000000001",
             ChannelCode::Unionpay => "000201",
+            ChannelCode::Bank1 | ChannelCode::Bank2 => "no bank is played",
         }
     }
 
