@@ -153,14 +153,14 @@ fn main() -> Done {
     };
     let lines: u64 = lines.parse()?;
     for lines in [lines / 10, lines] {
-        for channel in ChannelCode::ALL {
+        use ChannelCode::{Alipay, Unionpay, Wechat};
+        for (channel, write) in [
+            (Wechat, wechat as fn(u64, File) -> Done),
+            (Alipay, alipay),
+            (Unionpay, unionpay),
+        ] {
             let path = Path::new(&folder).join(format!("{}.{lines}.bill", channel.code()));
-            let file = File::create(&path)?;
-            match channel {
-                ChannelCode::Wechat => wechat(lines, file)?,
-                ChannelCode::Alipay => alipay(lines, file)?,
-                ChannelCode::Unionpay => unionpay(lines, file)?,
-            }
+            write(lines, File::create(&path)?)?;
             read(channel, lines, &path)?;
             std::fs::remove_file(&path)?;
         }

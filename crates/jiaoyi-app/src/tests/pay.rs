@@ -64,6 +64,7 @@ impl Desk {
             ChannelCode::Wechat => &self.wechat,
             ChannelCode::Alipay => &self.alipay,
             ChannelCode::Unionpay => &self.unionpay,
+            ChannelCode::Bank1 | ChannelCode::Bank2 => panic!("no bank stands at this desk"),
         };
         till.answers().news = news;
         let raw = RawNotice {
