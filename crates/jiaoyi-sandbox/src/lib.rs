@@ -23,6 +23,9 @@
 //! | `notify_late` | 晚到的通知 | paid; the notice comes 60 s of the clock later |
 //! | `pay_after_close` | 关单后仍支付 | not paid until the merchant closes the order (or it expires), then paid and notified; at once when it is closed already |
 //!
+//! Two invented banks, `/bank1/…` and `/bank2/…`, differ in everything: RSA, GBK and yuan at the first,
+//! SM2, UTF-8 and fen at the second. `write_demo_identities` writes how to speak to them.
+//!
 //! UnionPay leads back to `frontUrl` by a signed form, the others answer 303: after a payment to WeChat
 //! H5's `redirect_url` or Alipay's signed `return_url`; otherwise to `redirect_url`, `quit_url`, or the
 //! bare `return_url`. Without any, a page says what happened. A WeChat Native `code_url`, an Alipay
@@ -33,8 +36,8 @@
 //!
 //! No password: a sandbox belongs on a loopback address.
 //!
-//! - `POST /_sandbox/pay {"channel":"wechat"|"alipay"|"unionpay","out_trade_no","serial":"pub"|"cert"?,
-//!   "amount_fen"?}` plays the payer and delivers the signed notice; 200 `{"transaction_id",
+//! - `POST /_sandbox/pay {"channel":"wechat"|"alipay"|"unionpay"|"bank1"|"bank2","out_trade_no",
+//!   "serial":"pub"|"cert"?, "amount_fen"?}` plays the payer and delivers the signed notice; 200 `{"transaction_id",
 //!   "delivered","notify_status","tries"}`; 404 for a number never seen, 409 when closed. A paid
 //!   order is notified again. `amount_fen` is for a channel that truly takes another amount than
 //!   was asked for: notice, query and bill then agree on it.
