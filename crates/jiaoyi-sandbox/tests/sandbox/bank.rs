@@ -149,18 +149,18 @@ async fn the_first_bank_speaks_gbk_yuan_and_rsa() {
         );
     }
     world.shift(3).await;
-    let asked = [own, order, ("RefundNo", "R1")];
-    let asked = FIRST.ask(&world, "MerRefundQuery", &asked).await;
-    assert_eq!(
-        (asked["RespCode"].as_str(), asked["RefundAmt"].as_str()),
-        ("0200", "100.05")
-    );
     let told = FIRST.believed(&world.door.wait(2).await.body);
     assert_eq!(
         (told["RefundNo"].as_str(), told["RespCode"].as_str()),
         ("R1", "0200")
     );
 
+    let asked = [own, order, ("RefundNo", "R1")];
+    let asked = FIRST.ask(&world, "MerRefundQuery", &asked).await;
+    assert_eq!(
+        (asked["RespCode"].as_str(), asked["RefundAmt"].as_str()),
+        ("0200", "100.05")
+    );
     let file = FIRST
         .ask(&world, "MerFile", &[own, ("TranDate", "20261122")])
         .await;
