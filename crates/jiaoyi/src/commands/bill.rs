@@ -231,9 +231,11 @@ fn in_json(kept: &KeptBill, report: &BillReport) -> String {
             })
         })
         .collect();
+    let there = !kept.is_none();
     json!({
         "channel": kept.channel.code(), "merchant": kept.merchant, "sort": kept.sort.code(),
-        "day": kept.day.to_string(), "file": kept.file, "sha256": kept.sha256_hex(),
+        "day": kept.day.to_string(), "file": there.then_some(&kept.file),
+        "sha256": there.then(|| kept.sha256_hex()),
         "bill": sums(&report.bill), "ours": sums(&report.ours), "disputed": report.disputed,
         "differences": report.differences, "first": first,
     })
