@@ -1,9 +1,12 @@
 //! Work that is due: found by a query, done by a command. A job takes no input, may be killed at
 //! any line, and doing it twice changes nothing.
+//!
+//! Most of the work is waiting: for a commit, for a channel. So several pieces are under way at once,
+//! and share their commits.
 
 use crate::calls::{OutboxKey, outbox_key};
 use crate::platform::{Platform, place};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt, TryStreamExt, future, stream};
 use jiaoyi_channels::SmsError;
 use jiaoyi_domain::audit::{ChainId, Checkpoint, checkpoint_text};
 use jiaoyi_domain::decide::{Answer, ApproveRefund, DueKey, FinishOutbox, LeaseOutbox, Refusal};
@@ -12,7 +15,7 @@ use jiaoyi_domain::person::Phone;
 use jiaoyi_domain::record::Value;
 use jiaoyi_domain::refund::{Refund, RefundState};
 use jiaoyi_domain::roster::Person;
-use jiaoyi_domain::time::{DAY_MS, SECOND_MS};
+use jiaoyi_domain::time::SECOND_MS;
 use jiaoyi_domain::voucher::{Voucher, VoucherContent};
 use jiaoyi_domain::working_set::Damaged;
 use jiaoyi_domain::{AttemptNo, Bucket, Fen, Instant, RefundNo, VoucherNo};
@@ -21,11 +24,12 @@ use jiaoyi_store::engine::RawRows;
 use std::panic::AssertUnwindSafe;
 
 /// How much of each kind of work one pass takes on.
-const WORK_MAX: i64 = 100;
+const WORK_MAX: u16 = 500;
+/// How many pieces of one kind are under way at once. What waits for the channels is bounded by
+/// this, and so is what joins the queue in front of the payers.
+const AT_ONCE: usize = 64;
 /// How long the work on one message may take before another may take it over.
 const LEASE_MS: i64 = 30 * SECOND_MS;
-/// How many vouchers one pass signs.
-const SIGN_MAX: i64 = 20;
 
 /// What one pass did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +45,13 @@ impl Worked {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         *self == Worked::default()
+    }
+
+    /// Whether more of a kind was due than a pass takes on, so that the next one should not wait.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let kinds = [self.asked, self.refunds, self.messages, self.signed];
+        kinds.into_iter().any(|done| done >= u32::from(WORK_MAX))
     }
 }
 
@@ -84,10 +95,11 @@ impl Platform {
     ///
     /// The store's trouble, after every kind of work had its turn; what was done stays done.
     pub async fn work(&self) -> Result<Worked, StoreError> {
+        // What is to be sent goes first: whoever asks after it too early hears that nobody knows it.
+        // Refunds come after the questions: their ground is what was just answered.
         let messages = self.relay().await;
         let asked = self.ask_due().await;
-        let refunds = self.refunds_due().await;
-        let signed = self.sign_due().await;
+        let (refunds, signed) = future::join(self.refunds_due(), self.sign_due()).await;
         Ok(Worked {
             messages: messages?,
             asked: asked?,
@@ -96,39 +108,38 @@ impl Platform {
         })
     }
 
-    /// Reads what is due of a kind, `max` more than are put off: those may stand first.
+    /// Reads what is due of a kind: one pass's work, and as many more as are put off, which may
+    /// stand first.
     async fn due(
         &self,
         kind: &'static str,
         query: &'static str,
         since: Instant,
-        max: i64,
     ) -> Result<RawRows, StoreError> {
         let put_off = i64::try_from(self.put_off.count(kind)).unwrap_or(0);
-        let max = Value::Int(max.saturating_add(put_off));
+        let max = Value::Int(put_off.saturating_add(WORK_MAX.into()));
         self.store.query(query, &[Value::Int(since.0), max]).await
     }
 
-    /// Does one piece of work after the other; how many were done. One that fails or panics is put
-    /// off; the kind's turn ends early only when the store takes nothing in.
+    /// Does pieces of work, several at once; how many were done. One that fails or panics is put
+    /// off. Once the store takes nothing in, all that is left is left alone.
     async fn each<T, F>(
         &self,
         kind: &'static str,
-        items: impl Iterator<Item = (String, T)>,
+        items: Vec<(String, T)>,
         act: impl Fn(T) -> F,
     ) -> Result<u32, StoreError>
     where
         F: Future<Output = Result<bool, StoreError>>,
     {
-        let mut done = 0;
-        for (subject, item) in items {
+        let piece = async |(subject, item): (String, T)| {
             if self.put_off.waits(kind, &subject, self.now()) {
-                continue;
+                return Ok(0);
             }
             match AssertUnwindSafe(act(item)).catch_unwind().await {
                 Ok(Ok(did)) => {
                     self.put_off.went_well(kind, &subject);
-                    done += u32::from(did);
+                    return Ok(u32::from(did));
                 }
                 Ok(Err(error)) => {
                     self.put_off.failed(kind, &subject, self.now());
@@ -143,32 +154,34 @@ impl Platform {
                     tracing::error!(kind, subject, "due work panicked and is put off");
                 }
             }
-        }
-        Ok(done)
+            Ok(0)
+        };
+        stream::iter(items.into_iter().map(piece))
+            .buffer_unordered(AT_ONCE)
+            .try_fold(0, |sum, did| future::ok(sum + did))
+            .await
     }
 
     /// Asks the channels about attempts whose time has come.
     async fn ask_due(&self) -> Result<u32, StoreError> {
-        let rows = self.due("ask", "attempts_to_ask", self.now(), WORK_MAX);
-        let rows = rows.await?;
+        let rows = self.due("ask", "attempts_to_ask", self.now()).await?;
         let items = rows.iter().filter_map(|row| {
             let no = text_of(row, 0).and_then(AttemptNo::parse)?;
             Some((no.as_str().to_owned(), no))
         });
         let ask = |no: AttemptNo| async move { self.ask(&no).await.map(|_| true) };
-        self.each("ask", items, ask).await
+        self.each("ask", items.collect(), ask).await
     }
 
     /// Sends refunds whose ground is certain, and asks after those on their way.
     async fn refunds_due(&self) -> Result<u32, StoreError> {
-        let rows = self.due("refund", "refunds_to_act", self.now(), WORK_MAX);
-        let rows = rows.await?;
+        let rows = self.due("refund", "refunds_to_act", self.now()).await?;
         let items = rows.iter().filter_map(|row| {
             let no = text_of(row, 0).and_then(RefundNo::parse)?;
             Some((no.as_str().to_owned(), no))
         });
         let act = |no: RefundNo| async move { self.act_on_refund(no).await };
-        self.each("refund", items, act).await
+        self.each("refund", items.collect(), act).await
     }
 
     async fn act_on_refund(&self, no: RefundNo) -> Result<bool, StoreError> {
@@ -199,14 +212,13 @@ impl Platform {
 
     /// Does what left-over messages ask for.
     async fn relay(&self) -> Result<u32, StoreError> {
-        let rows = self.due("relay", "outbox_due", self.now(), WORK_MAX);
-        let rows = rows.await?;
+        let rows = self.due("relay", "outbox_due", self.now()).await?;
         let items = rows.iter().filter_map(|row| {
             let message = Message::read(row)?;
             Some((format!("{:?}", message.key.2), message))
         });
         let send = |message: Message| async move { self.pass_on(&message).await };
-        self.each("relay", items, send).await
+        self.each("relay", items.collect(), send).await
     }
 
     async fn pass_on(&self, message: &Message) -> Result<bool, StoreError> {
@@ -347,9 +359,13 @@ impl Platform {
 
     /// Signs vouchers that nobody has read yet.
     async fn sign_due(&self) -> Result<u32, StoreError> {
-        let since = self.now().plus_ms(-DAY_MS);
-        let rows = self.due("sign", "vouchers_unsigned", since, SIGN_MAX);
-        let rows = rows.await?;
+        let now = self.now();
+        let since = self.unsigned.since(now, self.put_off.is_due("sign", now));
+        let rows = self.due("sign", "vouchers_unsigned", since).await?;
+        let last = rows.last().and_then(|row| match row.get(2) {
+            Some(Value::Int(issued_at)) => Some(Instant(*issued_at)),
+            _ => None,
+        });
         let items = rows.iter().filter_map(|row| {
             let no = text_of(row, 1).and_then(VoucherNo::parse)?;
             Some((no.as_str().to_owned(), no))
@@ -363,7 +379,10 @@ impl Platform {
             let signed = self.signed(voucher).await?;
             signed.map(|_| true).ok_or(Damaged { table }.into())
         };
-        self.each("sign", items, sign).await
+        let done = self.each("sign", items.collect(), sign).await?;
+        let is_full = rows.len() >= usize::from(WORK_MAX);
+        self.unsigned.reached(now, last.filter(|_| is_full));
+        Ok(done)
     }
 
     /// Signs the list of all chains with number and hash.

@@ -25,6 +25,7 @@ mod put_off;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod unsigned;
 pub mod verify;
 mod vouchers;
 

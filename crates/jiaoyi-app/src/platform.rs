@@ -4,6 +4,7 @@ use crate::health::Health;
 use crate::limits::Limits;
 use crate::portal::{Announcement, PortalError, PortalErrorKind};
 use crate::put_off::PutOff;
+use crate::unsigned::Unsigned;
 use jiaoyi_channels::{Channels, Gateway};
 use jiaoyi_crypto::keyring::Keyring;
 use jiaoyi_documents::Fonts;
@@ -68,6 +69,7 @@ pub struct Platform {
     pub(crate) fonts: Fonts,
     pub(crate) refused: crate::notices::RefusedNotices,
     pub(crate) put_off: PutOff,
+    pub(crate) unsigned: Unsigned,
     /// Hosts under which vouchers were signed before this start.
     pub(crate) former_hosts: Vec<String>,
     policies: RwLock<Policies>,
@@ -139,6 +141,7 @@ impl Platform {
             fonts,
             refused: crate::notices::RefusedNotices::default(),
             put_off: PutOff::default(),
+            unsigned: Unsigned::default(),
             policies: RwLock::default(),
             news: RwLock::default(),
             active: RwLock::default(),

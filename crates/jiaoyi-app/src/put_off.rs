@@ -37,6 +37,13 @@ impl PutOff {
         self.lock().keys().filter(|(of, _)| *of == kind).count()
     }
 
+    /// Whether an item of a kind is to be tried again now.
+    pub(crate) fn is_due(&self, kind: &'static str, now: Instant) -> bool {
+        let items = self.lock();
+        let mut of_kind = items.iter().filter(|((of, _), _)| *of == kind);
+        of_kind.any(|(_, wait)| wait.until <= now)
+    }
+
     /// Whether an item is to be left alone now.
     pub(crate) fn waits(&self, kind: &'static str, subject: &str, now: Instant) -> bool {
         let items = self.lock();
@@ -81,7 +88,9 @@ mod tests {
             put_off.failed("ask", "A", now);
             let until = now.plus_ms(wait_s * SECOND_MS);
             assert!(put_off.waits("ask", "A", until.plus_ms(-1)), "{wait_s}");
+            assert!(!put_off.is_due("ask", until.plus_ms(-1)), "{wait_s}");
             assert!(!put_off.waits("ask", "A", until), "{wait_s}");
+            assert!(put_off.is_due("ask", until) && !put_off.is_due("close", until));
             now = until;
         }
         assert!(!put_off.waits("close", "A", now));

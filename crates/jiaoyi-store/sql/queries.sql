@@ -33,10 +33,10 @@ FROM outbox
 WHERE state = 'waiting' AND bucket = ?1 AND subject = ?2 AND topic = ?3
 
 -- name: vouchers_unsigned
-SELECT v.bucket, v.voucher_no
+SELECT v.bucket, v.voucher_no, v.issued_at
 FROM voucher v
 LEFT JOIN voucher_signature s ON s.bucket = v.bucket AND s.voucher_no = v.voucher_no
-WHERE v.issued_at > ?1 AND s.voucher_no IS NULL
+WHERE v.issued_at >= ?1 AND s.voucher_no IS NULL
 ORDER BY v.issued_at
 LIMIT ?2
 

@@ -51,8 +51,12 @@ async fn run_due_work(platform: &Platform) {
     loop {
         tick.tick().await;
         survived("due work", async {
-            if let Err(error) = platform.work().await {
-                tracing::error!(code = error.code(), %error, "due work was not done");
+            match platform.work().await {
+                Ok(worked) if worked.is_full() => tick.reset_immediately(),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(code = error.code(), %error, "due work was not done");
+                }
             }
         })
         .await;

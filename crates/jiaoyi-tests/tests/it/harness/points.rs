@@ -73,7 +73,7 @@ pub struct Pointed {
 }
 
 impl Pointed {
-    fn pass<T>(
+    fn pass<T: Send + 'static>(
         &self,
         point: String,
         reply: Reply<T>,
@@ -85,8 +85,10 @@ impl Pointed {
         if edge == Edge::After {
             let (own, answer) = oneshot::channel();
             submit(own)?;
-            // What it would have been told is told to nobody.
-            drop(tokio::task::block_in_place(|| answer.blocking_recv()));
+            // What it would have been told is told to nobody. A thread of its own waits: here the wait
+            // would swallow a call to wake up that is for the task around it.
+            let waits = std::thread::spawn(|| drop(answer.blocking_recv()));
+            drop(tokio::task::block_in_place(|| waits.join()));
         }
         if deed == Deed::Crash {
             // Ends the task without a word of the panic hook.

@@ -12,6 +12,7 @@ mod confirm;
 mod floor;
 mod growth;
 mod import;
+mod jobs;
 mod load;
 mod overload;
 mod payments;
@@ -45,6 +46,8 @@ enum BenchCommand {
     Queries(RunArgs),
     /// A roster file through the import command.
     Import(RunArgs),
+    /// Messages and signatures that payments leave to do.
+    Jobs(RunArgs),
     /// Proving a database of a million payments.
     Verify(RunArgs),
     /// Ten times as many payers as can be served.
@@ -98,6 +101,7 @@ pub async fn run(args: BenchArgs) -> Result<(), Exit> {
         BenchCommand::Confirmations(args) => confirm::run(&args).await,
         BenchCommand::Queries(args) => queries::run(&args).await,
         BenchCommand::Import(args) => import::run(&args).await,
+        BenchCommand::Jobs(args) => jobs::run(&args).await,
         BenchCommand::Verify(args) => verify::run(&args).await,
         BenchCommand::Overload(args) => overload::run(&args).await,
         BenchCommand::Growth(args) => growth::run(&args).await,
