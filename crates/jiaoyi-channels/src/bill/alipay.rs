@@ -1,4 +1,4 @@
-//! Alipay's bill (业务明细): a zip of two texts in GBK, the transactions and what they make, cells
+//! Alipay's bill (业务明细, S-051): a zip of two texts in GBK, the transactions and what they make, cells
 //! padded with tabs.
 
 use super::lines::Lines;

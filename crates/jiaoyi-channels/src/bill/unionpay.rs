@@ -1,4 +1,4 @@
-//! UnionPay's daily file (对账文件): a zip of texts in GBK of fixed width.
+//! UnionPay's daily file (对账文件, S-052): a zip of texts in GBK of fixed width.
 //!
 //! `INN…ZM_…` holds one line a transaction, `INN…ZME_…` one a disputed transaction, `RD…` the sums for
 //! people to read, which are read here too.

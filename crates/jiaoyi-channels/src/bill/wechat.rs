@@ -1,4 +1,4 @@
-//! WeChat Pay's bills: UTF-8 with a mark at its start, a back-tick before every cell of data, the
+//! WeChat Pay's bills (S-050): UTF-8 with a mark at its start, a back-tick before every cell of data, the
 //! totals in the last line; plain or gzip.
 
 use super::lines::Lines;
