@@ -4,10 +4,15 @@ use crate::config::{ConfigError, HttpConfig};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Proxy, Request, Response, Url, redirect};
 use std::fmt;
+use std::io::Write;
 use std::time::Duration;
 
 /// No answer of a channel is larger than this; one that is, is not read to its end.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// No bill is larger, as it is sent.
+const FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// How long the download of a bill may take.
+const FILE_TIME_MAX: Duration = Duration::from_secs(600);
 
 /// The client that all gateways share.
 #[derive(Clone)]
@@ -43,6 +48,8 @@ pub(crate) enum NoReply {
     TooLarge,
     /// The connection broke.
     Broken,
+    /// What was sent could not be written down.
+    Unwritten,
 }
 
 impl fmt::Display for NoReply {
@@ -52,6 +59,7 @@ impl fmt::Display for NoReply {
             NoReply::Timeout => "no answer in time",
             NoReply::TooLarge => "the answer is too large",
             NoReply::Broken => "the connection broke",
+            NoReply::Unwritten => "what was sent could not be written down",
         })
     }
 }
@@ -102,6 +110,30 @@ impl Http {
         let mut request = Request::new(Method::POST, url);
         *request.timeout_mut() = Some(time_max);
         self.execute(request, headers, body, bytes_max).await
+    }
+
+    /// Fetches a file into `into`, piece by piece; the status, and nothing is written unless it is
+    /// 2xx.
+    pub async fn download(
+        &self,
+        url: Url,
+        headers: HeaderMap,
+        into: &mut (dyn Write + Send),
+    ) -> Result<u16, NoReply> {
+        let mut request = Request::new(Method::GET, url);
+        *request.headers_mut() = headers;
+        *request.timeout_mut() = Some(FILE_TIME_MAX);
+        let mut response = self.0.execute(request).await.map_err(|e| no_reply(&e))?;
+        let status = response.status();
+        let mut left = FILE_BYTES_MAX;
+        while status.is_success()
+            && let Some(chunk) = response.chunk().await.map_err(|e| no_reply(&e))?
+        {
+            let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            left = left.checked_sub(length).ok_or(NoReply::TooLarge)?;
+            into.write_all(&chunk).map_err(|_| NoReply::Unwritten)?;
+        }
+        Ok(status.as_u16())
     }
 
     async fn execute(

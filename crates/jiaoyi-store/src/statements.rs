@@ -28,6 +28,7 @@ const FILES: &[(&str, &str)] = files![
     "inbox",
     "institution",
     "institution_key",
+    "kept_bill",
     "link",
     "notice_link",
     "order_line",

@@ -24,10 +24,27 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// How long requests under way have to be answered after the store has stopped.
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
 
-/// Runs the platform's jobs until the task is dropped.
+/// How often it is looked which bills of the channels are due.
+const BILLS_EVERY: Duration = Duration::from_secs(60);
+
+/// Runs the platform's jobs until the task is dropped. The bills have a loop of their own: a download
+/// may take minutes.
 pub async fn run_jobs(platform: Arc<Platform>) {
+    tokio::join!(run_due_work(&platform), fetch_bills(&platform));
+}
+
+async fn fetch_bills(platform: &Platform) {
+    let mut tick = tokio::time::interval(BILLS_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        platform.fetch_due_bills().await;
+    }
+}
+
+async fn run_due_work(platform: &Platform) {
     platform.refresh_certificates().await;
-    let mut resumed = resume_imports(&platform).await;
+    let mut resumed = resume_imports(platform).await;
     let mut next_checkpoint = tokio::time::Instant::now();
     let mut tick = tokio::time::interval(WORK_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -52,7 +69,7 @@ pub async fn run_jobs(platform: Arc<Platform>) {
             })
             .await;
             if !resumed {
-                resumed = resume_imports(&platform).await;
+                resumed = resume_imports(platform).await;
             }
             platform.refresh_certificates().await;
         }
