@@ -110,11 +110,15 @@ impl Report {
                 let status = spoken.status;
                 let _ = write!(said, "<pre>{verb} {asked}\n→ {status} {answered}</pre>");
             }
-            let (name, what, calls) = (done.name, escaped(done.what), done.spoken.len());
+            let (name, what) = (done.name, escaped(done.what));
+            let calls = match done.spoken.len() {
+                1 => "1 call".to_owned(),
+                calls => format!("{calls} calls"),
+            };
             let _ = writeln!(
                 rows,
                 "<tr id=\"{name}\"><td><code>{name}</code><td>{what}\
-                 <details><summary>{calls} calls</summary>{said}</details>\
+                 <details><summary>{calls}</summary>{said}</details>\
                  <td class={class}>{word}"
             );
         }
