@@ -202,7 +202,7 @@ def main():
             if name in ("echo_signature", "query", "release", "reverse", "late_original"):
                 people.append(person)
         code, output, complaint = run(language, "query", spare, lying)
-        believed = code == 0 or output or "signature" not in complaint
+        believed = code == 0 or output or "the signature of the answer is wrong" not in complaint
         report(f"{language} believes no liar", believed and f"exit {code}\n{output}{complaint}")
 
     # A run that does not do what it must is noticed: this bill is paid when `pay` comes again.

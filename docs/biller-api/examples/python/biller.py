@@ -77,16 +77,16 @@ def prove(answer, path, nonce, told):
     """Ends in an error unless the answer is the platform's, to this call, of now."""
     head = answer.headers
     if head["Biller-Nonce"] != nonce:
-        raise WrongAnswer(f"it is not to this call: HTTP {answer.status}")
+        raise WrongAnswer(f"the answer is not to this call: HTTP {answer.status}")
     if abs(time.time() - int(head["Biller-Timestamp"])) > 300:
-        raise WrongAnswer("it is old")
+        raise WrongAnswer("the answer is old")
     theirs = lines(answer.status, path, head["Biller-Timestamp"], nonce, told)
     signature = base64.b64decode(head["Biller-Signature"])
     key = platform_key(head["Biller-Key-Id"])
     try:
         key.verify(signature, theirs, padding.PKCS1v15(), hashes.SHA256())
     except InvalidSignature:
-        raise WrongAnswer("its signature is wrong") from None
+        raise WrongAnswer("the signature of the answer is wrong") from None
 
 
 def platform_key(key_id):
