@@ -145,10 +145,10 @@ def run(language, name, person, url=PORTAL):
 def until_known(language, person):
     """A running portal takes in a new institution within two seconds; until then it knows no key."""
     for _ in range(20):
-        code, _, _ = run(language, "echo_signature", person)
+        code, _, complaint = run(language, "echo_signature", person)
         if code == 0:
             return
-    sys.exit(f"the portal does not take in BANK-{language}")
+    sys.exit(f"no echo for BANK-{language}, exit {code}: {complaint}")
 
 
 class Liar(BaseHTTPRequestHandler):
