@@ -79,7 +79,9 @@ const STYLE: &str = include_str!("../../assets/docs.css");
 static PAGE: LazyLock<String> = LazyLock::new(|| {
     let mut body = String::new();
     // A link to the repository's glossary leads nowhere from here.
-    let text = CONTRACT.replace("[glossary](GLOSSARY.md)", "glossary");
+    let text = CONTRACT
+        .replace("[glossary](GLOSSARY.md)", "glossary")
+        .replace("](biller-api/", "](/docs/biller-api/");
     let parser = Parser::new_ext(&text, Options::ENABLE_TABLES);
     pulldown_cmark::html::push_html(&mut body, parser);
     let page = html! {
@@ -158,7 +160,15 @@ mod tests {
     #[test]
     fn the_page_is_whole_and_holds_no_script() {
         assert!(PAGE.contains("<table>") && PAGE.contains("NONCE_REUSED"));
-        assert!(PAGE.contains("biller-api/example-key.pem") && !PAGE.contains("<script"));
+        assert!(!PAGE.contains("<script"));
+        for file in ["example-key.pem", "examples/README.md"] {
+            let link = format!("href=\"/docs/biller-api/{file}\"");
+            assert!(PAGE.contains(&link), "{file}");
+        }
+        assert_eq!(
+            PAGE.matches("href=\"").count(),
+            PAGE.matches("href=\"/").count()
+        );
     }
 
     #[test]
