@@ -26,19 +26,14 @@ pub struct Options {
 
 /// `cargo xtask soak`.
 pub fn run(options: &Options) -> Result<bool> {
-    // The simulator starts no program.
-    if options.words.first().is_none_or(|word| word != "sim") {
-        let build = ["build", "--release", "--package", "jiaoyi"];
-        process::must(
-            Command::new(process::cargo())
-                .args(build)
-                .current_dir(process::root()),
-        )?;
-    }
     if let Some((name, rest)) = options.words.split_first()
         && name == "api"
     {
         return api(rest);
+    }
+    // The simulator starts no program.
+    if options.words.first().is_none_or(|word| word != "sim") {
+        build()?;
     }
     let run = [
         "run",
@@ -58,6 +53,16 @@ pub fn run(options: &Options) -> Result<bool> {
     Ok(status.success())
 }
 
+/// Builds the program under test.
+fn build() -> Result<()> {
+    let build = ["build", "--release", "--package", "jiaoyi"];
+    process::must(
+        Command::new(process::cargo())
+            .args(build)
+            .current_dir(process::root()),
+    )
+}
+
 /// Seconds that requests may be made up for.
 const API_LIMIT_S: u32 = 4 * 3600;
 
@@ -68,6 +73,7 @@ fn api(options: &[String]) -> Result<bool> {
         [name, cases] if name == "--cases" => cases.parse().context("--cases")?,
         _ => bail!("soak api takes --cases N and nothing else"),
     };
+    build()?;
     let folder = process::target_dir().join("xtask/soak-api");
     std::fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
     tools::ensure_venv(&folder.join("tools.log"))?;
