@@ -104,6 +104,8 @@ def map_body(context, body):
         "trace_date": today,
         "orig_date": today,
         "paid_at": now.isoformat(timespec="seconds"),
+        "until": (now + timedelta(seconds=60)).isoformat(timespec="seconds"),
+        "terminal": "T1",
         "orig_seq": sent[turn // 4 % len(sent)],
         "channel": "A7",
     }

@@ -15,6 +15,8 @@ DOCUMENT = HERE.parents[2] / "docs/biller-api/openapi.json"
 WORK = Path(os.environ["JIAOYI_TMP"])
 CASES = int(os.environ.get("API_CASES", "500"))
 VERBS = 8
+# Of one seed: the search for bodies that were not tried yet takes longer with each.
+CASES_OF_SEED_MAX = 1_000
 CHECKS = [
     "not_a_server_error",
     "status_code_conformance",
@@ -44,7 +46,9 @@ def run(portal, seed, cases, document=DOCUMENT):
         "SCHEMATHESIS_HOOKS": "_schemathesis_hooks",
     }
     words = [Path(sys.executable).with_name("schemathesis"), "run", document, "--url", portal]
-    words += ["--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all"]
+    # The cases that cover the document's limits are always the same.
+    phases = "coverage,fuzzing" if seed == 1 else "fuzzing"
+    words += ["--phases", phases, "--suppress-health-check", "all"]
     words += ["--max-examples", str(cases // VERBS + 1), "--checks", ",".join(CHECKS), "--no-color"]
     words += ["--seed", str(seed), "--continue-on-failure", "--no-shrink", "--warnings", "off"]
     done = subprocess.run(words, cwd=WORK, env=os.environ | told, capture_output=True, text=True)
@@ -67,7 +71,7 @@ def main():
     try:
         calls, seed = 0, 1
         while calls < CASES and not failed:
-            well, more, said = run(portal, seed, CASES - calls)
+            well, more, said = run(portal, seed, min(CASES - calls, CASES_OF_SEED_MAX))
             if not well or more == 0:
                 print(f"FAILED with seed {seed}\n{said}")
                 failed += 1
