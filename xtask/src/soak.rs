@@ -5,10 +5,10 @@
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::process;
+use crate::{process, tools};
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask soak kill --kills 30\n  \
@@ -16,23 +16,24 @@ use crate::process;
                   cargo xtask soak illness --cuts 100\n  cargo xtask soak disk\n  \
                   cargo xtask soak race --dues 2000\n  cargo xtask soak timing\n  \
                   cargo xtask soak import --rows 1000000 --form gbk\n  \
+                  cargo xtask soak api --cases 20000\n  \
                   cargo xtask soak sim --seeds 100000 --first 1")]
 pub struct Options {
-    /// kill, power, illness, disk, race, timing, canary, import, meanwhile or sim, and its options
+    /// kill, power, illness, disk, race, timing, canary, import, meanwhile, api or sim, and its options
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 }
 
 /// `cargo xtask soak`.
 pub fn run(options: &Options) -> Result<bool> {
+    if let Some((name, rest)) = options.words.split_first()
+        && name == "api"
+    {
+        return api(rest);
+    }
     // The simulator starts no program.
     if options.words.first().is_none_or(|word| word != "sim") {
-        let build = ["build", "--release", "--package", "jiaoyi"];
-        process::must(
-            Command::new(process::cargo())
-                .args(build)
-                .current_dir(process::root()),
-        )?;
+        build()?;
     }
     let run = [
         "run",
@@ -50,4 +51,36 @@ pub fn run(options: &Options) -> Result<bool> {
         .current_dir(process::root())
         .status()?;
     Ok(status.success())
+}
+
+/// Builds the program under test.
+fn build() -> Result<()> {
+    let build = ["build", "--release", "--package", "jiaoyi"];
+    process::must(
+        Command::new(process::cargo())
+            .args(build)
+            .current_dir(process::root()),
+    )
+}
+
+/// Seconds that requests may be made up for.
+const API_LIMIT_S: u32 = 4 * 3600;
+
+/// Requests that schemathesis makes up from the biller API's document; `cargo xtask test` sends 500.
+fn api(options: &[String]) -> Result<bool> {
+    let cases: u32 = match options {
+        [] => 20_000,
+        [name, cases] if name == "--cases" => cases.parse().context("--cases")?,
+        _ => bail!("soak api takes --cases N and nothing else"),
+    };
+    build()?;
+    let folder = process::target_dir().join("xtask/soak-api");
+    std::fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    tools::ensure_venv(&folder.join("tools.log"))?;
+    let mut run = process::limited(API_LIMIT_S, &tools::python().display().to_string());
+    run.arg("crates/jiaoyi-tests/witness/schemathesis_witness.py")
+        .env("JIAOYI_BIN", process::target_dir().join("release/jiaoyi"))
+        .env("JIAOYI_TMP", &folder)
+        .env("API_CASES", cases.to_string());
+    Ok(run.status()?.success())
 }

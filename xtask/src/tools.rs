@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use crate::process::{self, limited, output_of};
 
@@ -18,6 +19,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("zbarimg", "zbar-tools"),
     ("pdftotext", "poppler-utils"),
     ("openssl", "openssl"),
+    ("curl", "curl"),
+    ("javac", "default-jdk-headless"),
     ("setpriv", "util-linux"),
 ];
 
@@ -30,6 +33,13 @@ const FILES: &[(&str, &str)] = &[
     ("/usr/share/zoneinfo/Asia/Shanghai", "tzdata"),
     // Its programs are on nobody's search path. The tests make clusters of their own.
     ("/usr/lib/postgresql/15/bin/initdb", "postgresql-15"),
+];
+
+/// Which npm packages are wanted stands beside the scripts that want them.
+const PACKAGE_LISTS: &[&str] = &[
+    "crates/jiaoyi-tests/browser/package.json",
+    "crates/jiaoyi-tests/witness/package.json",
+    "docs/biller-api/examples/typescript/package.json",
 ];
 
 const NODE_MAJOR_MIN: u32 = 18;
@@ -201,21 +211,19 @@ fn ensure_node(log: &Path) -> Result<()> {
     link_modules()
 }
 
-/// One package list out of those that stand beside the scripts.
+/// One package list out of all.
 fn packages() -> Result<String> {
     let mut all = serde_json::Map::new();
-    for folder in ["browser", "witness"] {
-        let path = process::root()
-            .join("crates/jiaoyi-tests")
-            .join(folder)
-            .join("package.json");
+    for list in PACKAGE_LISTS {
+        let path = process::root().join(list);
         let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        let list: serde_json::Value =
+        let list: Value =
             serde_json::from_str(&text).with_context(|| format!("read {}", path.display()))?;
-        for (name, version) in list["dependencies"].as_object().into_iter().flatten() {
+        let wanted = [&list["dependencies"], &list["devDependencies"]].map(Value::as_object);
+        for (name, version) in wanted.into_iter().flatten().flatten() {
             let other = all.insert(name.clone(), version.clone());
             if other.is_some_and(|other| other != *version) {
-                bail!("two versions of {name} in the lists of crates/jiaoyi-tests");
+                bail!("two versions of {name} in {}", PACKAGE_LISTS.join(", "));
             }
         }
     }

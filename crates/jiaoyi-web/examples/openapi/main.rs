@@ -135,11 +135,24 @@ fn form(schemas: &mut Map<String, Value>, property: &str, format: &str, value: &
     }
 }
 
+/// Which state tells which answer: without this the name of the answer would have to stand in it.
+fn states(answers: &[&str]) -> Value {
+    let state = |answer: &str| match answer {
+        "Refused" => "REFUSED",
+        "Reversed" => "REVERSED",
+        _ => "ACCEPTED",
+    };
+    let pair = |name: &&str| (state(name).to_owned(), reference(name)["$ref"].clone());
+    answers.iter().map(pair).collect::<Map<_, _>>().into()
+}
+
 fn path(verb: &Verb) -> Value {
     let answers: Vec<Value> = verb.answers.iter().map(|name| reference(name)).collect();
     let answer = match answers.as_slice() {
         [one] => one.clone(),
-        _ => json!({ "oneOf": answers, "discriminator": { "propertyName": "state" } }),
+        _ => json!({ "oneOf": answers, "discriminator": {
+            "propertyName": "state", "mapping": states(verb.answers),
+        } }),
     };
     let mut content = json!({ "application/json": { "schema": reference(verb.request) } });
     let mut told = json!({ "application/json": { "schema": answer } });

@@ -1,8 +1,9 @@
 //! What integrators read: the contract of the biller API as a page, and as OpenAPI. Both are part of
 //! the program, so they fit the version that answers.
 
-use axum::http::{HeaderName, header};
-use axum::response::Html;
+use axum::extract::Path;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, PreEscaped, html};
 use pulldown_cmark::{Options, Parser};
 use std::sync::LazyLock;
@@ -11,13 +12,76 @@ const CONTRACT: &str = include_str!("../../../../docs/biller-api.md");
 const EXAMPLE_KEY: &str = include_str!("../../../../docs/biller-api/example-key.pem");
 const OPENAPI: &str = include_str!("../../../../docs/biller-api/openapi.json");
 
+/// The files of `docs/biller-api/examples` by name, so that an integrator who reaches the portal has
+/// them.
+macro_rules! examples {
+    ($($name:literal),* $(,)?) => {
+        &[$((
+            $name,
+            include_str!(concat!("../../../../docs/biller-api/examples/", $name)),
+        )),*]
+    };
+}
+
+const EXAMPLES: &[(&str, &str)] = examples![
+    "README.md",
+    "curl/biller.sh",
+    "curl/collect.sh",
+    "curl/echo_signature.sh",
+    "curl/late_original.sh",
+    "curl/pay.sh",
+    "curl/pay_again.sh",
+    "curl/query.sh",
+    "curl/reconcile.sh",
+    "curl/release.sh",
+    "curl/reverse.sh",
+    "curl/status.sh",
+    "java/Biller.java",
+    "java/Collect.java",
+    "java/EchoSignature.java",
+    "java/LateOriginal.java",
+    "java/Pay.java",
+    "java/PayAgain.java",
+    "java/Query.java",
+    "java/Reconcile.java",
+    "java/Release.java",
+    "java/Reverse.java",
+    "java/Status.java",
+    "python/biller.py",
+    "python/collect.py",
+    "python/echo_signature.py",
+    "python/late_original.py",
+    "python/pay.py",
+    "python/pay_again.py",
+    "python/query.py",
+    "python/reconcile.py",
+    "python/release.py",
+    "python/reverse.py",
+    "python/status.py",
+    "typescript/biller.ts",
+    "typescript/collect.ts",
+    "typescript/echo_signature.ts",
+    "typescript/late_original.ts",
+    "typescript/package.json",
+    "typescript/pay.ts",
+    "typescript/pay_again.ts",
+    "typescript/query.ts",
+    "typescript/reconcile.ts",
+    "typescript/release.ts",
+    "typescript/reverse.ts",
+    "typescript/status.ts",
+    "typescript/tsconfig.json",
+];
+
 /// Readable on a phone, in the dark and on paper; no script.
 const STYLE: &str = include_str!("../../assets/docs.css");
 
 static PAGE: LazyLock<String> = LazyLock::new(|| {
     let mut body = String::new();
     // A link to the repository's glossary leads nowhere from here.
-    let text = CONTRACT.replace("[glossary](GLOSSARY.md)", "glossary");
+    let text = CONTRACT
+        .replace("[glossary](GLOSSARY.md)", "glossary")
+        .replace("](biller-api/", "](/docs/biller-api/");
     let parser = Parser::new_ext(&text, Options::ENABLE_TABLES);
     pulldown_cmark::html::push_html(&mut body, parser);
     let page = html! {
@@ -59,6 +123,14 @@ pub async fn example_key() -> &'static str {
     EXAMPLE_KEY
 }
 
+/// `GET /docs/biller-api/examples/{name}`
+pub async fn example(Path(name): Path<String>) -> Response {
+    match EXAMPLES.iter().find(|(known, _)| *known == name) {
+        Some((_, text)) => text.into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +160,35 @@ mod tests {
     #[test]
     fn the_page_is_whole_and_holds_no_script() {
         assert!(PAGE.contains("<table>") && PAGE.contains("NONCE_REUSED"));
-        assert!(PAGE.contains("biller-api/example-key.pem") && !PAGE.contains("<script"));
+        assert!(!PAGE.contains("<script"));
+        for file in ["example-key.pem", "examples/README.md"] {
+            let link = format!("href=\"/docs/biller-api/{file}\"");
+            assert!(PAGE.contains(&link), "{file}");
+        }
+        assert_eq!(
+            PAGE.matches("href=\"").count(),
+            PAGE.matches("href=\"/").count()
+        );
+    }
+
+    #[test]
+    fn every_example_is_handed_out() {
+        let folder = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../docs/biller-api/examples"
+        );
+        let mut files = Vec::new();
+        for language in ["curl", "java", "python", "typescript"] {
+            for entry in std::fs::read_dir(format!("{folder}/{language}")).unwrap() {
+                let entry = entry.unwrap();
+                if entry.file_type().unwrap().is_file() {
+                    files.push(format!("{language}/{}", entry.file_name().display()));
+                }
+            }
+        }
+        assert!(files.len() >= 44, "ten and one in each language: {files:?}");
+        for file in files.iter().map(String::as_str).chain(["README.md"]) {
+            assert!(EXAMPLES.iter().any(|(known, _)| *known == file), "{file}");
+        }
     }
 }

@@ -166,6 +166,7 @@ pub fn router(state: WebState) -> Router {
         .route("/docs/style.css", get(docs::style))
         .route("/docs/openapi.json", get(docs::openapi))
         .route("/docs/biller-api/example-key.pem", get(docs::example_key))
+        .route("/docs/biller-api/examples/{*name}", get(docs::example))
         .merge(billers)
         .route("/healthz", get(machine::health))
         .route("/readyz", get(machine::ready))

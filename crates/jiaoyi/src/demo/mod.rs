@@ -72,6 +72,9 @@ enum DemoCommand {
     Pay(pay::PayArgs),
 }
 
+/// Who issues the demo's vouchers.
+const ISSUER: &str = "演示医保局";
+
 /// Where a running demo can be found by `demo pay`.
 fn note_path() -> PathBuf {
     std::env::temp_dir().join("jiaoyi-demo.json")
@@ -165,6 +168,7 @@ async fn start(args: DemoArgs) -> Result<(), Exit> {
     .map_err(Exit::unexpected)?;
 
     let platform = open(&args, &folder, &identities, &portal, &sandbox, &clock).await?;
+    write_config(&args, &folder, &portal)?;
     fronts::register(&platform, &identities, clock()).await?;
     let people = seed(&platform, &folder, args.people).await?;
     let facts = Arc::new(Facts {
@@ -208,6 +212,29 @@ fn lock(folder: &Path) -> Result<File, Exit> {
         ))),
         Err(TryLockError::Error(error)) => Err(Exit::unwritten(&path, &error)),
     }
+}
+
+/// Writes the configuration with which other commands, `jiaoyi institution` among them, work on what
+/// this demo has.
+fn write_config(args: &DemoArgs, folder: &Path, portal: &str) -> Result<(), Exit> {
+    let database = match args.database.as_deref().map(database_of).transpose()? {
+        None => "sqlite:jiaoyi.db".to_owned(),
+        // Read from the folder, where a relative path would mean another file.
+        Some(Database::Sqlite(path)) => {
+            let path = std::path::absolute(path).map_err(Exit::unexpected)?;
+            format!("sqlite:{}", path.display())
+        }
+        Some(other) => other.to_string(),
+    };
+    let quoted = |text: &str| toml::Value::from(text).to_string();
+    let text = format!(
+        "database_url = {}\npublic_url = {}\nissuer = \"{ISSUER}\"\nkeys = \"keys.toml\"\n\
+         channels = \"channels/channels.toml\"\ndemo = true\n",
+        quoted(&database),
+        quoted(portal),
+    );
+    let path = folder.join("jiaoyi.toml");
+    std::fs::write(&path, text).map_err(|error| Exit::unwritten(&path, &error))
 }
 
 async fn told(State(facts): State<Arc<Facts>>) -> ([(&'static str, &'static str); 1], String) {
@@ -259,7 +286,7 @@ async fn open(
         RegionTable::with_demo(),
         PlatformConfig {
             public_url: portal.to_owned(),
-            issuer: "演示医保局".into(),
+            issuer: ISSUER.into(),
             demo: true,
             budgets: if args.no_budgets {
                 off

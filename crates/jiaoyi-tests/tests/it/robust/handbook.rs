@@ -1,5 +1,6 @@
-//! The operator's handbook leads from an empty folder to a portal where somebody has paid: its
-//! commands are read out of the page and run as they stand there, only on other ports.
+//! The operator's handbook leads from an empty folder to a portal where somebody has paid, the
+//! biller API's contract to a first signed payment: the commands are read out of the page and run
+//! as they stand there, only on other ports.
 
 use super::browser::{Browser, client};
 use super::canary::Walk;
@@ -13,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const HANDBOOK: &str = include_str!("../../../../../docs/operate/README.md");
-const SECTION: &str = "\n## From an empty folder\n";
+const CONTRACT: &str = include_str!("../../../../../docs/biller-api.md");
 
 /// A block of commands of the page.
 struct Block {
@@ -22,9 +23,11 @@ struct Block {
     keeps_running: bool,
 }
 
-/// The shell blocks of the section, in their order.
-fn blocks(page: &str) -> Result<Vec<Block>> {
-    let (_, section) = page.split_once(SECTION).context("the section is gone")?;
+/// The shell blocks of the section with this title, in their order.
+fn blocks(page: &str, title: &str) -> Result<Vec<Block>> {
+    let (_, section) = page
+        .split_once(&format!("\n## {title}\n"))
+        .context("the section is gone")?;
     let section = section.split("\n## ").next().unwrap_or_default();
     // Text and fenced blocks take turns.
     let fenced = section.split("\n```").skip(1).step_by(2);
@@ -109,7 +112,7 @@ async fn from_an_empty_folder_to_a_payment_by_the_handbook() {
     let page = HANDBOOK
         .replace("8080", &portal.to_string())
         .replace("9090", &sandbox.to_string());
-    let blocks = blocks(&page).unwrap();
+    let blocks = blocks(&page, "From an empty folder").unwrap();
     let last = blocks.iter().rposition(|block| block.keeps_running);
     let (before, after) = blocks.split_at(last.expect("something keeps running") + 1);
 
@@ -153,11 +156,50 @@ async fn from_an_empty_folder_to_a_payment_by_the_handbook() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_an_empty_folder_to_a_signed_payment_in_ten_commands() {
+    let port = free_port().unwrap();
+    let page = CONTRACT.replace("8080", &port.to_string());
+    let blocks = blocks(&page, "Ten commands").unwrap();
+    let commands = blocks.iter().flat_map(|block| block.text.lines());
+    assert!((1..=10).contains(&commands.filter(|line| !line.is_empty()).count()));
+    let [demo, rest] = blocks.as_slice() else {
+        panic!("{} blocks, not two", blocks.len());
+    };
+    assert!(demo.keeps_running && !rest.keeps_running);
+
+    let folder = std::env::temp_dir().join(format!("jiaoyi-ten-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let portal = format!("http://127.0.0.1:{port}");
+    let running = start(&folder, &demo.text).unwrap();
+    let browser = Browser::new(&client().unwrap(), &portal);
+    until(&browser, "/", |status, _| status == 200)
+        .await
+        .unwrap();
+    // The examples themselves name the usual port.
+    let there = format!("export BILLER_URL={portal}\n{}", rest.text);
+    let told = run(&folder, &there).unwrap();
+    for line in [
+        r#"{"signature":"ok""#,
+        r#"{"query_token":"#,
+        r#""state":"ACCEPTED","receipt_no":"#,
+    ] {
+        assert_eq!(told.matches(line).count(), 1, "{line}: {told}");
+    }
+
+    // The payment stands: what was paid is not taken again, and the example says so.
+    let again = format!("export BILLER_URL={portal}\nbash pay.sh");
+    let told = run(&folder, &again).unwrap();
+    assert!(told.contains(r#""reason":"ALREADY_PAID""#), "{told}");
+    drop(running);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 #[test]
 fn blocks_are_read_in_their_order() {
     let page = "# A\n```sh\nno\n```\n## From an empty folder\nText.\n\n```sh\none\ntwo\n```\n\n\
                 ```toml\nno\n```\n```sh terminal\nthree\n```\n## Next\n```sh\nno\n```\n";
-    let blocks = blocks(page).unwrap();
+    let blocks = blocks(page, "From an empty folder").unwrap();
     let read: Vec<_> = blocks
         .iter()
         .map(|block| (block.text.as_str(), block.keeps_running))

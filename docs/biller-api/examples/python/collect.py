@@ -1,0 +1,16 @@
+"""Locks a bill for a minute, so that nobody pays it elsewhere while notes are counted."""
+
+from datetime import timedelta
+
+from biller import CHANNEL, call, find_bill, new_seq, now, show, today
+
+bill = find_bill()
+collected = call("collect", {
+    "seq": new_seq(),
+    "trace_date": today(),
+    "query_token": bill["query_token"],
+    "bill_no": bill["bill_no"],
+    "until": (now() + timedelta(seconds=60)).isoformat(),
+    "channel": CHANNEL,
+})
+show(collected)

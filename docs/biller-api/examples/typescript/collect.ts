@@ -1,0 +1,14 @@
+// Locks a bill for a minute, so that nobody pays it elsewhere while notes are counted.
+
+import { CHANNEL, call, findBill, newSeq, now, show, today } from "./biller.js";
+
+const bill = await findBill();
+const collected = await call("collect", {
+  seq: newSeq(),
+  trace_date: today(),
+  query_token: bill.query_token,
+  bill_no: bill.bill_no,
+  until: now(60),
+  channel: CHANNEL,
+});
+show(collected);
