@@ -15,6 +15,7 @@ mod config;
 mod crypto;
 mod form;
 mod gateway;
+mod hook;
 mod http;
 mod open;
 mod sms;
@@ -29,9 +30,10 @@ mod testdata;
 pub use alipay::AlipayGateway;
 pub use config::{
     AlipayConfig, ChannelsConfig, ConfigError, HttpConfig, Secret, SmsConfig, UnionpayConfig,
-    WechatConfig,
+    WebhookConfig, WechatConfig,
 };
 pub use gateway::{Call, Gateway, NoticeAnswer};
+pub use hook::{WebhookSender, WebhookUrl, WebhookUrlError};
 pub use open::Channels;
 pub use sms::{SmsError, SmsGateway};
 pub use unionpay::{

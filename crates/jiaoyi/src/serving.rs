@@ -26,8 +26,12 @@ const LAST_ANSWERS: Duration = Duration::from_millis(200);
 
 /// Runs the platform's jobs until the task is dropped.
 pub async fn run_jobs(platform: Arc<Platform>) {
+    tokio::join!(run_due_work(&platform), tell_institutions(&platform));
+}
+
+async fn run_due_work(platform: &Platform) {
     platform.refresh_certificates().await;
-    let mut resumed = resume_imports(&platform).await;
+    let mut resumed = resume_imports(platform).await;
     let mut next_checkpoint = tokio::time::Instant::now();
     let mut tick = tokio::time::interval(WORK_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -52,10 +56,25 @@ pub async fn run_jobs(platform: Arc<Platform>) {
             })
             .await;
             if !resumed {
-                resumed = resume_imports(&platform).await;
+                resumed = resume_imports(platform).await;
             }
             platform.refresh_certificates().await;
         }
+    }
+}
+
+/// Tells institutions of events; beside the other jobs, which no slow receiver may keep waiting.
+async fn tell_institutions(platform: &Platform) {
+    let mut tick = tokio::time::interval(WORK_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        survived("events for institutions", async {
+            if let Err(error) = platform.tell_institutions().await {
+                tracing::error!(code = error.code(), %error, "institutions were not told");
+            }
+        })
+        .await;
     }
 }
 

@@ -27,6 +27,7 @@ pub async fn register(platform: &Platform, identities: &Path, now_ms: i64) -> Re
             hours_from: 0,
             hours_until: DAY_MINUTES,
             live: false,
+            webhook: String::new(),
             created_at: Instant(now_ms),
             version: 1,
         };

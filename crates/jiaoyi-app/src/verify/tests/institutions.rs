@@ -27,6 +27,7 @@ fn institution(world: &World) -> Institution {
         hours_from: 0,
         hours_until: DAY_MINUTES,
         live: false,
+        webhook: String::new(),
         created_at: world.now,
         version: 1,
     }

@@ -417,6 +417,8 @@ async fn open(
     let mut config = ChannelsConfig::load(&identities().join("channels.toml")).expect("it loads");
     config.unionpay = config.unionpay.filter(|_| setup.unionpay);
     config.point_at(sandbox);
+    // Real time: a receiver that never answers is waited for in the tests.
+    config.webhooks.total_ms = 1_000;
     let channels = Channels::open(config, identities()).expect("the channels open");
     let mut chain = [0; 16];
     random(&mut chain);
