@@ -156,7 +156,12 @@ fn a_true_database_with_institutions_is_found_true() {
         };
         let report = run(&file.0, &options);
         assert_eq!(report.violations, [], "{buckets_at_once:?}");
-        for (table, count) in [("claim", 6), ("biller_call", 6), ("institution", 1), ("hook_event", 6)] {
+        for (table, count) in [
+            ("claim", 6),
+            ("biller_call", 6),
+            ("institution", 1),
+            ("hook_event", 6),
+        ] {
             assert_eq!(report.checked[table], count, "{table}");
         }
     }
@@ -231,10 +236,7 @@ fn every_rule_about_institutions_speaks() {
             "DELETE FROM outbox WHERE topic = 'hook'".to_owned(),
             "hook.state",
         ),
-        (
-            "DELETE FROM hook_event".to_owned(),
-            "outbox.refers",
-        ),
+        ("DELETE FROM hook_event".to_owned(), "outbox.refers"),
         (
             "DELETE FROM fact WHERE kind = 'reversal'".to_owned(),
             "call.fact",
