@@ -105,6 +105,8 @@ impl Platform {
                     let row = front.capability();
                     (row.name_zh.as_str(), row.name_en.as_str())
                 }
+                ChannelCode::Bank1 => ("网上银行一", "Online bank 1"),
+                ChannelCode::Bank2 => ("网上银行二", "Online bank 2"),
             };
             Announcement {
                 on: self.today(),

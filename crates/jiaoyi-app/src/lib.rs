@@ -5,6 +5,7 @@ pub mod admission;
 pub mod biller;
 mod bills;
 mod calls;
+pub mod channel_bills;
 mod facade;
 mod health;
 pub mod import;

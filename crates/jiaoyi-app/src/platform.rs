@@ -19,6 +19,7 @@ use jiaoyi_domain::{Bucket, Date, Instant};
 use jiaoyi_store::{CallKey, Envelope, Store, StoreError, View};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// Tells the time, in milliseconds UTC. The demo shifts it for everything at once.
@@ -38,6 +39,8 @@ pub struct PlatformConfig {
     pub demo: bool,
     /// Budgets against guessing names and documents.
     pub budgets: crate::limits::Budgets,
+    /// Where bills of the channels are kept; without it none are fetched.
+    pub bills: Option<PathBuf>,
 }
 
 /// The policies, and which packs they were read from.

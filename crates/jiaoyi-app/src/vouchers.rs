@@ -220,6 +220,7 @@ impl Platform {
                 let row = front.capability();
                 (row.name_zh.as_str(), row.name_en.as_str())
             }
+            Some(ChannelCode::Bank1 | ChannelCode::Bank2) => ("网上银行", "Online bank"),
             None => ("", ""),
         };
         VoucherFace {

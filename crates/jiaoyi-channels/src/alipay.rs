@@ -1,17 +1,19 @@
-//! Alipay OpenAPI v2 (支付宝, `gateway.do`): orders, refunds and notices of a direct merchant.
+//! Alipay OpenAPI v2 (支付宝, `gateway.do`) and v3: orders, refunds and notices of a direct merchant.
 //!
 //! PROTOCOLS: RSA2 over sorted parameters, answers verified over their raw characters, key mode
 //! and certificate mode, yuan strings with two decimals.
 
 mod answer;
+mod bill;
 mod meaning;
 mod notice;
 mod requests;
 #[cfg(test)]
 mod tests;
+mod v3;
 
 use crate::cert::{Certificate, alipay_root_sn};
-use crate::config::{AlipayConfig, ConfigError, read_file};
+use crate::config::{AlipayApi, AlipayConfig, ConfigError, read_file};
 use crate::crypto::{KeyFault, Signer, SigningThreads, Verifier};
 use crate::form;
 use crate::gateway::{Call, Gateway, NoticeAnswer, ready};
@@ -28,7 +30,7 @@ use reqwest::{Method as Verb, Url};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Alipay OpenAPI v2 for one app and one receiving account.
+/// Alipay for one app and one receiving account.
 pub struct AlipayGateway {
     config: AlipayConfig,
     http: Http,
@@ -167,8 +169,16 @@ impl AlipayGateway {
         Some(parameters)
     }
 
+    /// Calls a method by the configured version of the API; `nonce` is of no other call.
+    async fn call(&self, request: &Request<'_>, now: Instant, nonce: &str) -> Answer {
+        match self.config.api {
+            AlipayApi::V2 => self.call_v2(request, now).await,
+            AlipayApi::V3 => self.call_v3(request, now, nonce).await,
+        }
+    }
+
     /// Calls the gateway: public parameters in the address, `biz_content` in the body.
-    async fn call(&self, request: &Request<'_>, now: Instant) -> Answer {
+    async fn call_v2(&self, request: &Request<'_>, now: Instant) -> Answer {
         let nothing = |why: &str| Answer::Nothing {
             why: why.to_owned(),
         };
@@ -221,10 +231,10 @@ impl AlipayGateway {
         CreateOutcome::Ready(Handover::Redirect(url))
     }
 
-    async fn query_order(&self, no: &AttemptNo, now: Instant) -> QueryOutcome {
+    async fn query_order(&self, no: &AttemptNo, now: Instant, nonce: &str) -> QueryOutcome {
         let content = serde_json::json!({ "out_trade_no": no.as_str() }).to_string();
         let request = Request::new("alipay.trade.query", &content);
-        let answer = self.call(&request, now).await;
+        let answer = self.call(&request, now, nonce).await;
         meaning::query(&self.config, no, answer, now)
     }
 
@@ -234,6 +244,7 @@ impl AlipayGateway {
         no: &AttemptNo,
         rendered: &[u8],
         now: Instant,
+        nonce: &str,
     ) -> CreateOutcome {
         let Some(order) = requests::Rendered::order(rendered, no) else {
             return CreateOutcome::Unknown {
@@ -253,7 +264,7 @@ impl AlipayGateway {
             ..Request::new(name, &order.biz_content)
         };
         if method.placed_by_call() {
-            meaning::precreate(self.call(&request, now).await)
+            meaning::precreate(self.call(&request, now, nonce).await)
         } else {
             self.link(&request, now).await
         }
@@ -283,9 +294,9 @@ impl Gateway for AlipayGateway {
         no: &'a AttemptNo,
         rendered: &'a [u8],
         now: Instant,
-        _nonce: String,
+        nonce: String,
     ) -> Call<'a, CreateOutcome> {
-        Box::pin(self.create_order(method, no, rendered, now))
+        Box::pin(async move { self.create_order(method, no, rendered, now, &nonce).await })
     }
 
     fn query<'a>(
@@ -293,9 +304,9 @@ impl Gateway for AlipayGateway {
         no: &'a AttemptNo,
         _rendered: &'a [u8],
         now: Instant,
-        _nonce: String,
+        nonce: String,
     ) -> Call<'a, QueryOutcome> {
-        Box::pin(self.query_order(no, now))
+        Box::pin(async move { self.query_order(no, now, &nonce).await })
     }
 
     fn close<'a>(
@@ -303,14 +314,18 @@ impl Gateway for AlipayGateway {
         no: &'a AttemptNo,
         _rendered: &'a [u8],
         now: Instant,
-        _nonce: String,
+        nonce: String,
     ) -> Call<'a, CloseOutcome> {
         Box::pin(async move {
             let content = serde_json::json!({ "out_trade_no": no.as_str() }).to_string();
             let request = Request::new("alipay.trade.close", &content);
-            match meaning::close(no, self.call(&request, now).await) {
+            match meaning::close(no, self.call(&request, now, &nonce).await) {
                 Some(outcome) => outcome,
-                None => meaning::refused_close(self.query_order(no, now).await),
+                None => {
+                    // Another call wants another nonce.
+                    let nonce = format!("{nonce}Q");
+                    meaning::refused_close(self.query_order(no, now, &nonce).await)
+                }
             }
         })
     }
@@ -323,7 +338,7 @@ impl Gateway for AlipayGateway {
         &'a self,
         rendered: &'a [u8],
         now: Instant,
-        _nonce: String,
+        nonce: String,
     ) -> Call<'a, RefundOutcome> {
         let Some((order, terms)) = requests::Rendered::refund(rendered) else {
             return ready(RefundOutcome::Unknown {
@@ -335,7 +350,7 @@ impl Gateway for AlipayGateway {
                 notify_url: Some(&order.notify_url),
                 ..Request::new("alipay.trade.refund", &order.biz_content)
             };
-            meaning::refund(&terms, self.call(&request, now).await, now)
+            meaning::refund(&terms, self.call(&request, now, &nonce).await, now)
         })
     }
 
@@ -345,7 +360,7 @@ impl Gateway for AlipayGateway {
         refund_no: &'a RefundNo,
         _rendered: &'a [u8],
         now: Instant,
-        _nonce: String,
+        nonce: String,
     ) -> Call<'a, RefundOutcome> {
         Box::pin(async move {
             let content = serde_json::json!({
@@ -355,7 +370,8 @@ impl Gateway for AlipayGateway {
             })
             .to_string();
             let request = Request::new("alipay.trade.fastpay.refund.query", &content);
-            meaning::query_refund(refund_no.as_str(), self.call(&request, now).await, now)
+            let answer = self.call(&request, now, &nonce).await;
+            meaning::query_refund(refund_no.as_str(), answer, now)
         })
     }
 

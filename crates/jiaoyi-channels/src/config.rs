@@ -40,10 +40,14 @@ pub struct ChannelsConfig {
     pub http: HttpConfig,
     /// WeChat Pay API v3.
     pub wechat: Option<WechatConfig>,
-    /// Alipay OpenAPI v2.
+    /// Alipay.
     pub alipay: Option<AlipayConfig>,
     /// UnionPay ACP 5.1.0.
     pub unionpay: Option<UnionpayConfig>,
+    /// A bank's own gateway.
+    pub bank1: Option<BankConfig>,
+    /// Another bank's.
+    pub bank2: Option<BankConfig>,
     /// Text messages.
     pub sms: Option<SmsConfig>,
     /// Telling institutions of events.
@@ -121,13 +125,31 @@ pub struct WechatConfig {
     pub app_secret: Option<Secret>,
     /// One address for both halves of OAuth; without it WeChat's own two are used.
     pub oauth_base_url: Option<String>,
+    /// Whether bills are asked for packed (GZIP).
+    #[serde(default = "yes")]
+    pub packed_bills: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 fn wechat_base_url() -> String {
     "https://api.mch.weixin.qq.com".to_owned()
 }
 
-/// Alipay OpenAPI v2. Either `alipay_public_key` (key mode) or the three certificates.
+/// The version of Alipay's API that is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlipayApi {
+    /// OpenAPI v2, `gateway.do`.
+    #[default]
+    V2,
+    /// OpenAPI v3; links for browsers are still those of v2.
+    V3,
+}
+
+/// Alipay. Either `alipay_public_key` (key mode) or the three certificates.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlipayConfig {
@@ -142,6 +164,12 @@ pub struct AlipayConfig {
     /// Where the gateway is.
     #[serde(default = "alipay_gateway_url")]
     pub gateway_url: String,
+    /// The version of the API that is called.
+    #[serde(default)]
+    pub api: AlipayApi,
+    /// Where v3 is; without a trailing slash.
+    #[serde(default = "alipay_v3_url")]
+    pub v3_url: String,
     /// PEM file of the app's certificate: certificate mode.
     pub app_cert: Option<PathBuf>,
     /// PEM file of Alipay's certificate: certificate mode.
@@ -152,6 +180,10 @@ pub struct AlipayConfig {
 
 fn alipay_gateway_url() -> String {
     "https://openapi.alipay.com/gateway.do".to_owned()
+}
+
+fn alipay_v3_url() -> String {
+    "https://openapi.alipay.com".to_owned()
 }
 
 /// UnionPay ACP 5.1.0. `signing_key` is the PFX that CFCA hands out, with the certificate inside, or
@@ -188,6 +220,24 @@ fn unionpay_gateway_url() -> String {
 
 fn unionpay_file_url() -> String {
     "https://filedownload.95516.com/".to_owned()
+}
+
+/// A bank's own gateway: how it speaks says its profile.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BankConfig {
+    /// TOML file that says how the bank speaks.
+    pub profile: PathBuf,
+    /// Our number at the bank.
+    pub merchant: String,
+    /// Where the bank is; without a trailing slash. There is no default.
+    pub url: String,
+    /// PEM file of our private key, RSA or SM2 as the profile says.
+    pub key: Option<PathBuf>,
+    /// PEM file of the bank's public key.
+    pub bank_key: Option<PathBuf>,
+    /// The shared secret, where the profile signs by digest.
+    pub secret: Option<Secret>,
 }
 
 /// The service that sends text messages.
@@ -242,10 +292,17 @@ impl ChannelsConfig {
         }
         if let Some(alipay) = &mut self.alipay {
             alipay.gateway_url = format!("{base_url}/gateway.do");
+            alipay.v3_url = base_url.to_owned();
         }
         if let Some(unionpay) = &mut self.unionpay {
             unionpay.gateway_url = base_url.to_owned();
             unionpay.file_url = format!("{base_url}/filedownload/");
+        }
+        let banks = [(&mut self.bank1, "bank1"), (&mut self.bank2, "bank2")];
+        for (bank, place) in banks {
+            if let Some(bank) = bank {
+                bank.url = format!("{base_url}/{place}");
+            }
         }
         if let Some(sms) = &mut self.sms {
             sms.base_url = base_url.to_owned();
@@ -262,17 +319,20 @@ impl ChannelsConfig {
             };
             [Some(wechat.base_url.as_str()), oauth]
         });
-        let alipay = self
-            .alipay
-            .iter()
-            .map(|alipay| Some(alipay.gateway_url.as_str()));
+        let alipay = self.alipay.iter().flat_map(|alipay| {
+            let v3 = (alipay.api == AlipayApi::V3).then_some(alipay.v3_url.as_str());
+            [Some(alipay.gateway_url.as_str()), v3]
+        });
         let unionpay = self.unionpay.iter().flat_map(|unionpay| {
             [&unionpay.gateway_url, &unionpay.file_url].map(|url| Some(url.as_str()))
         });
+        let banks = self.bank1.iter().chain(&self.bank2);
+        let banks = banks.map(|bank| Some(bank.url.as_str()));
         let sms = self.sms.iter().map(|sms| Some(sms.base_url.as_str()));
         wechat
             .chain(alipay)
             .chain(unionpay)
+            .chain(banks)
             .chain(sms)
             .flatten()
             .all(|url| url.starts_with("http://"))

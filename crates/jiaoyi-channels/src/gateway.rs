@@ -104,6 +104,17 @@ pub trait Gateway: Send + Sync {
     fn notice_answer(&self, ok: bool) -> NoticeAnswer;
 }
 
+/// What a query says about a close, where the channel has none.
+pub(crate) fn closed_by_query(told: QueryOutcome) -> CloseOutcome {
+    match told {
+        QueryOutcome::Paid(_) => CloseOutcome::Paid,
+        QueryOutcome::Closed => CloseOutcome::Closed,
+        QueryOutcome::NotFound => CloseOutcome::NotFound,
+        QueryOutcome::NotPaid(_) => CloseOutcome::CannotClose,
+        QueryOutcome::Unknown { why } => CloseOutcome::Unknown { why },
+    }
+}
+
 /// A call whose outcome is known without I/O.
 pub(crate) fn ready<'a, T: Send + 'a>(outcome: T) -> Call<'a, T> {
     Box::pin(std::future::ready(outcome))

@@ -5,11 +5,16 @@ use reqwest::dns::Resolve;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Proxy, Request, Response, Url, redirect};
 use std::fmt;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// No answer of a channel is larger than this; one that is, is not read to its end.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// No bill is larger, as it is sent.
+const FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// How long the download of a bill may take.
+const FILE_TIME_MAX: Duration = Duration::from_secs(600);
 
 /// The client that all gateways share.
 #[derive(Clone)]
@@ -45,6 +50,8 @@ pub(crate) enum NoReply {
     TooLarge,
     /// The connection broke.
     Broken,
+    /// What was sent could not be written down.
+    Unwritten,
 }
 
 impl fmt::Display for NoReply {
@@ -54,6 +61,7 @@ impl fmt::Display for NoReply {
             NoReply::Timeout => "no answer in time",
             NoReply::TooLarge => "the answer is too large",
             NoReply::Broken => "the connection broke",
+            NoReply::Unwritten => "what was sent could not be written down",
         })
     }
 }
@@ -122,6 +130,30 @@ impl Http {
     pub async fn status(&self, request: Request) -> Result<u16, NoReply> {
         let response = self.0.execute(request).await.map_err(|e| no_reply(&e))?;
         Ok(response.status().as_u16())
+    }
+
+    /// Fetches a file into `into`, piece by piece; the status, and nothing is written unless it is
+    /// 2xx.
+    pub async fn download(
+        &self,
+        url: Url,
+        headers: HeaderMap,
+        into: &mut (dyn Write + Send),
+    ) -> Result<u16, NoReply> {
+        let mut request = Request::new(Method::GET, url);
+        *request.headers_mut() = headers;
+        *request.timeout_mut() = Some(FILE_TIME_MAX);
+        let mut response = self.0.execute(request).await.map_err(|e| no_reply(&e))?;
+        let status = response.status();
+        let mut left = FILE_BYTES_MAX;
+        while status.is_success()
+            && let Some(chunk) = response.chunk().await.map_err(|e| no_reply(&e))?
+        {
+            let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            left = left.checked_sub(length).ok_or(NoReply::TooLarge)?;
+            into.write_all(&chunk).map_err(|_| NoReply::Unwritten)?;
+        }
+        Ok(status.as_u16())
     }
 
     async fn execute(

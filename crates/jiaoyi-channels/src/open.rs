@@ -1,6 +1,8 @@
 //! Opening all configured channels at once.
 
 use crate::alipay::AlipayGateway;
+use crate::bank::BankGateway;
+use crate::bill::Bills;
 use crate::config::{ChannelsConfig, ConfigError};
 use crate::crypto::SigningThreads;
 use crate::gateway::Gateway;
@@ -22,6 +24,10 @@ pub struct Channels {
     pub alipay: Option<Arc<AlipayGateway>>,
     /// UnionPay.
     pub unionpay: Option<Arc<UnionpayGateway>>,
+    /// A bank's own gateway.
+    pub bank1: Option<Arc<BankGateway>>,
+    /// Another bank's.
+    pub bank2: Option<Arc<BankGateway>>,
     /// Text messages.
     pub sms: Option<Arc<SmsGateway>>,
     /// Events for institutions.
@@ -63,6 +69,14 @@ impl Channels {
         let unionpay = config.unionpay.map(|unionpay| {
             UnionpayGateway::open(unionpay, dir, http.clone(), Arc::clone(&threads)).map(Arc::new)
         });
+        let bank = |channel, config: Option<_>| {
+            let open = |config| {
+                BankGateway::open(channel, config, dir, http.clone(), Arc::clone(&threads))
+            };
+            config.map(open).transpose()
+        };
+        let bank1 = bank(ChannelCode::Bank1, config.bank1)?.map(Arc::new);
+        let bank2 = bank(ChannelCode::Bank2, config.bank2)?.map(Arc::new);
         let sms = config
             .sms
             .map(|sms| SmsGateway::open(&sms, http.clone()).map(Arc::new));
@@ -70,6 +84,8 @@ impl Channels {
             wechat: wechat.transpose()?,
             alipay: alipay.transpose()?,
             unionpay: unionpay.transpose()?,
+            bank1,
+            bank2,
             sms: sms.transpose()?,
             webhooks: Some(Arc::new(webhooks)),
             others: Vec::new(),
@@ -105,6 +121,22 @@ impl Channels {
                 .unionpay
                 .clone()
                 .map(|gateway| gateway as Arc<dyn Gateway>),
+            ChannelCode::Bank1 => self.bank1.clone().map(|own| own as Arc<dyn Gateway>),
+            ChannelCode::Bank2 => self.bank2.clone().map(|own| own as Arc<dyn Gateway>),
+            // These call us.
+            ChannelCode::Inbound(_) => None,
+        }
+    }
+
+    /// Where the bills of a channel are, if it is configured.
+    #[must_use]
+    pub fn bills(&self, channel: ChannelCode) -> Option<Arc<dyn Bills>> {
+        match channel {
+            ChannelCode::Wechat => self.wechat.clone().map(|own| own as Arc<dyn Bills>),
+            ChannelCode::Alipay => self.alipay.clone().map(|own| own as Arc<dyn Bills>),
+            ChannelCode::Unionpay => self.unionpay.clone().map(|own| own as Arc<dyn Bills>),
+            ChannelCode::Bank1 => self.bank1.clone().map(|own| own as Arc<dyn Bills>),
+            ChannelCode::Bank2 => self.bank2.clone().map(|own| own as Arc<dyn Bills>),
             // These call us.
             ChannelCode::Inbound(_) => None,
         }

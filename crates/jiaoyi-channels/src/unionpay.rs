@@ -4,7 +4,7 @@
 //! PROTOCOLS: forms signed over sorted parameters hashed twice, answers that are not url-encoded, a
 //! certificate with every message, amounts in fen, number and time together as an order's name.
 
-mod file;
+mod bill;
 mod meaning;
 mod merchant;
 mod message;
@@ -14,20 +14,18 @@ mod requests;
 mod tests;
 mod trust;
 
-pub use file::{DailyFile, FileDifference, FileFault, FileLine, Flow};
-
 use crate::config::{ConfigError, UnionpayConfig, read_file};
 use crate::crypto::{KeyFault, SigningThreads};
 use crate::form;
-use crate::gateway::{Call, Gateway, NoticeAnswer, ready};
+use crate::gateway::{Call, Gateway, NoticeAnswer, closed_by_query, ready};
 use crate::http::Http;
 use jiaoyi_domain::channel::{
     AttemptTerms, ChannelCode, CloseOutcome, CreateOutcome, Handover, Method, Notice,
     NoticeRefusal, PayForm, QueryOutcome, RefundOutcome, RefundTerms,
 };
 use jiaoyi_domain::id::{AttemptNo, RefundNo};
-use jiaoyi_domain::time::{Date, Instant};
-use meaning::{Answer, Said, said};
+use jiaoyi_domain::time::Instant;
+use meaning::Answer;
 use merchant::Merchant;
 use message::{Fields, SIGNATURE, digest_of};
 use requests::{BIZ_TYPE, Rendered};
@@ -38,31 +36,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use trust::{Trust, TrustFault};
 
-/// The largest answer that carries a daily file, and how long it may take.
-const FILE_LIMITS: (usize, Duration) = (128 * 1024 * 1024, Duration::from_secs(300));
-/// `respCode` when there is no file for the day (yet) [M].
-const NO_FILE: &str = "98";
-
 /// UnionPay ACP 5.1.0 for one merchant.
 pub struct UnionpayGateway {
     config: UnionpayConfig,
     http: Http,
     merchant: Merchant,
     trust: Trust,
-}
-
-/// What came of asking for a daily file.
-#[derive(Debug)]
-pub enum DailyFileOutcome {
-    /// Here it is, verified.
-    Ready(DailyFile),
-    /// There is none: nothing was settled, or it is not made yet.
-    NotThere,
-    /// No usable answer.
-    Unknown {
-        /// Why.
-        why: String,
-    },
 }
 
 impl UnionpayGateway {
@@ -188,36 +167,12 @@ impl UnionpayGateway {
             | Method::AlipayWap
             | Method::AlipayPage
             | Method::AlipayPrecreate
+            | Method::Bank1Page
+            | Method::Bank2Page
             | Method::Inbound(_) => CreateOutcome::Refused {
                 code: "METHOD".to_owned(),
                 message: format!("{} is not a method of UnionPay", method.code()),
             },
-        }
-    }
-
-    /// Fetches the file of a clearing day, which is there on the morning after.
-    pub async fn daily_file(&self, settled_on: Date, now: Instant) -> DailyFileOutcome {
-        let unknown = |why: String| DailyFileOutcome::Unknown { why };
-        let day = format!("{:02}{:02}", settled_on.month(), settled_on.day());
-        let request = requests::daily_file(&self.config, &day, now);
-        let url = &self.config.file_url;
-        let fields = match self.post(url, request, now, Some(FILE_LIMITS)).await {
-            Ok(fields) => fields,
-            Err(why) => return unknown(why),
-        };
-        let code = fields.text("respCode");
-        match (said(code), fields.get("fileContent")) {
-            (_, None) if code == NO_FILE => DailyFileOutcome::NotThere,
-            (Said::Done, Some(_)) if fields.text("settleDate") != day => {
-                unknown("the answer is about another day".to_owned())
-            }
-            (Said::Done, Some(content)) => {
-                match DailyFile::open(fields.text("fileName"), content) {
-                    Ok(file) => DailyFileOutcome::Ready(file),
-                    Err(fault) => unknown(fault.to_string()),
-                }
-            }
-            _ => unknown(format!("respCode {code}, {}", fields.text("respMsg"))),
         }
     }
 }
@@ -269,7 +224,7 @@ impl Gateway for UnionpayGateway {
         now: Instant,
         _nonce: String,
     ) -> Call<'a, CloseOutcome> {
-        Box::pin(async move { meaning::close(self.query_order(no, rendered, now).await) })
+        Box::pin(async move { closed_by_query(self.query_order(no, rendered, now).await) })
     }
 
     fn render_refund(&self, terms: &RefundTerms) -> Vec<u8> {

@@ -4,6 +4,7 @@
 //! a public key and platform certificates side by side.
 
 mod answers;
+mod bill;
 mod call;
 mod keys;
 mod notice;
@@ -121,6 +122,8 @@ impl WechatGateway {
             | Method::UnionpayWap
             | Method::UnionpayPage
             | Method::UnionpayApp
+            | Method::Bank1Page
+            | Method::Bank2Page
             | Method::Inbound(_) => {
                 return CreateOutcome::Refused {
                     code: "METHOD".to_owned(),

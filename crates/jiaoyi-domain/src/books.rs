@@ -70,12 +70,14 @@ impl Account {
                 inst_id: fact.merchant.clone(),
                 day: fact.channel_day,
             },
-            ChannelCode::Wechat | ChannelCode::Alipay | ChannelCode::Unionpay => {
-                Account::Clearing {
-                    channel: fact.channel,
-                    day: fact.channel_day,
-                }
-            }
+            ChannelCode::Wechat
+            | ChannelCode::Alipay
+            | ChannelCode::Unionpay
+            | ChannelCode::Bank1
+            | ChannelCode::Bank2 => Account::Clearing {
+                channel: fact.channel,
+                day: fact.channel_day,
+            },
         }
     }
 }

@@ -18,25 +18,33 @@ pub enum ChannelCode {
     Alipay,
     /// UnionPay ACP 5.1.0 (银联在线支付, 云闪付).
     Unionpay,
+    /// A bank's own gateway (网上银行); which bank it is, and how it speaks, says its profile.
+    Bank1,
+    /// A second bank's.
+    Bank2,
     /// An institution that calls us, through this front end.
     Inbound(FrontEnd),
 }
 
 impl ChannelCode {
     /// Every channel that we call.
-    pub const ALL: [ChannelCode; 3] = [
+    pub const ALL: [ChannelCode; 5] = [
         ChannelCode::Wechat,
         ChannelCode::Alipay,
         ChannelCode::Unionpay,
+        ChannelCode::Bank1,
+        ChannelCode::Bank2,
     ];
 
-    /// `wechat`, `alipay`, `unionpay`, or `A1` to `A12`: stored in rows, accounts and URLs.
+    /// `wechat`, `alipay`, `unionpay`, `bank1`, `bank2`, or `A1` to `A12`: stored in rows, accounts and URLs.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
             ChannelCode::Wechat => "wechat",
             ChannelCode::Alipay => "alipay",
             ChannelCode::Unionpay => "unionpay",
+            ChannelCode::Bank1 => "bank1",
+            ChannelCode::Bank2 => "bank2",
             ChannelCode::Inbound(front) => front.code(),
         }
     }
@@ -55,7 +63,11 @@ impl ChannelCode {
     pub const fn front_end(self) -> Option<FrontEnd> {
         match self {
             ChannelCode::Inbound(front) => Some(front),
-            ChannelCode::Wechat | ChannelCode::Alipay | ChannelCode::Unionpay => None,
+            ChannelCode::Wechat
+            | ChannelCode::Alipay
+            | ChannelCode::Unionpay
+            | ChannelCode::Bank1
+            | ChannelCode::Bank2 => None,
         }
     }
 }
@@ -81,13 +93,17 @@ pub enum Method {
     UnionpayPage,
     /// A transaction number for UnionPay's control inside an app; no browser can use it.
     UnionpayApp,
+    /// A link that any browser opens, to the first bank's pages.
+    Bank1Page,
+    /// The same to the second bank's.
+    Bank2Page,
     /// However the institution behind this front end took the money; it asks us, not we it.
     Inbound(FrontEnd),
 }
 
 impl Method {
     /// Every method of a channel that we call.
-    pub const ALL: [Method; 9] = [
+    pub const ALL: [Method; 11] = [
         Method::WechatNative,
         Method::WechatH5,
         Method::WechatJsapi,
@@ -97,6 +113,8 @@ impl Method {
         Method::UnionpayWap,
         Method::UnionpayPage,
         Method::UnionpayApp,
+        Method::Bank1Page,
+        Method::Bank2Page,
     ];
 
     /// The channel whose method this is.
@@ -108,6 +126,8 @@ impl Method {
             Method::UnionpayWap | Method::UnionpayPage | Method::UnionpayApp => {
                 ChannelCode::Unionpay
             }
+            Method::Bank1Page => ChannelCode::Bank1,
+            Method::Bank2Page => ChannelCode::Bank2,
             Method::Inbound(front) => ChannelCode::Inbound(front),
         }
     }
@@ -125,6 +145,8 @@ impl Method {
             Method::UnionpayWap => "unionpay_wap",
             Method::UnionpayPage => "unionpay_page",
             Method::UnionpayApp => "unionpay_app",
+            Method::Bank1Page => "bank1_page",
+            Method::Bank2Page => "bank2_page",
             Method::Inbound(front) => front.code(),
         }
     }
@@ -147,7 +169,10 @@ impl Method {
             // link in an old tab can create it later: "not found" proves nothing.
             ChannelCode::Alipay => Close::Soft,
             // An institution has nothing of ours to close: it asks, and our answer decides.
-            ChannelCode::Unionpay | ChannelCode::Inbound(_) => Close::None,
+            ChannelCode::Unionpay
+            | ChannelCode::Bank1
+            | ChannelCode::Bank2
+            | ChannelCode::Inbound(_) => Close::None,
         }
     }
 
@@ -164,6 +189,8 @@ impl Method {
             | Method::AlipayPage
             | Method::UnionpayWap
             | Method::UnionpayPage
+            | Method::Bank1Page
+            | Method::Bank2Page
             | Method::Inbound(_) => false,
         }
     }
@@ -395,12 +422,16 @@ pub enum NoticeRefusal {
 
 /// The accounting day of a moment at a channel.
 ///
-/// Wallets use the Beijing civil date. UnionPay's clearing day turns at 23:00: what is paid after
+/// Wallets and banks use the Beijing civil date. UnionPay's clearing day turns at 23:00: what is paid after
 /// that stands in the file of the next day.
 #[must_use]
 pub fn channel_day(channel: ChannelCode, at: Instant) -> Date {
     match channel {
-        ChannelCode::Wechat | ChannelCode::Alipay | ChannelCode::Inbound(_) => at.date(),
+        ChannelCode::Wechat
+        | ChannelCode::Alipay
+        | ChannelCode::Bank1
+        | ChannelCode::Bank2
+        | ChannelCode::Inbound(_) => at.date(),
         ChannelCode::Unionpay => at.plus_ms(HOUR_MS).date(),
     }
 }
@@ -469,6 +500,20 @@ mod tests {
                 false,
             ),
             (M::UnionpayApp, "unionpay_app", unionpay, Close::None, true),
+            (
+                M::Bank1Page,
+                "bank1_page",
+                ChannelCode::Bank1,
+                Close::None,
+                false,
+            ),
+            (
+                M::Bank2Page,
+                "bank2_page",
+                ChannelCode::Bank2,
+                Close::None,
+                false,
+            ),
         ];
         assert_eq!(table.map(|row| row.0), Method::ALL);
         for (method, code, channel, close, placed_by_call) in table {
@@ -477,7 +522,7 @@ mod tests {
             assert_eq!((method.channel(), method.close()), (channel, close));
             assert_eq!(method.placed_by_call(), placed_by_call, "{code}");
         }
-        let named = ["wechat", "alipay", "unionpay"];
+        let named = ["wechat", "alipay", "unionpay", "bank1", "bank2"];
         for (channel, code) in ChannelCode::ALL.into_iter().zip(named) {
             assert_eq!(channel.code(), code);
             assert_eq!(ChannelCode::from_code(code), Some(channel));

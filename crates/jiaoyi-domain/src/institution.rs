@@ -144,6 +144,16 @@ impl Institution {
         self.day_begins(day).plus_ms(-SKEW_MS) <= at && at <= self.day_closes(day)
     }
 
+    /// Whether the day's file is taken at a moment: when the day is over, or, as nobody who tests can
+    /// wait for the evening, when it has begun.
+    #[must_use]
+    pub fn takes_file(&self, day: Date, at: Instant) -> bool {
+        at > match self.live {
+            true => self.day_closes(day),
+            false => self.day_begins(day),
+        }
+    }
+
     /// When the payer acted, as far as that can be: inside the accounting day, and not after the
     /// call came. A clock that is a little before ours counts as ours.
     #[must_use]
@@ -210,6 +220,22 @@ mod tests {
         ] {
             let accepted = accepted.map(at);
             assert_eq!(bank.accepted_at(day, at(paid), now), accepted, "{paid}");
+        }
+        let live = Institution {
+            live: true,
+            ..bank.clone()
+        };
+        for (moment, test, real) in [
+            ("2026-11-26 23:00:00", false, false),
+            ("2026-11-26 23:00:01", true, false),
+            ("2026-11-27 23:10:00", true, false),
+            ("2026-11-27 23:10:01", true, true),
+        ] {
+            let taken = (
+                bank.takes_file(day, at(moment)),
+                live.takes_file(day, at(moment)),
+            );
+            assert_eq!(taken, (test, real), "{moment}");
         }
         let late = at("2026-11-27 23:05:00");
         assert_eq!(bank.accepted_at(day, at("2026-11-27 23:00:01"), late), None);

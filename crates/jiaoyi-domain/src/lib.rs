@@ -6,6 +6,7 @@
 
 pub mod attempt;
 pub mod audit;
+pub mod bill;
 pub mod biller;
 pub mod books;
 pub mod capital;

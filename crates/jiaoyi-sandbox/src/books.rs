@@ -22,6 +22,8 @@ pub(crate) enum Channel {
     Wechat,
     Alipay,
     Unionpay,
+    Bank1,
+    Bank2,
 }
 
 /// One order at one channel.
@@ -216,6 +218,8 @@ pub(crate) struct Books {
     pub(crate) codes: BTreeMap<String, (String, i64, bool)>,
     /// Bill files: token → (file, ends at).
     pub(crate) files: BTreeMap<String, (Vec<u8>, i64)>,
+    /// The fee in bills, in hundredths of a percent.
+    pub(crate) fee_bp: u64,
     counter: u64,
 }
 
@@ -237,6 +241,7 @@ impl Books {
             Channel::Wechat => format!("420000{day}{of_day:08}{number:06}"),
             Channel::Alipay => format!("{day}220014{of_day:08}{number:06}"),
             Channel::Unionpay => format!("{day}{of_day:08}{:05}", number % 100_000),
+            Channel::Bank1 | Channel::Bank2 => format!("B{day}{number:08}"),
         }
     }
 
@@ -342,8 +347,8 @@ fn notice_id(key: &Key, number: u64, now_ms: i64) -> String {
             &hash[17..20],
             &hash[20..32]
         ),
-        // A notice of UnionPay carries no id of its own.
-        Channel::Unionpay => hash[..32].to_owned(),
+        // Notices of UnionPay and of banks carry no id of their own.
+        Channel::Unionpay | Channel::Bank1 | Channel::Bank2 => hash[..32].to_owned(),
         Channel::Alipay => format!(
             "{}00222{:08}{}",
             compact_day(now_ms),

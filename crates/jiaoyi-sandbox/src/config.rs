@@ -26,6 +26,11 @@
 //! unionpay_key = "unionpay_key.pem"                 # what UnionPay signs with
 //! unionpay_cert = "unionpay_cert.pem"               # goes out with every message
 //!
+//! [bank1]                                           # these two may be left out as well
+//! merchant = "M0000001"
+//! merchant_public_key = "bank1_merchant_public_key.pem"
+//! bank_key = "bank1_key.pem"                        # what the bank signs with: RSA, SM2 at the second
+//!
 //! [sms]                                             # may be left out: then /sms/send answers 404
 //! key = "shared secret"
 //!
@@ -44,6 +49,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::bank::keys::BankKeys;
+use crate::books::Channel;
 use crate::certificate::{Certificate, alipay_root_sn};
 use crate::crypto::{SigningKey, VerifyingKey, pem_blocks};
 use crate::error::SandboxError;
@@ -57,6 +64,8 @@ struct File {
     wechat: WechatFile,
     alipay: AlipayFile,
     unionpay: Option<UnionpayFile>,
+    bank1: Option<BankFile>,
+    bank2: Option<BankFile>,
     sms: Option<SmsFile>,
     front: Option<FrontFile>,
 }
@@ -97,6 +106,14 @@ struct UnionpayFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct BankFile {
+    merchant: String,
+    merchant_public_key: PathBuf,
+    bank_key: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SmsFile {
     key: String,
 }
@@ -114,8 +131,16 @@ pub struct SandboxConfig {
     pub(crate) wechat: WechatIdentity,
     pub(crate) alipay: AlipayIdentity,
     pub(crate) unionpay: Option<UnionpayIdentity>,
+    pub(crate) bank1: Option<BankIdentity>,
+    pub(crate) bank2: Option<BankIdentity>,
     pub(crate) sms_key: Option<String>,
     pub(crate) front: Option<Link>,
+}
+
+#[derive(Debug)]
+pub(crate) struct BankIdentity {
+    pub(crate) merchant: String,
+    pub(crate) keys: BankKeys,
 }
 
 #[derive(Debug)]
@@ -179,6 +204,10 @@ impl SandboxConfig {
             Some(sms) => Some(sms.key),
             None => None,
         };
+        let bank = |file: Option<BankFile>| {
+            let load = |file| load_bank(folder, file);
+            file.map(load).transpose()
+        };
         Ok(SandboxConfig {
             wechat: load_wechat(folder, file.wechat)?,
             alipay: load_alipay(folder, file.alipay)?,
@@ -186,9 +215,20 @@ impl SandboxConfig {
                 .unionpay
                 .map(|own| load_unionpay(folder, own))
                 .transpose()?,
+            bank1: bank(file.bank1)?,
+            bank2: bank(file.bank2)?,
             sms_key,
             front: file.front.map(|own| load_front(folder, own)).transpose()?,
         })
+    }
+
+    /// The identity of a bank, if it is played.
+    pub(crate) fn bank(&self, channel: Channel) -> Option<&BankIdentity> {
+        match channel {
+            Channel::Bank1 => self.bank1.as_ref(),
+            Channel::Bank2 => self.bank2.as_ref(),
+            Channel::Wechat | Channel::Alipay | Channel::Unionpay => None,
+        }
     }
 
     /// Lets the front ends call the biller API at `platform_url`, whatever the file says.
@@ -331,6 +371,16 @@ fn load_unionpay(folder: &Path, file: UnionpayFile) -> Result<UnionpayIdentity, 
         merchant_cert_pem: merchant.pem,
         unionpay_key: key,
         unionpay_cert: own,
+    })
+}
+
+fn load_bank(folder: &Path, file: BankFile) -> Result<BankIdentity, SandboxError> {
+    let own = read(&folder.join(file.bank_key))?;
+    let merchant = read(&folder.join(file.merchant_public_key))?;
+    let keys = BankKeys::from_pem(&own, &merchant);
+    Ok(BankIdentity {
+        merchant: file.merchant,
+        keys: keys.ok_or_else(|| setting("bank.bank_key", "these are no keys of a bank"))?,
     })
 }
 

@@ -122,6 +122,22 @@ pub(crate) async fn clock(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> R
     page::json(StatusCode::OK, &json!({ "now_ms": sandbox.now_ms() }))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fee {
+    rate_bp: u16,
+}
+
+/// `POST /_sandbox/fee`.
+pub(crate) async fn fee(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Response {
+    let asked: Fee = match read(&body) {
+        Ok(asked) => asked,
+        Err(response) => return *response,
+    };
+    sandbox.books().fee_bp = asked.rate_bp.into();
+    page::json(StatusCode::OK, &json!({ "rate_bp": asked.rate_bp }))
+}
+
 /// `POST /_sandbox/reset`.
 pub(crate) async fn reset(State(sandbox): State<Arc<Sandbox>>) -> Response {
     *sandbox.books() = Books::default();
@@ -186,6 +202,10 @@ fn tell(sandbox: &Sandbox, trade: &Trade, notices: Value, now_ms: i64) -> Value 
         Channel::Alipay => (&config.alipay.seller_id, &config.alipay.app_id),
         // Its bizType.
         Channel::Unionpay => (sandbox.unionpay_merchant(), "000201"),
+        Channel::Bank1 | Channel::Bank2 => {
+            let bank = config.bank(trade.key.channel);
+            (bank.map_or("", |bank| bank.merchant.as_str()), "page")
+        }
     };
     let refunds: Vec<Value> = trade
         .refunds

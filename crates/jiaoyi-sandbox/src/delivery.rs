@@ -6,7 +6,7 @@ use crate::books::{Channel, Event, Notice};
 use crate::faults::{Deed, Fault, Point};
 use crate::server::Sandbox;
 use crate::times::{HOUR_MS, MINUTE_MS, SECOND_MS};
-use crate::{alipay, unionpay, wechat};
+use crate::{alipay, bank, unionpay, wechat};
 
 /// WeChat's gaps between deliveries: 15 more tries in about 24 hours.
 const WECHAT_GAPS_MS: [i64; 15] = [
@@ -41,7 +41,7 @@ const ALIPAY_GAPS_MS: [i64; 10] = [
     15 * HOUR_MS,
 ];
 
-/// UnionPay's: five times in a quarter of an hour.
+/// UnionPay's, and our banks': five times in a quarter of an hour.
 const UNIONPAY_GAPS_MS: [i64; 4] = [MINUTE_MS, 2 * MINUTE_MS, 4 * MINUTE_MS, 5 * MINUTE_MS];
 
 /// A request as it goes to the merchant.
@@ -135,7 +135,7 @@ fn finish(sandbox: &Sandbox, number: u64, (status, accepted): (u16, bool)) -> De
     let gaps: &[i64] = match notice.key.channel {
         Channel::Wechat => &WECHAT_GAPS_MS,
         Channel::Alipay => &ALIPAY_GAPS_MS,
-        Channel::Unionpay => &UNIONPAY_GAPS_MS,
+        Channel::Unionpay | Channel::Bank1 | Channel::Bank2 => &UNIONPAY_GAPS_MS,
     };
     let gap = usize::try_from(tries)
         .ok()
@@ -159,6 +159,7 @@ async fn send(sandbox: &Sandbox, notice: &Notice, fault: Option<&Fault>) -> (u16
         Channel::Wechat => wechat::notices::render(sandbox, notice, fault),
         Channel::Alipay => alipay::notices::render(sandbox, notice, fault),
         Channel::Unionpay => unionpay::notices::render(sandbox, notice, fault),
+        Channel::Bank1 | Channel::Bank2 => bank::notices::render(sandbox, notice, fault),
     };
     let mut request = sandbox.http.post(&notice.url).body(outgoing.body);
     for (name, value) in outgoing.headers {
@@ -171,7 +172,9 @@ async fn send(sandbox: &Sandbox, notice: &Notice, fault: Option<&Fault>) -> (u16
     let body = response.bytes().await.unwrap_or_default();
     let accepted = match notice.key.channel {
         Channel::Wechat => status == 200 || status == 204,
-        Channel::Alipay => status == 200 && body.as_ref() == b"success",
+        Channel::Alipay | Channel::Bank1 | Channel::Bank2 => {
+            status == 200 && body.as_ref() == b"success"
+        }
         Channel::Unionpay => status == 200,
     };
     (status, accepted)

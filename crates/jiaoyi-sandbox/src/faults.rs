@@ -7,8 +7,9 @@
 //! | `duplicate` | the request is worked on twice, the second answer is told | the notice is sent twice |
 //! | `corrupt` | one character of the answer changes after signing | likewise, in the notice's body |
 //! | `forge` | signed with a stranger's key under the real serial | a forgery; `variant` 1..=20 picks its kind, see [`crate::forge`] |
-//! | `wrong_amount` | an amount one fen higher, properly signed | likewise |
-//! | `error_before` | an error, nothing is done (`code` picks which; default SYSTEM_ERROR, for a bill STATEMENT_CREATING) | not sent, like `lose` |
+//! | `wrong_amount` | an amount one fen higher, properly signed; bill: that of the first row, with totals to match | likewise |
+//! | `truncate` | bill: only the first half of the file | |
+//! | `error_before` | an error, nothing is done (`code` picks which; default SYSTEM_ERROR, for a bill that it is not there yet) | not sent, like `lose` |
 //! | `error_after` | the work is done, then an error is answered | sent, but its answer counts as a failure, so it comes again |
 //! | `contradict` | query: paid is told as unpaid and the reverse; close: "closed" without closing; create: ORDERPAID though it is not; bill: the first row is missing; refund: refused for lack of balance, or with `code` `ABNORMAL` or `CLOSED` accepted and then ended so | tells the opposite of a success |
 //! | `probe` | a signature that begins with `WECHATPAY/SIGNTEST/` | such a delivery first, the proper one directly after |
@@ -45,6 +46,7 @@ pub(crate) enum Deed {
     ErrorBefore,
     ErrorAfter,
     Contradict,
+    Truncate,
     Probe,
     OtherKey,
 }

@@ -19,6 +19,8 @@
 //! | `front_a1_key.pem`, … | sandbox | what each institution of the front ends signs with, RSA or SM2 (PKCS#8) |
 //! | `front_a1_public.pem`, … | platform | the public half, for `jiaoyi institution key add` |
 //!
+//! | `bank1_…`, `bank2_…` | merchant, sandbox | for each bank the keys of both sides, and `…_profile.toml`, how it wants to be spoken to |
+//!
 //! `channels.toml`, the merchant's side; file names relative to it, every address that of the
 //! sandbox, so that nothing reaches the real channels by mistake:
 //!
@@ -79,6 +81,8 @@ const SELLER_ID: &str = "2088000000000001";
 const MER_ID: &str = "777290058110048";
 /// Where `jiaoyi serve` listens unless it is told otherwise.
 const PLATFORM_URL: &str = "http://127.0.0.1:8080";
+const BANK1_MERCHANT: &str = "M0000001";
+const BANK2_MERCHANT: &str = "8801990100001";
 /// The name of UnionPay's certificate, by whose third part a merchant knows it.
 const UNIONPAY_NAME: &str = "041@8310000000083040@中国银联股份有限公司@00016493";
 
@@ -117,6 +121,7 @@ pub fn write_demo_identities(
     maker.alipay()?;
     maker.unionpay()?;
     maker.fronts()?;
+    maker.banks()?;
     let sms_key = random_hex(32);
     let sandbox_toml = maker.write("sandbox.toml", &sandbox_text(&wechat, &sms_key))?;
     let base_url = base_url.trim_end_matches('/');
@@ -173,6 +178,16 @@ merchant_cert = "unionpay_merchant_cert.pem"
 unionpay_key = "unionpay_key.pem"
 unionpay_cert = "unionpay_cert.pem"
 
+[bank1]
+merchant = "{BANK1_MERCHANT}"
+merchant_public_key = "bank1_merchant_public_key.pem"
+bank_key = "bank1_key.pem"
+
+[bank2]
+merchant = "{BANK2_MERCHANT}"
+merchant_public_key = "bank2_merchant_public_key.pem"
+bank_key = "bank2_key.pem"
+
 [sms]
 key = "{sms_key}"
 
@@ -225,6 +240,20 @@ middle_cert = "unionpay_middle_cert.pem"
 root_cert = "unionpay_root_cert.pem"
 gateway_url = "{base_url}"
 file_url = "{base_url}/filedownload/"
+
+[bank1]
+profile = "bank1_profile.toml"
+merchant = "{BANK1_MERCHANT}"
+key = "bank1_merchant_key.pem"
+bank_key = "bank1_public_key.pem"
+url = "{base_url}/bank1"
+
+[bank2]
+profile = "bank2_profile.toml"
+merchant = "{BANK2_MERCHANT}"
+key = "bank2_merchant_key.pem"
+bank_key = "bank2_public_key.pem"
+url = "{base_url}/bank2"
 
 [sms]
 key = "{sms_key}"
@@ -348,6 +377,31 @@ impl Maker<'_> {
             self.write(&own.key_file("key"), &private)?;
             self.write(&own.key_file("public"), &public)?;
         }
+        Ok(())
+    }
+
+    /// Two banks, the first with RSA, the second with SM2, and how a merchant has to speak to each.
+    fn banks(&self) -> Result<(), SandboxError> {
+        let (merchant, own) = (rsa_key("a bank's merchant key")?, rsa_key("a bank's key")?);
+        let sm2 = || {
+            crate::bank::keys::new_sm2().ok_or_else(|| SandboxError::Identity {
+                what: "an SM2 key",
+                message: "it could not be made".to_owned(),
+            })
+        };
+        let first = (merchant.serialize_pem(), merchant.public_key_pem());
+        let halves = [
+            ("bank1", first, (own.serialize_pem(), own.public_key_pem())),
+            ("bank2", sm2()?, sm2()?),
+        ];
+        for (bank, merchant, own) in halves {
+            self.write(&format!("{bank}_merchant_key.pem"), &merchant.0)?;
+            self.write(&format!("{bank}_merchant_public_key.pem"), &merchant.1)?;
+            self.write(&format!("{bank}_key.pem"), &own.0)?;
+            self.write(&format!("{bank}_public_key.pem"), &own.1)?;
+        }
+        self.write("bank1_profile.toml", include_str!("bank1_profile.toml"))?;
+        self.write("bank2_profile.toml", include_str!("bank2_profile.toml"))?;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The other side of the payment channels.
 //!
-//! WeChat Pay API v3, Alipay OpenAPI v2 and UnionPay ACP 5.1.0 as a merchant's server meets them, a
-//! tiny SMS gateway,
+//! WeChat Pay API v3, Alipay OpenAPI v2 and v3 and UnionPay ACP 5.1.0 as a merchant's server meets
+//! them, a tiny SMS gateway,
 //! the OAuth pair for an openid, a script that plays `WeixinJSBridge`, and the wallet page on which
 //! a person decides. It keeps its own books, has its own signature code and shares nothing with the
 //! merchant's adapters: what both agree on is then more than one program's opinion of itself.
@@ -27,6 +27,9 @@
 //! | `notify_late` | 晚到的通知 | paid; the notice comes 60 s of the clock later |
 //! | `pay_after_close` | 关单后仍支付 | not paid until the merchant closes the order (or it expires), then paid and notified; at once when it is closed already |
 //!
+//! Two invented banks, `/bank1/…` and `/bank2/…`, differ in everything: RSA, GBK and yuan at the first,
+//! SM2, UTF-8 and fen at the second. `write_demo_identities` writes how to speak to them.
+//!
 //! UnionPay leads back to `frontUrl` by a signed form, the others answer 303: after a payment to WeChat
 //! H5's `redirect_url` or Alipay's signed `return_url`; otherwise to `redirect_url`, `quit_url`, or the
 //! bare `return_url`. Without any, a page says what happened. A WeChat Native `code_url`, an Alipay
@@ -37,14 +40,15 @@
 //!
 //! No password: a sandbox belongs on a loopback address.
 //!
-//! - `POST /_sandbox/pay {"channel":"wechat"|"alipay"|"unionpay","out_trade_no","serial":"pub"|"cert"?,
-//!   "amount_fen"?}` plays the payer and delivers the signed notice; 200 `{"transaction_id",
+//! - `POST /_sandbox/pay {"channel":"wechat"|"alipay"|"unionpay"|"bank1"|"bank2","out_trade_no",
+//!   "serial":"pub"|"cert"?, "amount_fen"?}` plays the payer and delivers the signed notice; 200 `{"transaction_id",
 //!   "delivered","notify_status","tries"}`; 404 for a number never seen, 409 when closed. A paid
 //!   order is notified again. `amount_fen` is for a channel that truly takes another amount than
 //!   was asked for: notice, query and bill then agree on it.
 //! - `POST /_sandbox/fault {"channel","out_trade_no"|"*","at","do","times"?,"delay_s"?,"code"?,
 //!   "variant"?}` → `{"id"}`; the deeds are in [`faults`]. `DELETE /_sandbox/fault/{id}` removes one.
 //! - `GET /_sandbox/books`: every transaction with its refunds and notices, and the waiting faults.
+//! - `POST /_sandbox/fee {"rate_bp"}` sets the fee of all channels in bills, in hundredths of a percent.
 //! - `POST /_sandbox/clock {"offset_s"}` shifts the sandbox's clock against the one it was given.
 //! - `POST /_sandbox/reset` empties the books, the faults, the messages and the shift.
 //! - `GET /_sandbox/sms`, `GET /_sandbox/sms.json`: the text messages that were sent.
@@ -57,9 +61,11 @@
 //!   order; that is the kind that the request's `Wechatpay-Serial` asked for, else the certificate.
 //! - UnionPay knows an order from the first try on; before that a query finds nothing. A void or
 //!   return is under way for 2 s of the clock. The file of a clearing day is there at once.
-//! - Bills take no fee. Today's trades stand in the bill of today's and of yesterday's date.
+//! - Bills take no fee until a rate is set. A bill of today holds what has happened so far.
 
 mod alipay;
+mod bank;
+mod bills;
 mod books;
 mod bridge;
 mod certificate;

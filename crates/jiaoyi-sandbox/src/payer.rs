@@ -6,7 +6,7 @@ use crate::books::{Books, Channel, Event, HIDDEN_MS, Key, KeyKind, Phase, Refund
 use crate::delivery::{self, Delivered};
 use crate::server::Sandbox;
 use crate::times::SECOND_MS;
-use crate::{alipay, unionpay, wechat};
+use crate::{alipay, bank, unionpay, wechat};
 
 /// How late a "late" notice comes.
 const LATE_MS: i64 = 60 * SECOND_MS;
@@ -147,6 +147,7 @@ fn announce(
         Channel::Wechat => wechat::notices::payment(sandbox, &told),
         Channel::Alipay => alipay::notices::payment(sandbox, &told, now_ms),
         Channel::Unionpay => unionpay::notices::payment(sandbox, &told, now_ms),
+        Channel::Bank1 | Channel::Bank2 => bank::notices::payment(&told, now_ms),
     };
     Some(books.announce(key, &url, content, None, deliver_at_ms, now_ms))
 }
@@ -178,6 +179,7 @@ pub(crate) fn end_refund(sandbox: &Sandbox, key: &Key, out_refund_no: &str) {
         Channel::Unionpay if refund.state == RefundState::Success => {
             Some(unionpay::notices::refund(sandbox, &trade, &refund))
         }
+        Channel::Bank1 | Channel::Bank2 => Some(bank::notices::refund(&trade, &refund)),
         Channel::Unionpay | Channel::Alipay => None,
     };
     if let (Some(content), Some(url)) = (content, &refund.notify_url) {

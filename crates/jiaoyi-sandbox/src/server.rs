@@ -16,7 +16,8 @@ use crate::config::SandboxConfig;
 use crate::crypto::SigningKey;
 use crate::error::SandboxError;
 use crate::{
-    alipay, bridge, control, delivery, front, identities, payer, sms, unionpay, wallet, wechat,
+    alipay, bank, bridge, control, delivery, front, identities, payer, sms, unionpay, wallet,
+    wechat,
 };
 
 /// Gives the current instant in milliseconds UTC.
@@ -129,10 +130,13 @@ impl Sandbox {
 /// interface.
 pub fn router(sandbox: Arc<Sandbox>) -> Router {
     Router::new()
+        .route("/v3/alipay/{*rest}", any(alipay::v3::entry))
         .route("/v3/{*rest}", any(wechat::entry))
         .route("/gateway.do", any(alipay::entry))
         .route("/gateway/api/{service}", post(unionpay::entry))
         .route("/filedownload/", post(unionpay::download))
+        .route("/bank1/{*rest}", any(bank::entry))
+        .route("/bank2/{*rest}", any(bank::entry))
         .route("/_alipay/bill/{token}", get(alipay::bills::download))
         .route("/connect/oauth2/authorize", get(bridge::authorize))
         .route("/sns/oauth2/access_token", get(bridge::access_token))
@@ -150,6 +154,7 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/", get(control::index))
         .route("/_sandbox", get(control::index))
         .route("/_sandbox/pay", post(control::pay))
+        .route("/_sandbox/fee", post(control::fee))
         .route("/_sandbox/fault", post(control::add_fault))
         .route(
             "/_sandbox/fault/{id}",

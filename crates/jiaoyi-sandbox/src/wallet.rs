@@ -235,6 +235,8 @@ fn facts(trade: &Trade) -> Markup {
         Channel::Wechat => "微信支付（沙箱） WeChat Pay",
         Channel::Alipay => "支付宝（沙箱） Alipay",
         Channel::Unionpay => "银联、云闪付（沙箱） UnionPay",
+        Channel::Bank1 => "银行一（沙箱） Bank 1",
+        Channel::Bank2 => "银行二（沙箱） Bank 2",
     };
     html! {
         div.card {
@@ -327,7 +329,9 @@ fn way_back(sandbox: &Sandbox, visit: &Visit, outcome: Outcome) -> Option<String
     let paid = matches!(outcome, Outcome::Paid | Outcome::AlreadyPaid);
     let return_url = visit.return_url.as_deref();
     match (trade.key.channel, return_url) {
-        (Channel::Wechat | Channel::Unionpay, url) => url.map(str::to_owned),
+        (Channel::Wechat | Channel::Unionpay | Channel::Bank1 | Channel::Bank2, url) => {
+            url.map(str::to_owned)
+        }
         (Channel::Alipay, Some(url)) if paid => {
             Some(alipay::notices::return_address(sandbox, trade, url))
         }

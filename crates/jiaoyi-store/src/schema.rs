@@ -2,14 +2,15 @@
 
 use crate::error::StoreError;
 use jiaoyi_domain::audit::{Checkpoint, Event, Link};
+use jiaoyi_domain::bill::KeptBill;
 use jiaoyi_domain::record::{Record, TableSpec};
 use jiaoyi_domain::working_set::TABLES;
 
-/// Every declared table: those of the working set, and the audit tables that only the store writes.
+/// Every declared table: those of the working set, and those to which rows are only appended.
 #[must_use]
 pub fn all_tables() -> Vec<&'static TableSpec> {
     let mut tables = TABLES.to_vec();
-    tables.extend([Event::SPEC, Link::SPEC, Checkpoint::SPEC]);
+    tables.extend([Event::SPEC, Link::SPEC, Checkpoint::SPEC, KeptBill::SPEC]);
     tables
 }
 
@@ -17,6 +18,7 @@ pub fn all_tables() -> Vec<&'static TableSpec> {
 pub const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../migrations/0001_core.sql")),
     (2, include_str!("../migrations/0002_biller.sql")),
+    (3, include_str!("../migrations/0003_bills.sql")),
 ];
 
 /// Where the rows of a table lie when PostgreSQL is distributed over several machines.
@@ -59,6 +61,7 @@ pub const PLACEMENTS: &[(&str, Placement)] = &[
     ("event", Sharded),
     ("link", Sharded),
     ("checkpoint", Sharded),
+    ("kept_bill", Sharded),
     ("staged_page", Sharded),
     ("barrier", Sharded),
     ("institution", Reference),

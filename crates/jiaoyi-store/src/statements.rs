@@ -29,6 +29,7 @@ const FILES: &[(&str, &str)] = files![
     "inbox",
     "institution",
     "institution_key",
+    "kept_bill",
     "link",
     "notice_link",
     "order_line",

@@ -1,5 +1,5 @@
-// npm alipay-sdk (its v2 part) against the sandbox, in key and certificate mode. Only the gateway
-// address is changed.
+// npm alipay-sdk (its v2 and its v3 part) against the sandbox, in key and certificate mode. Only the
+// addresses are changed.
 
 // The library writes local time into its requests; Alipay reads it as Beijing's.
 process.env.TZ = 'Asia/Shanghai';
@@ -23,6 +23,7 @@ async function run(mode) {
     privateKey: pem('alipay', 'app_private_key').trim(),
     keyType: 'PKCS8',
     gateway: `${sandbox}/gateway.do`,
+    endpoint: sandbox,
     ...keys,
   });
   const call = (method, bizContent, more = {}) => pay.exec(method, { bizContent, ...more }, { validateSign: true });
@@ -93,6 +94,50 @@ async function run(mode) {
   told = await call('alipay.trade.fastpay.refund.query', refund);
   need(told.refundStatus === 'REFUND_SUCCESS', 'refund query');
   ok(`alipay-sdk ${mode} refund query`);
+
+  const day = new Date(Date.now() + 8 * 3600_000).toISOString().slice(0, 10);
+  told = await call('alipay.data.dataservice.bill.downloadurl.query', { bill_type: 'trade', bill_date: day });
+  const bill = await fetch(told.billDownloadUrl);
+  need(bill.ok && new Uint8Array(await bill.arrayBuffer())[0] === 0x50, 'bill');
+  ok(`alipay-sdk ${mode} bill fetched`);
+
+  const rest = async (path, body) => (await pay.curl('POST', `/v3/alipay/trade/${path}`, { body })).data;
+  const refused = async (code, path, body) => {
+    const why = await rest(path, body).then(() => null, (error) => error);
+    need(why?.code === code && why.responseHttpStatus === 400, `v3 ${path}: ${why?.code}`);
+  };
+  const [third, fourth] = [number('NE'), number('NF')];
+  await refused('ACQ.TRADE_NOT_EXIST', 'query', { out_trade_no: third });
+  for (const out_trade_no of [third, fourth]) {
+    const placed = await rest('precreate', { ...goods, out_trade_no, notify_url: door.url });
+    need(placed.qr_code.startsWith(sandbox), 'v3 precreate');
+    const seen = await fetch(`${sandbox}/_wallet/scan?code=${encodeURIComponent(placed.qr_code)}`);
+    need(seen.ok, 'v3 code scanned');
+  }
+  ok(`alipay-sdk ${mode} v3 precreate`);
+
+  need((await rest('query', { out_trade_no: third })).trade_status === 'WAIT_BUYER_PAY', 'v3 unpaid');
+  need((await rest('close', { out_trade_no: third })).out_trade_no === third, 'v3 close');
+  need((await rest('query', { out_trade_no: third })).trade_status === 'TRADE_CLOSED', 'v3 closed');
+  ok(`alipay-sdk ${mode} v3 query and close`);
+
+  await control('pay', { channel: 'alipay', out_trade_no: fourth });
+  told = await door.next('notice of v3');
+  need(told?.out_trade_no === fourth, 'notice of an order placed by v3');
+  need((await rest('query', { out_trade_no: fourth })).trade_status === 'TRADE_SUCCESS', 'v3 paid');
+  ok(`alipay-sdk ${mode} v3 notice and query paid`);
+
+  const back = { out_trade_no: fourth, out_request_no: number('NG') };
+  told = await rest('refund', { ...back, refund_amount: '1.00' });
+  need(told.fund_change === 'Y' && told.refund_fee === '1.00', 'v3 refund');
+  told = await rest('fastpay/refund/query', back);
+  need(told.refund_status === 'REFUND_SUCCESS', 'v3 refund query');
+  ok(`alipay-sdk ${mode} v3 refund and its query`);
+
+  const path = '/v3/alipay/data/dataservice/bill/downloadurl/query';
+  told = await pay.curl('GET', path, { query: { bill_type: 'trade', bill_date: day } });
+  need((await fetch(told.data.bill_download_url)).ok, 'v3 bill');
+  ok(`alipay-sdk ${mode} v3 bill fetched`);
   door.end();
 }
 

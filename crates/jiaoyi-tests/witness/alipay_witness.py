@@ -8,9 +8,11 @@ import time
 os.environ["TZ"] = "Asia/Shanghai"
 time.tzset()
 
-from witness import MERCHANT, SANDBOX, Receiver, control, need, number, ok, pem
+from witness import MERCHANT, SANDBOX, Receiver, beijing_day, control, need, number, ok, pem
 
+import io
 import urllib.request
+import zipfile
 from urllib.parse import parse_qsl
 
 from alipay import AliPay, DCAliPay
@@ -112,6 +114,19 @@ def run(mode):
     told = pay.api_alipay_trade_fastpay_refund_query(**refund)
     need(told["refund_status"] == "REFUND_SUCCESS", f"{mode} refund query {told}")
     ok(f"python-alipay-sdk {mode} refund query")
+
+    told = pay.server_api(
+        "alipay.data.dataservice.bill.downloadurl.query",
+        {"bill_type": "trade", "bill_date": beijing_day()},
+    )
+    need(told["code"] == "10000", f"{mode} bill {told}")
+    with urllib.request.urlopen(told["bill_download_url"], timeout=20) as answer:
+        bill = zipfile.ZipFile(io.BytesIO(answer.read()), metadata_encoding="gbk")
+    details = [name for name in bill.namelist() if name.endswith("_业务明细.csv")]
+    need(len(details) == 1, f"{mode} bill holds {bill.namelist()}")
+    text = bill.read(details[0]).decode("gbk")
+    need(paying in text and refund["out_request_no"] in text, f"{mode} bill {text}")
+    ok(f"python-alipay-sdk {mode} bill fetched")
 
 
 for key_mode in ("key", "certificate"):

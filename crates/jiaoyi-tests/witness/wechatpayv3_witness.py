@@ -1,7 +1,9 @@
 """PyPI wechatpayv3 against the sandbox, in both key modes. Only its gateway address is changed."""
 
-from witness import MERCHANT, SANDBOX, Receiver, control, need, number, ok, pem
+from witness import MERCHANT, SANDBOX, Receiver, beijing_day, control, need, number, ok, pem
 
+import gzip
+import hashlib
 import json
 
 from wechatpayv3 import WeChatPay, WeChatPayType
@@ -98,6 +100,19 @@ def run(mode):
     code, text = pay.query(out_trade_no=paying)
     need(json.loads(text)["trade_state"] == "REFUND", f"{mode} state after refund {text}")
     ok(f"wechatpayv3 {mode} refund query")
+
+    for kind, asked in (("trade", pay.trade_bill), ("fund flow", pay.fundflow_bill)):
+        code, text = asked(beijing_day())
+        need(code == 200, f"{mode} {kind} bill: {code} {text}")
+        offered = json.loads(text)
+        code, packed = pay.download_bill(offered["download_url"])
+        need(code == 200, f"{mode} {kind} download: {code} {packed}")
+        plain = gzip.decompress(packed)
+        need(hashlib.sha1(plain).hexdigest() == offered["hash_value"], f"{mode} {kind} hash")
+        rows = plain.decode("utf-8-sig").split("\r\n")
+        need(any(paying in row for row in rows), f"{mode} {kind} payment in {rows}")
+        need(any(refund_no in row for row in rows), f"{mode} {kind} refund in {rows}")
+        ok(f"wechatpayv3 {mode} {kind} bill fetched, its hash right")
 
 
 for key_mode in ("pub", "cert"):

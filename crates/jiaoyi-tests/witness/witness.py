@@ -12,6 +12,7 @@ import threading
 import time
 import tomllib
 import urllib.request
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -85,3 +86,8 @@ class Receiver:
 def number(prefix):
     """An order number that was not used before."""
     return "%s%d" % (prefix, time.time_ns())
+
+
+def beijing_day():
+    """Today as bills are asked for."""
+    return datetime.now(timezone(timedelta(hours=8))).strftime("%Y-%m-%d")

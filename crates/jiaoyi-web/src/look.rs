@@ -218,6 +218,8 @@ impl Look {
             ChannelCode::Alipay => "channel.alipay",
             ChannelCode::Unionpay => "channel.unionpay",
             ChannelCode::Inbound(front) => return self.front_end(front),
+            ChannelCode::Bank1 => "channel.bank1",
+            ChannelCode::Bank2 => "channel.bank2",
         })
     }
 
@@ -244,6 +246,8 @@ impl Look {
             Method::UnionpayPage => "method.unionpay_page",
             Method::UnionpayApp => "method.unionpay_app",
             Method::Inbound(front) => return self.front_end(front),
+            Method::Bank1Page => "method.bank1_page",
+            Method::Bank2Page => "method.bank2_page",
         })
     }
 
@@ -262,6 +266,7 @@ impl Look {
             Method::UnionpayApp => "method.unionpay_app_hint",
             // Nobody chooses it on a page.
             Method::Inbound(_) => return "",
+            Method::Bank1Page | Method::Bank2Page => "method.bank_page_hint",
         })
     }
 }

@@ -26,6 +26,9 @@ pub struct Config {
     pub keys: PathBuf,
     /// The channels' configuration.
     pub channels: PathBuf,
+    /// The folder in which bills of the channels are kept.
+    #[serde(default = "default_bills")]
+    pub bills: PathBuf,
     /// What the office announces; read again whenever it changes.
     pub announcements: Option<PathBuf>,
     /// Hosts on the way to a wallet, for the browser's form rule.
@@ -105,6 +108,10 @@ const fn default_writers() -> u16 {
     4
 }
 
+fn default_bills() -> PathBuf {
+    PathBuf::from("bills")
+}
+
 fn default_listen() -> String {
     "127.0.0.1:8080".to_owned()
 }
@@ -137,6 +144,7 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new("."));
         config.keys = folder.join(&config.keys);
         config.channels = folder.join(&config.channels);
+        config.bills = folder.join(&config.bills);
         config.announcements = config.announcements.map(|file| folder.join(file));
         if let Some(file) = config.database_url.strip_prefix("sqlite:") {
             config.database_url = format!("sqlite:{}", folder.join(file).display());

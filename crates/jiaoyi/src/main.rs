@@ -53,6 +53,8 @@ enum Command {
     Policy(commands::policy::PolicyArgs),
     /// Prove that the books, the vouchers and the audit chain are right.
     Verify(commands::verify::VerifyArgs),
+    /// Fetch and show the channels' bills.
+    Bill(commands::bill::BillArgs),
     /// Check a voucher without any database.
     Voucher(commands::voucher::VoucherArgs),
     /// Move an installation's data into another database.
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
             Command::Import(args) => commands::import::run(args).await,
             Command::Policy(args) => commands::policy::run(args).await,
             Command::Verify(args) => commands::verify::run(args),
+            Command::Bill(args) => commands::bill::run(args).await,
             Command::Voucher(args) => commands::voucher::run(args),
             Command::Copy(args) => commands::copy::run(args).await,
             Command::Migrate(args) => commands::migrate::run(&args),

@@ -24,9 +24,26 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// How long requests under way have to be answered after the store has stopped.
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
 
-/// Runs the platform's jobs until the task is dropped.
+/// How often it is looked which bills of the channels are due.
+const BILLS_EVERY: Duration = Duration::from_secs(60);
+
+/// Runs the platform's jobs until the task is dropped. The bills have a loop of their own: a download
+/// may take minutes.
 pub async fn run_jobs(platform: Arc<Platform>) {
-    tokio::join!(run_due_work(&platform), tell_institutions(&platform));
+    tokio::join!(
+        run_due_work(&platform),
+        fetch_bills(&platform),
+        tell_institutions(&platform)
+    );
+}
+
+async fn fetch_bills(platform: &Platform) {
+    let mut tick = tokio::time::interval(BILLS_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        platform.fetch_due_bills().await;
+    }
 }
 
 async fn run_due_work(platform: &Platform) {

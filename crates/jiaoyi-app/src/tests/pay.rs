@@ -65,6 +65,7 @@ impl Desk {
             ChannelCode::Alipay => &self.alipay,
             ChannelCode::Unionpay => &self.unionpay,
             ChannelCode::Inbound(front) => panic!("{front:?} has no till"),
+            ChannelCode::Bank1 | ChannelCode::Bank2 => panic!("no bank stands at this desk"),
         };
         till.answers().news = news;
         let raw = RawNotice {

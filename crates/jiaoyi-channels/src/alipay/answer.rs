@@ -17,6 +17,10 @@ pub(super) enum Answer {
 pub(super) struct Fields(Map<String, Value>);
 
 impl Fields {
+    pub(super) const fn new(fields: Map<String, Value>) -> Fields {
+        Fields(fields)
+    }
+
     /// The text of a field; absent and empty are the same.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         match self.0.get(name)? {

@@ -43,6 +43,8 @@ pub(super) const fn method_name(method: Method) -> Option<&'static str> {
         | Method::UnionpayWap
         | Method::UnionpayPage
         | Method::UnionpayApp
+        | Method::Bank1Page
+        | Method::Bank2Page
         | Method::Inbound(_) => None,
     }
 }

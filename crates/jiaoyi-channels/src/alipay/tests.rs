@@ -2,14 +2,17 @@
 
 use super::answer::{self, Answer};
 use super::{AlipayGateway, Trust, notice};
-use crate::config::ChannelsConfig;
+use crate::bill::{BillOutcome, Bills};
+use crate::config::{AlipayApi, ChannelsConfig};
 use crate::crypto::{Signer, SigningThreads, Verifier};
 use crate::form;
 use crate::gateway::Gateway;
+use crate::http::Http;
 use crate::stub::{Play, Stub, truncating};
 use crate::testdata::{channels, dir, file, now, refund_terms, terms, vector};
+use jiaoyi_domain::bill::BillSort;
 use jiaoyi_domain::channel::{
-    CreateOutcome, Handover, Method, News, NoticeRefusal, QueryOutcome, RefundOutcome,
+    CloseOutcome, CreateOutcome, Handover, Method, News, NoticeRefusal, QueryOutcome, RefundOutcome,
 };
 use jiaoyi_domain::money::Fen;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
@@ -661,4 +664,195 @@ async fn a_notice_is_verified_in_its_own_charset_and_in_every_byte() {
         gateway.notice_answer(true),
         (200, "text/plain; charset=utf-8", "success")
     );
+}
+
+/// A signed answer names the address; the bill itself comes without a signature.
+#[tokio::test]
+async fn a_bill_is_fetched_from_the_signed_address() {
+    let stub = Stub::start().await;
+    let url = json!({ "code": "10000", "bill_download_url": format!("{}/file", stub.base_url) });
+    let file = |status: u16| Play {
+        status,
+        body: b"zip".to_vec(),
+        ..Play::default()
+    };
+    let method = "alipay_data_dataservice_bill_downloadurl_query_response";
+    let signed = async |response: &Value| {
+        let response = response.to_string();
+        let sign = sign(response.as_bytes()).await;
+        plain(&format!(r#"{{"{method}":{response},"sign":"{sign}"}}"#))
+    };
+    let unsigned = plain(&format!(
+        r#"{{"{method}":{}}}"#,
+        failure("isp.bill_not_exist")
+    ));
+    for (plays, expected) in [
+        (vec![signed(&url).await, file(200)], "Ready"),
+        (vec![signed(&url).await, file(403)], "Unknown"),
+        (vec![signed(&json!({ "code": "10000" })).await], "Unknown"),
+        (vec![signed(&failure("isp.bill_not_exist")).await], "Absent"),
+        (vec![unsigned], "Unknown"),
+    ] {
+        stub.play_in_turn(plays);
+        let mut into = Vec::new();
+        let (day, nonces) = (now().date(), [String::new(), String::new()]);
+        let gateway = gateway(&stub.base_url);
+        let fetched = gateway.fetch(BillSort::Trade, day, &mut into, now(), nonces);
+        let outcome = format!("{:?}", fetched.await);
+        assert!(outcome.starts_with(expected), "{expected} {outcome}");
+        assert_eq!(into == b"zip", expected == "Ready");
+    }
+}
+
+/// The same calls under v3.
+async fn gateway_v3(base_url: &str) -> AlipayGateway {
+    let mut config = ChannelsConfig::load(&dir().join("channels.toml")).unwrap();
+    config.point_at(base_url);
+    let mut alipay = config.alipay.unwrap();
+    alipay.api = AlipayApi::V3;
+    let http = Http::open(&config.http, true).unwrap();
+    let threads = SigningThreads::start(1).unwrap();
+    AlipayGateway::open(alipay, &dir(), http, threads).unwrap()
+}
+
+/// An answer of v3, signed as it is told to be.
+async fn answer_v3(status: u16, body: Value, signed: &str) -> Play {
+    let body = body.to_string();
+    let message = format!("1795312800000\nn1\n{signed}\n");
+    let headers = vec![
+        ("alipay-timestamp", "1795312800000".to_owned()),
+        ("alipay-nonce", "n1".to_owned()),
+        ("alipay-signature", sign(message.as_bytes()).await),
+    ];
+    Play {
+        status,
+        headers: if signed.is_empty() {
+            Vec::new()
+        } else {
+            headers
+        },
+        body: body.into_bytes(),
+        hang: false,
+    }
+}
+
+/// Signed in its header over exactly what is sent, with the address for notices in the body.
+#[tokio::test]
+async fn v3_signs_what_it_sends_and_believes_what_is_signed() {
+    let stub = Stub::start().await;
+    let gateway = gateway_v3(&stub.base_url).await;
+    let terms = terms(Method::AlipayPrecreate);
+    let rendered = gateway.render(&terms);
+    let create = async || {
+        let nonce = "NONCE1".to_owned();
+        let created = gateway.create(terms.method, &terms.no, &rendered, now(), nonce);
+        created.await
+    };
+    let placed = json!({ "out_trade_no": terms.no.as_str(), "qr_code": "https://qr/x" });
+    let text = placed.to_string();
+    stub.play(answer_v3(200, placed.clone(), &text).await);
+    let qr = Handover::Qr("https://qr/x".to_owned());
+    assert_eq!(create().await, CreateOutcome::Ready(qr));
+    let asked = stub.asked();
+    assert_eq!(asked.target, "/v3/alipay/trade/precreate");
+    let body = String::from_utf8(asked.body.clone()).unwrap();
+    let content: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(content["notify_url"], terms.notify_url);
+    assert_eq!(content["total_amount"], "400.50");
+    let header = asked.headers["authorization"].to_str().unwrap();
+    let who = header.strip_prefix("ALIPAY-SHA256withRSA ").unwrap();
+    let (who, signature) = who.rsplit_once(",sign=").unwrap();
+    let app = gateway.app();
+    let time = now().0;
+    assert_eq!(who, format!("app_id={app},nonce=NONCE1,timestamp={time}"));
+    let message = format!("{who}\nPOST\n{}\n{body}\n", asked.target);
+    let key = Verifier::parse(&file("merchant_cert.pem")).unwrap();
+    assert!(key.verify(message.as_bytes(), signature));
+
+    for (status, told, signed, expected) in [
+        (200, placed.clone(), "", "Unknown"),
+        (200, placed.clone(), "other", "Unknown"),
+        (
+            400,
+            json!({ "code": "ACQ.TOTAL_FEE_EXCEED", "message": "x" }),
+            "as told",
+            "Refused",
+        ),
+        (
+            400,
+            json!({ "code": "TOTAL_FEE_EXCEED", "message": "x" }),
+            "as told",
+            "Refused",
+        ),
+        (
+            400,
+            json!({ "code": "TOTAL_FEE_EXCEED", "message": "x" }),
+            "",
+            "Unknown",
+        ),
+        (
+            401,
+            json!({ "code": "invalid-signature", "message": "x" }),
+            "",
+            "Refused",
+        ),
+        (
+            500,
+            json!({ "code": "ACQ.SYSTEM_ERROR", "message": "x" }),
+            "as told",
+            "Unknown",
+        ),
+        (500, json!({}), "", "Unknown"),
+    ] {
+        let text = told.to_string();
+        let signed = if signed == "as told" { &text } else { signed };
+        stub.play(answer_v3(status, told, signed).await);
+        let outcome = format!("{:?}", create().await);
+        assert!(outcome.starts_with(expected), "{status} {text} {outcome}");
+    }
+}
+
+/// What v3 tells means what v2 tells; a refused close is settled by a query with another nonce.
+#[tokio::test]
+async fn v3_means_the_same() {
+    let stub = Stub::start().await;
+    let gateway = gateway_v3(&stub.base_url).await;
+    let no = terms(Method::AlipayPrecreate).no;
+    let refusal = json!({ "code": "ACQ.TRADE_STATUS_ERROR", "message": "x" });
+    let trade = json!({
+        "out_trade_no": no.as_str(), "trade_no": "2026", "trade_status": "TRADE_SUCCESS",
+        "total_amount": "400.50", "send_pay_date": "2026-11-22 09:59:00",
+    });
+    let texts = (refusal.to_string(), trade.to_string());
+    stub.play_in_turn(vec![
+        answer_v3(400, refusal, &texts.0).await,
+        answer_v3(200, trade, &texts.1).await,
+    ]);
+    let closed = gateway.close(&no, b"", now(), "N".to_owned()).await;
+    assert_eq!(closed, CloseOutcome::Paid);
+    assert!(
+        stub.asked().headers["authorization"]
+            .to_str()
+            .unwrap()
+            .contains("nonce=NQ,")
+    );
+
+    let absent = json!({ "code": "ACQ.TRADE_NOT_EXIST", "message": "x" });
+    let text = absent.to_string();
+    stub.play(answer_v3(400, absent, &text).await);
+    let asked = gateway.query(&no, b"", now(), "N2".to_owned()).await;
+    assert_eq!(asked, QueryOutcome::NotFound);
+
+    let none = json!({ "code": "isp.bill_not_exist", "message": "x" });
+    let text = none.to_string();
+    stub.play(answer_v3(400, none, &text).await);
+    let (day, nonces) = (now().date(), ["N3".to_owned(), "N4".to_owned()]);
+    let mut into = Vec::new();
+    let outcome = gateway
+        .fetch(BillSort::Trade, day, &mut into, now(), nonces)
+        .await;
+    assert!(matches!(outcome, BillOutcome::Absent), "{outcome:?}");
+    let target =
+        "/v3/alipay/data/dataservice/bill/downloadurl/query?bill_type=trade&bill_date=2026-11-22";
+    assert_eq!(stub.asked().target, target);
 }

@@ -3,7 +3,7 @@
 use super::message::Fields;
 use super::requests::{BIZ_TYPE, Rendered};
 use jiaoyi_domain::channel::{
-    CloseOutcome, CreateOutcome, Handover, PayFailure, QueryOutcome, RefundOutcome, SeenPayment,
+    CreateOutcome, Handover, PayFailure, QueryOutcome, RefundOutcome, SeenPayment,
 };
 use jiaoyi_domain::money::Fen;
 use jiaoyi_domain::time::Instant;
@@ -129,17 +129,6 @@ pub(super) fn payment(fields: &Fields, now: Instant) -> Option<SeenPayment> {
         // A query is about one transaction; what was given back of it is another.
         refunded: false,
     })
-}
-
-/// What a query says about a close, which UnionPay does not have.
-pub(super) fn close(told: QueryOutcome) -> CloseOutcome {
-    match told {
-        QueryOutcome::Paid(_) => CloseOutcome::Paid,
-        QueryOutcome::Closed => CloseOutcome::Closed,
-        QueryOutcome::NotFound => CloseOutcome::NotFound,
-        QueryOutcome::NotPaid(_) => CloseOutcome::CannotClose,
-        QueryOutcome::Unknown { why } => CloseOutcome::Unknown { why },
-    }
 }
 
 /// The answer to a void or a return: a success says only that it was taken in.

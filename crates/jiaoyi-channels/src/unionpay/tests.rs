@@ -1,10 +1,11 @@
 //! UnionPay: the published vector, and what the adapter makes of every kind of answer and notice.
 
+use super::UnionpayGateway;
 use super::merchant::Merchant;
 use super::message::{Fields, SIGNATURE, compact, digest_of, time};
 use super::requests::Rendered;
 use super::trust::Trust;
-use super::{DailyFileOutcome, UnionpayGateway};
+use crate::bill::{BillOutcome, Bills};
 use crate::config::{ChannelsConfig, UnionpayConfig};
 use crate::crypto::{Signer, SigningThreads, Verifier};
 use crate::form;
@@ -16,12 +17,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
+use jiaoyi_domain::bill::BillSort;
 use jiaoyi_domain::channel::{
     CreateOutcome, Handover, Method, News, NoticeRefusal, QueryOutcome, RefundOutcome, RefundTerms,
 };
 use jiaoyi_domain::id::{AttemptNo, Bucket, IdSource};
 use jiaoyi_domain::money::Fen;
-use jiaoyi_domain::time::{HOUR_MS, Instant};
+use jiaoyi_domain::time::{Date, HOUR_MS, Instant};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use std::io::Write;
 use std::sync::Arc;
@@ -706,6 +708,13 @@ async fn a_notice_of_a_refund_names_it() {
     }
 }
 
+async fn fetch(gateway: &UnionpayGateway, day: Date, file: &mut Vec<u8>) -> BillOutcome {
+    let nonces = [String::new(), String::new()];
+    gateway
+        .fetch(BillSort::Trade, day, file, now(), nonces)
+        .await
+}
+
 #[tokio::test]
 async fn a_daily_file_is_fetched_and_verified() {
     let (stub, authority) = (Stub::start().await, Authority::new());
@@ -723,13 +732,10 @@ async fn a_daily_file_is_fetched_and_verified() {
         ("fileContent", content.as_str()),
     ];
     stub.play(authority.answer(&fields).await);
-    let DailyFileOutcome::Ready(daily) = gateway.daily_file(day, now()).await else {
-        panic!("no file")
-    };
-    assert_eq!(
-        (daily.name.as_str(), daily.lines(|_| ()).unwrap()),
-        (fields[2].1, 8)
-    );
+    let mut daily = Vec::new();
+    let outcome = fetch(&gateway, day, &mut daily).await;
+    assert!(matches!(outcome, BillOutcome::Ready), "{outcome:?}");
+    assert_eq!(daily, file("802310048993424_20150905.zip"));
     let asked = stub.asked();
     assert_eq!(asked.target, "/filedownload/");
     let sent: Vec<(String, String)> = form_urlencoded::parse(&asked.body).into_owned().collect();
@@ -749,11 +755,20 @@ async fn a_daily_file_is_fetched_and_verified() {
             told.push(("fileContent", content.as_str()));
         }
         stub.play(authority.answer(&told).await);
-        let outcome = gateway.daily_file(day, now()).await;
-        let expected = if there { "Unknown" } else { "NotThere" };
+        let outcome = fetch(&gateway, day, &mut Vec::new()).await;
+        let expected = if there { "Unknown" } else { "Absent" };
         assert!(
             format!("{outcome:?}").starts_with(expected),
             "{code} {day_told}: {outcome:?}"
         );
+    }
+    for broken in ["!", "AAAA"] {
+        stub.play(
+            authority
+                .answer(&[fields[0], fields[1], ("fileContent", broken)])
+                .await,
+        );
+        let outcome = fetch(&gateway, day, &mut Vec::new()).await;
+        assert!(format!("{outcome:?}").starts_with("Refused"), "{outcome:?}");
     }
 }

@@ -93,6 +93,8 @@ fn handover(method: Method, body: &[u8], return_url: &str) -> Option<Handover> {
         | Method::UnionpayWap
         | Method::UnionpayPage
         | Method::UnionpayApp
+        | Method::Bank1Page
+        | Method::Bank2Page
         | Method::Inbound(_) => None,
     }
 }

@@ -100,17 +100,39 @@ impl WechatGateway {
         now: Instant,
         nonce: &str,
     ) -> Result<Reply, String> {
+        let url = self.address(path)?;
+        let headers = self.signed(verb, &url, &body, now, nonce).await?;
+        let method = match verb {
+            Verb::Get => Method::GET,
+            Verb::Post => Method::POST,
+        };
+        let sent = self.http.send(method, url, headers, body).await;
+        sent.map_err(|why| why.to_string())
+    }
+
+    /// The address of a path of the API.
+    pub(super) fn address(&self, path: &str) -> Result<Url, String> {
         let base = self.config.base_url.trim_end_matches('/');
-        let url: Url = format!("{base}{path}")
-            .parse()
-            .map_err(|_| "base_url is not an address".to_owned())?;
+        let url = format!("{base}{path}").parse();
+        url.map_err(|_| "base_url is not an address".to_owned())
+    }
+
+    /// The headers of a call, with the signature over all that is sent.
+    pub(super) async fn signed(
+        &self,
+        verb: Verb,
+        url: &Url,
+        body: &[u8],
+        now: Instant,
+        nonce: &str,
+    ) -> Result<HeaderMap, String> {
         let mut target = url.path().to_owned();
         if let Some(query) = url.query() {
             target = format!("{target}?{query}");
         }
         let time = seconds(now);
         let mut message = format!("{}\n{target}\n{time}\n{nonce}\n", verb.name()).into_bytes();
-        message.extend_from_slice(&body);
+        message.extend_from_slice(body);
         message.push(b'\n');
         let Some(signature) = self.signer.sign(message).await else {
             return Err("no signature could be made".to_owned());
@@ -120,15 +142,8 @@ impl WechatGateway {
             "WECHATPAY2-SHA256-RSA2048 mchid=\"{mchid}\",nonce_str=\"{nonce}\",\
              timestamp=\"{time}\",serial_no=\"{serial}\",signature=\"{signature}\""
         );
-        let headers = self
-            .headers(&authorization)
-            .ok_or_else(|| "the merchant's identity does not fit a header".to_owned())?;
-        let method = match verb {
-            Verb::Get => Method::GET,
-            Verb::Post => Method::POST,
-        };
-        let sent = self.http.send(method, url, headers, body).await;
-        sent.map_err(|why| why.to_string())
+        self.headers(&authorization)
+            .ok_or_else(|| "the merchant's identity does not fit a header".to_owned())
     }
 
     fn headers(&self, authorization: &str) -> Option<HeaderMap> {

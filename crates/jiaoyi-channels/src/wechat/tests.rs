@@ -2,6 +2,7 @@
 
 use super::call::signed_message;
 use super::{WechatGateway, bridge_message, keys::Keys, notice};
+use crate::bill::{BillOutcome, Bills};
 use crate::cert::Certificate;
 use crate::config::ChannelsConfig;
 use crate::crypto::{Opener, Signer, SigningThreads, Verifier};
@@ -11,12 +12,16 @@ use crate::testdata::{channels, dir, file, now, refund_terms, terms, vector};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use jiaoyi_domain::bill::BillSort;
 use jiaoyi_domain::channel::{
     CloseOutcome, CreateOutcome, Handover, Method, News, NoticeRefusal, QueryOutcome, RefundOutcome,
 };
 use jiaoyi_domain::money::Fen;
 use jiaoyi_domain::time::Instant;
 use serde_json::{Value, json};
+use std::io::Write;
 use std::sync::Arc;
 
 const APIV3_KEY: &str = "a7cde1ZJB1kG2e7VfTs3jQzaWizur8Gb";
@@ -776,4 +781,86 @@ async fn the_bridge_and_the_openid_belong_to_the_app() {
     let error = gateway.openid("c0de").await.unwrap_err();
     assert!(!format!("{error:?}{error}").contains("not-a-secret"));
     assert_eq!(error.code(), "channels.wechat.openid.unavailable");
+}
+
+async fn fetch(stub: &Stub, day: &str, into: &mut Vec<u8>) -> BillOutcome {
+    let (day, nonces) = (day.parse().unwrap(), [NONCE.to_owned(), "N2".to_owned()]);
+    let gateway = gateway(&stub.base_url);
+    let fetched = gateway.fetch(BillSort::Refund, day, into, now(), nonces);
+    fetched.await
+}
+
+/// The bill itself is not signed: it is the one whose hash the signed answer told.
+#[tokio::test]
+async fn a_bill_is_known_by_its_hash() {
+    let stub = Stub::start().await;
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(b"plain").unwrap();
+    let packed = packed.finish().unwrap();
+    let hash = {
+        use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+        let own = digest(&SHA1_FOR_LEGACY_USE_ONLY, b"plain");
+        data_encoding::HEXLOWER.encode(own.as_ref())
+    };
+    let url = format!("{}/v3/billdownload/file?token=x", stub.base_url);
+    let offer = |hash: &str, url: &str, kind: &str| {
+        let (hash_value, download_url) = (hash, url);
+        json!({
+            "hash_type": kind, "hash_value": hash_value, "download_url": download_url,
+        })
+    };
+    let file = |body: &[u8]| Play {
+        status: 200,
+        body: body.to_vec(),
+        ..Play::default()
+    };
+    let half = &packed[..packed.len() / 2];
+    for (offered, body, expected) in [
+        (offer(&hash, &url, "SHA1"), packed.as_slice(), "Ready"),
+        (offer(&hash.to_uppercase(), &url, "SHA1"), &packed, "Ready"),
+        (
+            offer(&"0".repeat(40), &url, "SHA1"),
+            &packed,
+            "Refused(Hash",
+        ),
+        (offer(&hash, &url, "SHA1"), half, "Unknown"),
+        (offer(&hash, &url, "SHA1"), b"plain", "Unknown"),
+        (
+            offer(&hash, "http://192.0.2.1/x", "SHA1"),
+            &packed,
+            "Unknown",
+        ),
+        (offer(&hash, &url, "MD5"), &packed, "Unknown"),
+    ] {
+        stub.play_in_turn(vec![good(200, offered.clone()).await, file(body)]);
+        let mut into = Vec::new();
+        let outcome = format!("{:?}", fetch(&stub, "2026-11-21", &mut into).await);
+        assert!(outcome.starts_with(expected), "{offered} {outcome}");
+        if expected == "Ready" {
+            assert_eq!(into, packed);
+            let asked = stub.asked();
+            assert_eq!(asked.target, "/v3/billdownload/file?token=x");
+            assert!(asked.headers.contains_key("authorization"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_day_without_a_bill_is_believed_only_when_signed() {
+    let stub = Stub::start().await;
+    for (play, expected) in [
+        (
+            signed_failure(400, "NO_STATEMENT_EXIST", "x").await,
+            "NoBill",
+        ),
+        (failure(400, "NO_STATEMENT_EXIST", "x"), "Unknown"),
+        (failure(400, "STATEMENT_CREATING", "x"), "NotYet"),
+        (signed_failure(400, "PARAM_ERROR", "x").await, "Unknown"),
+    ] {
+        stub.play(play);
+        let outcome = format!("{:?}", fetch(&stub, "2026-11-21", &mut Vec::new()).await);
+        assert!(outcome.starts_with(expected), "{expected} {outcome}");
+    }
+    let target = "/v3/bill/tradebill?bill_date=2026-11-21&bill_type=REFUND&tar_type=GZIP";
+    assert_eq!(stub.asked().target, target);
 }

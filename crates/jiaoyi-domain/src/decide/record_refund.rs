@@ -9,7 +9,7 @@ use super::{
 };
 use crate::biller::wire::Event;
 use crate::books::TransferKind;
-use crate::channel::{ChannelCode, RefundOutcome, RefundTerms, channel_day};
+use crate::channel::{RefundOutcome, RefundTerms, channel_day};
 use crate::fact::{Fact, FactKind, FactSource};
 use crate::hook::HookKind;
 use crate::id::RefundNo;
@@ -117,10 +117,7 @@ impl RecordRefund {
         let line = lines(ws, &order).find(|line| line.line_no == refund.line_no)?;
         let due = place_of(ws, line_due(line));
         let slot = ws.slot.get(&due)?;
-        match slot.fact_channel? {
-            ChannelCode::Inbound(_) => {}
-            ChannelCode::Wechat | ChannelCode::Alipay | ChannelCode::Unionpay => return None,
-        }
+        slot.fact_channel?.front_end()?;
         Some((
             bill_no(&due),
             slot.fact_merchant.clone()?,

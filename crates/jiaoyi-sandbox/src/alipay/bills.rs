@@ -14,12 +14,13 @@ use serde_json::json;
 
 use super::trades::{invalid, optional};
 use super::{Call, Refusal, Reply, success};
+use crate::bills::{Line, cut, lines_of_days, twist};
 use crate::books::Channel;
 use crate::crypto::random_hex;
+use crate::faults::Fault;
 use crate::money::yuan;
 use crate::server::Sandbox;
 use crate::times::{SECOND_MS, day, parse_day, plain};
-use crate::wechat::bills::{Line, lines};
 
 /// How long a download link works.
 const LINK_LIFE_MS: i64 = 30 * SECOND_MS;
@@ -67,7 +68,7 @@ const ACCOUNT_COLUMNS: [&str; 12] = [
 ];
 
 /// `alipay.data.dataservice.bill.downloadurl.query`.
-pub(super) fn url(sandbox: &Sandbox, call: &Call, contradict: bool) -> Reply {
+pub(super) fn url(sandbox: &Sandbox, call: &Call, fault: Option<&Fault>) -> Reply {
     let kind = optional(&call.biz, "bill_type", 20)?.ok_or_else(|| invalid("bill_type缺失"))?;
     let (trade, name) = match kind {
         "trade" => (true, "业务明细"),
@@ -79,31 +80,11 @@ pub(super) fn url(sandbox: &Sandbox, call: &Call, contradict: bool) -> Reply {
     let days = asked_days(asked, day(now_ms))?;
     let file = {
         let books = sandbox.books();
-        let mut found: Vec<Line<'_>> = days
-            .iter()
-            .flat_map(|day| lines(&books, Channel::Alipay, *day, now_ms))
-            .collect();
-        // In a month's bill today's trades would stand twice, as today's and as yesterday's.
-        found.sort_by_key(|line| {
-            (
-                line.at_ms,
-                line.transaction_id,
-                line.refund.map(|r| r.out_refund_no.clone()),
-            )
-        });
-        found.dedup_by(|a, b| {
-            a.transaction_id == b.transaction_id
-                && a.refund.map(|r| &r.out_refund_no) == b.refund.map(|r| &r.out_refund_no)
-        });
+        let mut found = lines_of_days(&books, Channel::Alipay, &days);
         if found.is_empty() {
-            return Err(Refusal::business(
-                "isp.bill_not_exist",
-                "入参账单类型账单不存在",
-            ));
+            return Err(absent());
         }
-        if contradict {
-            found.remove(0);
-        }
+        twist(&mut found, fault);
         let (details, summary) = if trade {
             (
                 trade_text(sandbox, &days, &found),
@@ -121,6 +102,7 @@ pub(super) fn url(sandbox: &Sandbox, call: &Call, contradict: bool) -> Reply {
             (format!("{stem}_{name}(汇总).csv"), summary),
         ])
     };
+    let file = cut(file, fault);
     let token = random_hex(32);
     sandbox
         .books()
@@ -128,6 +110,11 @@ pub(super) fn url(sandbox: &Sandbox, call: &Call, contradict: bool) -> Reply {
         .insert(token.clone(), (file, now_ms + LINK_LIFE_MS));
     let url = format!("{}/_alipay/bill/{token}", sandbox.base_url());
     Ok(success(json!({ "bill_download_url": url })))
+}
+
+/// The word for a bill that is not there, or not yet.
+pub(super) fn absent() -> Refusal {
+    Refusal::business("isp.bill_not_exist", "入参账单类型账单不存在")
 }
 
 /// The days of `yyyy-MM-dd` or `yyyy-MM`; none of them in the future.
@@ -200,14 +187,12 @@ fn trade_text(sandbox: &Sandbox, days: &[Date], lines: &[Line<'_>]) -> String {
     text += &(TRADE_COLUMNS.join(",") + "\r\n");
     for line in lines {
         let trade = line.trade;
-        let signed = |fen: u64| match line.refund {
-            Some(_) => format!("-{}", yuan(fen)),
-            None => yuan(fen),
+        let signed = |fen: u64, negative: bool| {
+            let minus = if negative && fen > 0 { "-" } else { "" };
+            format!("{minus}{}", yuan(fen))
         };
-        let amount = signed(
-            line.refund
-                .map_or(trade.amount_fen, |refund| refund.amount_fen),
-        );
+        let amount = signed(line.amount_fen, line.refund.is_some());
+        let fee = signed(line.fee_fen, line.refund.is_none());
         let kind = if line.refund.is_some() {
             "退款"
         } else {
@@ -241,7 +226,7 @@ fn trade_text(sandbox: &Sandbox, days: &[Date], lines: &[Line<'_>]) -> String {
             none,
             none,
             request_no,
-            none,
+            &fee,
             none,
             note,
         ];
@@ -265,12 +250,19 @@ fn sandbox_time(sandbox: &Sandbox) -> String {
 
 /// Paid and returned, in fen.
 fn sums(lines: &[Line<'_>]) -> (u64, u64) {
+    sums_of(lines, |line| line.amount_fen)
+}
+
+/// What payments and what refunds make together.
+fn sums_of(lines: &[Line<'_>], of: impl Fn(&Line<'_>) -> u64) -> (u64, u64) {
     let mut sums = (0, 0);
     for line in lines {
-        match line.refund {
-            Some(refund) => sums.1 += refund.amount_fen,
-            None => sums.0 += line.trade.amount_fen,
-        }
+        let sum = if line.refund.is_some() {
+            &mut sums.1
+        } else {
+            &mut sums.0
+        };
+        *sum += of(line);
     }
     sums
 }
@@ -279,6 +271,8 @@ fn trade_summary(sandbox: &Sandbox, days: &[Date], lines: &[Line<'_>]) -> String
     let (paid, returned) = sums(lines);
     let refunds = lines.iter().filter(|line| line.refund.is_some()).count();
     let net = signed_difference(paid, returned);
+    let (fees, fees_back) = sums_of(lines, |line| line.fee_fen);
+    let (got, given) = sums_of(lines, |line| line.net_fen());
     let cells = [
         "合计".to_owned(),
         String::new(),
@@ -288,9 +282,9 @@ fn trade_summary(sandbox: &Sandbox, days: &[Date], lines: &[Line<'_>]) -> String
         net.clone(),
         yuan(0),
         yuan(0),
+        signed_difference(fees_back, fees),
         yuan(0),
-        yuan(0),
-        net,
+        signed_difference(got, given),
     ];
     head(
         sandbox,
@@ -323,14 +317,14 @@ fn account_text(sandbox: &Sandbox, days: &[Date], lines: &[Line<'_>]) -> String 
     for (number, line) in lines.iter().enumerate() {
         let (income, outgo, kind, note) = match line.refund {
             None => {
-                plus += line.trade.amount_fen;
-                (yuan(line.trade.amount_fen), String::new(), "在线支付", "")
+                plus += line.amount_fen;
+                (yuan(line.amount_fen), String::new(), "在线支付", "")
             }
             Some(refund) => {
-                minus += refund.amount_fen;
+                minus += line.amount_fen;
                 (
                     String::new(),
-                    format!("-{}", yuan(refund.amount_fen)),
+                    format!("-{}", yuan(line.amount_fen)),
                     "交易退款",
                     refund.reason.as_str(),
                 )

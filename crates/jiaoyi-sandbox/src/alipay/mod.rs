@@ -5,6 +5,7 @@ pub(crate) mod bills;
 pub(crate) mod notices;
 pub(crate) mod refunds;
 pub(crate) mod trades;
+pub(crate) mod v3;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -312,25 +313,29 @@ fn work(sandbox: &Sandbox, call: &Call) -> (Reply, Option<Fault>) {
         books.faults.take(Channel::Alipay, at, &number)
     });
     let code = fault.as_ref().and_then(|fault| fault.code.clone());
+    let is_bill = point(&call.method) == Some(Point::Bill);
     let error = || match &code {
         Some(code) => Refusal::business(code, "沙箱按脚本返回的错误"),
+        None if is_bill => bills::absent(),
         None => Refusal::unknown(),
     };
     let reply = match fault.as_ref().map(|fault| fault.deed) {
         Some(Deed::ErrorBefore) => Err(error()),
-        Some(Deed::ErrorAfter) => perform(sandbox, call, false).and_then(|_| Err(error())),
+        Some(Deed::ErrorAfter) => perform(sandbox, call, None).and_then(|_| Err(error())),
         Some(Deed::Duplicate) => {
-            let _first = perform(sandbox, call, false);
-            perform(sandbox, call, false)
+            let _first = perform(sandbox, call, None);
+            perform(sandbox, call, None)
         }
-        Some(Deed::Contradict) => perform(sandbox, call, true),
-        Some(Deed::WrongAmount) => perform(sandbox, call, false).map(one_fen_more),
-        _ => perform(sandbox, call, false),
+        Some(Deed::Contradict | Deed::Truncate) => perform(sandbox, call, fault.as_ref()),
+        Some(Deed::WrongAmount) if is_bill => perform(sandbox, call, fault.as_ref()),
+        Some(Deed::WrongAmount) => perform(sandbox, call, None).map(one_fen_more),
+        _ => perform(sandbox, call, None),
     };
     (reply, fault)
 }
 
-fn perform(sandbox: &Sandbox, call: &Call, contradict: bool) -> Reply {
+fn perform(sandbox: &Sandbox, call: &Call, fault: Option<&Fault>) -> Reply {
+    let contradict = fault.is_some_and(|fault| fault.deed == Deed::Contradict);
     match call.method.as_str() {
         "alipay.trade.wap.pay" | "alipay.trade.page.pay" => {
             trades::open_page(sandbox, call, contradict)
@@ -340,7 +345,7 @@ fn perform(sandbox: &Sandbox, call: &Call, contradict: bool) -> Reply {
         "alipay.trade.close" => trades::close(sandbox, call, contradict),
         "alipay.trade.refund" => refunds::refund(sandbox, call, contradict),
         "alipay.trade.fastpay.refund.query" => refunds::query(sandbox, call, contradict),
-        "alipay.data.dataservice.bill.downloadurl.query" => bills::url(sandbox, call, contradict),
+        "alipay.data.dataservice.bill.downloadurl.query" => bills::url(sandbox, call, fault),
         _ => Err(Refusal::illegal("isv.invalid-method", "不存在的方法名")),
     }
 }

@@ -9,9 +9,12 @@ use flate2::write::ZlibEncoder;
 
 use super::{Call, Fields, Refusal, Reply};
 use crate::alipay::bills::zip;
-use crate::books::{Channel, Refund, Trade};
+use crate::bills::{Line, cut, lines, twist};
+use crate::books::Channel;
+use crate::faults::Fault;
+use crate::money::yuan;
 use crate::server::Sandbox;
-use crate::times::{HOUR_MS, compact};
+use crate::times::{DAY_MS, HOUR_MS, compact};
 
 /// The widths of a line of details; one blank between two columns.
 const WIDTHS: [usize; 42] = [
@@ -19,7 +22,7 @@ const WIDTHS: [usize; 42] = [
     15, 1, 15, 32, 13, 13, 8, 32, 13, 13, 12, 2, 1, 32, 98,
 ];
 /// `respCode` when there is no file.
-const NO_FILE: &str = "98";
+pub(super) const NO_FILE: &str = "98";
 
 /// The clearing day of an instant as `MMDD`: it turns at 23:00.
 pub(super) fn settle_date(at_ms: i64) -> String {
@@ -30,31 +33,29 @@ pub(super) fn settle_date(at_ms: i64) -> String {
 }
 
 /// `txnType` 76 at the address for files.
-pub(super) fn fetch(sandbox: &Sandbox, call: &Call<'_>, contradict: bool) -> Reply {
+pub(super) fn fetch(sandbox: &Sandbox, call: &Call<'_>, fault: Option<&Fault>) -> Reply {
     let day = call.required("settleDate")?;
     if call.required("fileType")? != "00" {
         return Err(Refusal::format("fileType", "应为00"));
     }
     let mer_id = call.identity.mer_id.as_str();
     let now_ms = sandbox.now_ms();
-    let mut lines = {
+    let year = year_of(day, now_ms);
+    let (details, summary) = {
         let books = sandbox.books();
-        let own = books.trades.values();
-        let own = own.filter(|trade| trade.key.channel == Channel::Unionpay);
-        own.flat_map(|trade| lines_of(trade, mer_id, day))
-            .collect::<Vec<_>>()
+        let is_in = |at_ms| settle_date(at_ms) == day;
+        let mut found = lines(&books, Channel::Unionpay, is_in, |refund| refund.done_at_ms);
+        if found.is_empty() {
+            return Err(Refusal::new(NO_FILE, "文件不存在"));
+        }
+        twist(&mut found, fault);
+        let details: String = found.iter().map(|one| line(one, mer_id) + "\r\n").collect();
+        (
+            details,
+            summary(&found, mer_id, &format!("20{year}{day}"), &compact(now_ms)),
+        )
     };
-    lines.sort();
-    if lines.is_empty() {
-        return Err(Refusal::new(NO_FILE, "文件不存在"));
-    }
-    if contradict {
-        lines.remove(0);
-    }
-    let year = compact(now_ms).get(2..4).unwrap_or_default().to_owned();
     let stem = format!("{year}{day}88");
-    let summary = format!("{} 笔\r\n", lines.len());
-    let details: String = lines.into_iter().map(|(_, line)| line + "\r\n").collect();
     let packed = zip(&[
         (format!("INN{stem}ZM_{mer_id}"), details),
         (format!("INN{stem}ZME_{mer_id}"), String::new()),
@@ -62,7 +63,7 @@ pub(super) fn fetch(sandbox: &Sandbox, call: &Call<'_>, contradict: bool) -> Rep
     ]);
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
     let content = encoder
-        .write_all(&packed)
+        .write_all(&cut(packed, fault))
         .and_then(|()| encoder.finish())
         .unwrap_or_default();
     Ok(Fields::from([
@@ -73,48 +74,82 @@ pub(super) fn fetch(sandbox: &Sandbox, call: &Call<'_>, contradict: bool) -> Rep
     ]))
 }
 
-/// What of an order was settled on `day`, with the instant to sort by.
-fn lines_of(trade: &Trade, mer_id: &str, day: &str) -> Vec<(i64, String)> {
-    let Some(payment) = &trade.payment else {
-        return Vec::new();
-    };
-    let mut lines = Vec::new();
-    if settle_date(payment.at_ms) == day {
-        lines.push((payment.at_ms, line(trade, None, mer_id)));
-    }
-    for refund in &trade.refunds {
-        if let Some(done) = refund.done_at_ms.filter(|done| settle_date(*done) == day) {
-            lines.push((done, line(trade, Some(refund), mer_id)));
+/// The last two digits of the year whose `MMDD` was asked for: today's, or last year's.
+fn year_of(day: &str, now_ms: i64) -> String {
+    let tomorrow = compact(now_ms + DAY_MS);
+    let year: u32 = tomorrow
+        .get(2..4)
+        .and_then(|year| year.parse().ok())
+        .unwrap_or(0);
+    let this_year = tomorrow.get(4..8).is_some_and(|known| day <= known);
+    format!(
+        "{:02}",
+        if this_year {
+            year
+        } else {
+            year.saturating_sub(1)
         }
-    }
-    lines
+    )
 }
 
-fn line(trade: &Trade, refund: Option<&Refund>, mer_id: &str) -> String {
-    let paid = trade.payment.as_ref();
-    let (paid_at, paid_id) = paid.map_or((0, ""), |paid| (paid.at_ms, &paid.transaction_id));
-    let (code, at_ms, fen, query_id, order_id, original, side) = match refund {
+/// The sums for people to read (商户交易汇总表): amounts, fees and what is cleared, from the merchant
+/// (借) and to it (贷).
+fn summary(lines: &[Line<'_>], mer_id: &str, settled: &str, made: &str) -> String {
+    let sum = |returned: bool, of: &dyn Fn(&Line<'_>) -> u64| {
+        let own = lines
+            .iter()
+            .filter(|line| line.refund.is_some() == returned);
+        yuan(own.map(of).sum())
+    };
+    let amount = |line: &Line<'_>| line.amount_fen;
+    let fee = |line: &Line<'_>| line.fee_fen;
+    let net = |line: &Line<'_>| line.net_fen();
+    let cells = [
+        sum(true, &amount),
+        sum(false, &amount),
+        sum(false, &fee),
+        sum(true, &fee),
+        sum(true, &net),
+        sum(false, &net),
+    ];
+    let row = |title: &str| {
+        let cells: String = cells.iter().map(|cell| format!("{cell:>16}")).collect();
+        format!("{title:<12}{:>16}{cells}\r\n", lines.len())
+    };
+    let made = made.get(..8).unwrap_or_default();
+    format!(
+        "中国银联全渠道商户交易汇总表\r\n\r\n商户代码:{mer_id}          清算币种:人民币\r\n\
+         收单机构:00000000          清算日期:{settled}\r\n商户名称:沙箱          生成日期:{made}\r\n\r\n\
+         交易类型 交易笔数 交易金额 费用 资金清算差额\r\n{}{}",
+        row("合并交易"),
+        row("总计")
+    )
+}
+
+fn line(line: &Line<'_>, mer_id: &str) -> String {
+    let (trade, at_ms, fen) = (line.trade, line.at_ms, line.amount_fen);
+    let (code, query_id, order_id, original, side, fee_side) = match line.refund {
         None => (
             "S22",
-            paid_at,
-            trade.amount_fen,
-            paid_id,
+            line.transaction_id,
             &trade.key.out_trade_no,
             "",
             'C',
+            'D',
         ),
         Some(refund) => (
             "S30",
-            refund.done_at_ms.unwrap_or_default(),
-            refund.amount_fen,
             refund.refund_id.as_str(),
             &refund.out_refund_no,
-            paid_id,
+            line.transaction_id,
             'D',
+            'C',
         ),
     };
     let traced = compact(at_ms);
-    let net = format!("{side}{fen:012}");
+    let fee_side = if line.fee_fen == 0 { 'D' } else { fee_side };
+    let fee = format!("{fee_side}{:012}", line.fee_fen);
+    let net = format!("{side}{:012}", line.net_fen());
     let mut columns = vec![String::new(); WIDTHS.len()];
     for (number, text) in [
         (1, code),
@@ -124,8 +159,7 @@ fn line(trade: &Trade, refund: Option<&Refund>, mer_id: &str) -> String {
         (10, query_id),
         (12, order_id),
         (13, "01"),
-        // No fee.
-        (16, "D000000000000"),
+        (16, &fee),
         (17, &net),
         (27, original),
         (28, mer_id),

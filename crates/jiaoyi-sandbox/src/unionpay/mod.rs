@@ -242,12 +242,16 @@ fn work(sandbox: &Sandbox, call: &Call<'_>, service: &str) -> (Reply, Option<Fau
             .take(Channel::Unionpay, point(service), &number)
     };
     let code = fault.as_ref().and_then(|fault| fault.code.clone());
-    let error = || Refusal::new(code.as_deref().unwrap_or("03"), "沙箱按脚本返回的错误");
+    let usual = match point(service) {
+        Point::Bill => file::NO_FILE,
+        _ => "03",
+    };
+    let error = || Refusal::new(code.as_deref().unwrap_or(usual), "沙箱按脚本返回的错误");
     let perform = |contradict: Option<&Fault>| match service {
         "frontTransReq.do" => orders::front(sandbox, call, contradict.is_some()),
         "appTransReq.do" => orders::app(sandbox, call, contradict.is_some()),
         "queryTrans.do" => orders::query(sandbox, call, contradict.is_some()),
-        "filedownload" => file::fetch(sandbox, call, contradict.is_some()),
+        "filedownload" => file::fetch(sandbox, call, contradict),
         _ => refunds::refund(sandbox, call, contradict),
     };
     let reply = match fault.as_ref().map(|fault| fault.deed) {
@@ -257,7 +261,8 @@ fn work(sandbox: &Sandbox, call: &Call<'_>, service: &str) -> (Reply, Option<Fau
             let _first = perform(None);
             perform(None)
         }
-        Some(Deed::Contradict) => perform(fault.as_ref()),
+        Some(Deed::Contradict | Deed::Truncate) => perform(fault.as_ref()),
+        Some(Deed::WrongAmount) if point(service) == Point::Bill => perform(fault.as_ref()),
         Some(Deed::WrongAmount) => perform(None).map(one_fen_more),
         _ => perform(None),
     };

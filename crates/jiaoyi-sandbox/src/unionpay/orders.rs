@@ -13,7 +13,7 @@ use crate::wallet;
 const LIFE_MS: i64 = DAY_MS;
 
 /// Reads `YYYYMMDDhhmmss` in Beijing.
-pub(super) fn parse_time(text: &str) -> Option<i64> {
+pub(crate) fn parse_time(text: &str) -> Option<i64> {
     if text.len() != 14 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

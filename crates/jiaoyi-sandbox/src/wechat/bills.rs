@@ -10,18 +10,18 @@ use serde_json::json;
 
 use super::check::param_error;
 use super::{Answer, Call, Reply, orders, refunds};
-use crate::books::{Books, Channel, Refund, RefundState, Trade};
+use crate::bills::{Line, cut, lines_of_days, twist};
+use crate::books::{Channel, RefundState};
 use crate::crypto::{random_hex, sha1_hex};
+use crate::faults::Fault;
 use crate::money::yuan;
 use crate::server::Sandbox;
-use crate::times::{DAY_MS, MINUTE_MS, day, parse_day, plain};
+use crate::times::{MINUTE_MS, day, parse_day, plain};
 
 /// How long a download link works.
 const LINK_LIFE_MS: i64 = 5 * MINUTE_MS;
 /// How far back bills go.
 const KEPT_DAYS: i32 = 93;
-const FEE: &str = "0.00000";
-const RATE: &str = "0.00%";
 
 const COMMON_COLUMNS: [&str; 14] = [
     "交易时间",
@@ -85,59 +85,8 @@ enum Kind {
     Refund,
 }
 
-/// A payment or a refund of the bill's day, in the order in which they happened.
-pub(crate) struct Line<'a> {
-    pub(crate) at_ms: i64,
-    pub(crate) trade: &'a Trade,
-    pub(crate) transaction_id: &'a str,
-    pub(crate) refund: Option<&'a Refund>,
-}
-
-/// Whether something that happened at `at_ms` stands in the bill of `asked`. Today's trades stand
-/// in yesterday's bill too, so that a demo need not wait for tomorrow.
-pub(crate) fn in_bill(asked: Date, at_ms: i64, now_ms: i64) -> bool {
-    let happened = day(at_ms);
-    happened == asked || (happened == day(now_ms) && asked == day(now_ms - DAY_MS))
-}
-
-/// Payments by their time and refunds by the time they were requested.
-pub(crate) fn lines(books: &Books, channel: Channel, asked: Date, now_ms: i64) -> Vec<Line<'_>> {
-    let mut lines = Vec::new();
-    for trade in books
-        .trades
-        .values()
-        .filter(|trade| trade.key.channel == channel)
-    {
-        let Some(payment) = &trade.payment else {
-            continue;
-        };
-        let transaction_id = payment.transaction_id.as_str();
-        if in_bill(asked, payment.at_ms, now_ms) {
-            lines.push(Line {
-                at_ms: payment.at_ms,
-                trade,
-                transaction_id,
-                refund: None,
-            });
-        }
-        for refund in &trade.refunds {
-            if in_bill(asked, refund.requested_at_ms, now_ms) {
-                let at_ms = refund.requested_at_ms;
-                lines.push(Line {
-                    at_ms,
-                    trade,
-                    transaction_id,
-                    refund: Some(refund),
-                });
-            }
-        }
-    }
-    lines.sort_by_key(|line| line.at_ms);
-    lines
-}
-
 /// `GET /v3/bill/tradebill`.
-pub(super) fn trade_bill(sandbox: &Sandbox, call: &Call, contradict: bool) -> Reply {
+pub(super) fn trade_bill(sandbox: &Sandbox, call: &Call, fault: Option<&Fault>) -> Reply {
     let asked = bill_date(sandbox, call)?;
     let kind = match call.parameter("bill_type").unwrap_or("ALL") {
         "ALL" => Kind::All,
@@ -151,7 +100,7 @@ pub(super) fn trade_bill(sandbox: &Sandbox, call: &Call, contradict: bool) -> Re
     };
     let text = {
         let books = sandbox.books();
-        let mut lines = lines(&books, Channel::Wechat, asked, sandbox.now_ms());
+        let mut lines = lines_of_days(&books, Channel::Wechat, &[asked]);
         lines.retain(|line| match kind {
             Kind::All => true,
             Kind::Success => line.refund.is_none(),
@@ -164,16 +113,15 @@ pub(super) fn trade_bill(sandbox: &Sandbox, call: &Call, contradict: bool) -> Re
                 "请求的账单文件不存在",
             ));
         }
-        if contradict {
-            lines.remove(0);
-        }
-        trade_text(sandbox, kind, &lines)
+        twist(&mut lines, fault);
+        let rate = format!("{}.{:02}%", books.fee_bp / 100, books.fee_bp % 100);
+        trade_text(sandbox, kind, &lines, &rate)
     };
-    offer(sandbox, call, &text)
+    offer(sandbox, call, &text, fault)
 }
 
 /// `GET /v3/bill/fundflowbill`.
-pub(super) fn fund_flow_bill(sandbox: &Sandbox, call: &Call, contradict: bool) -> Reply {
+pub(super) fn fund_flow_bill(sandbox: &Sandbox, call: &Call, fault: Option<&Fault>) -> Reply {
     let asked = bill_date(sandbox, call)?;
     let account = call.parameter("account_type").unwrap_or("BASIC");
     if !["BASIC", "OPERATION", "FEES"].contains(&account) {
@@ -183,7 +131,7 @@ pub(super) fn fund_flow_bill(sandbox: &Sandbox, call: &Call, contradict: bool) -
     }
     let text = {
         let books = sandbox.books();
-        let mut lines = lines(&books, Channel::Wechat, asked, sandbox.now_ms());
+        let mut lines = lines_of_days(&books, Channel::Wechat, &[asked]);
         lines.retain(|line| {
             line.refund
                 .is_none_or(|refund| refund.state == RefundState::Success)
@@ -195,12 +143,10 @@ pub(super) fn fund_flow_bill(sandbox: &Sandbox, call: &Call, contradict: bool) -
                 "请求的账单文件不存在",
             ));
         }
-        if contradict {
-            lines.remove(0);
-        }
+        twist(&mut lines, fault);
         fund_text(sandbox, &lines)
     };
-    offer(sandbox, call, &text)
+    offer(sandbox, call, &text, fault)
 }
 
 fn bill_date(sandbox: &Sandbox, call: &Call) -> Result<Date, Answer> {
@@ -225,7 +171,7 @@ fn bill_date(sandbox: &Sandbox, call: &Call) -> Result<Date, Answer> {
 }
 
 /// Keeps the file and answers where it can be fetched.
-fn offer(sandbox: &Sandbox, call: &Call, text: &str) -> Reply {
+fn offer(sandbox: &Sandbox, call: &Call, text: &str, fault: Option<&Fault>) -> Reply {
     let mut file = b"\xef\xbb\xbf".to_vec();
     file.extend_from_slice(text.as_bytes());
     let hash = sha1_hex(&file);
@@ -237,6 +183,7 @@ fn offer(sandbox: &Sandbox, call: &Call, text: &str) -> Reply {
             .and_then(|()| encoder.finish())
             .map_err(|_| Answer::refusal(500, "SYSTEM_ERROR", "账单压缩失败"))?;
     }
+    let file = cut(file, fault);
     let token = random_hex(32);
     let ends_at_ms = sandbox.now_ms() + LINK_LIFE_MS;
     sandbox
@@ -284,7 +231,7 @@ fn data_row(cells: &[String]) -> String {
     cells.join(",") + "\r\n"
 }
 
-fn trade_text(sandbox: &Sandbox, kind: Kind, lines: &[Line<'_>]) -> String {
+fn trade_text(sandbox: &Sandbox, kind: Kind, lines: &[Line<'_>], rate: &str) -> String {
     let mut header: Vec<&str> = COMMON_COLUMNS.to_vec();
     if kind == Kind::Refund {
         header.extend(["退款申请时间", "退款成功时间"]);
@@ -299,22 +246,29 @@ fn trade_text(sandbox: &Sandbox, kind: Kind, lines: &[Line<'_>]) -> String {
     }
     header.push("费率备注");
     let mut text = header.join(",") + "\r\n";
-    let (mut paid, mut returned) = (0_u64, 0_u64);
+    let (mut paid, mut returned, mut fees, mut fees_back) = (0_u64, 0_u64, 0_u64, 0_u64);
     for line in lines {
-        match line.refund {
-            Some(refund) => returned += refund.amount_fen,
-            None => paid += line.trade.amount_fen,
+        if line.refund.is_some() {
+            returned += line.amount_fen;
+            fees_back += line.fee_fen;
+        } else {
+            paid += line.amount_fen;
+            fees += line.fee_fen;
         }
-        text += &data_row(&trade_row(sandbox, kind, line));
+        text += &data_row(&trade_row(sandbox, kind, line, rate));
     }
     let count = lines.len().to_string();
     let (paid, returned) = (yuan(paid), yuan(returned));
+    let fee = if fees < fees_back {
+        fee_text(fees_back - fees, true)
+    } else {
+        fee_text(fees - fees_back, false)
+    };
     let (names, sums): (Vec<&str>, Vec<String>) = if kind == Kind::Success {
         let names = vec!["总交易单数", "应结订单总金额", "手续费总金额", "订单总金额"];
-        (names, vec![count, paid.clone(), FEE.to_owned(), paid])
+        (names, vec![count, paid.clone(), fee, paid])
     } else {
         let none = yuan(0);
-        let fee = FEE.to_owned();
         (
             ALL_SUMMARY.to_vec(),
             vec![
@@ -331,16 +285,24 @@ fn trade_text(sandbox: &Sandbox, kind: Kind, lines: &[Line<'_>]) -> String {
     text + &names.join(",") + "\r\n" + &data_row(&sums)
 }
 
-fn trade_row(sandbox: &Sandbox, kind: Kind, line: &Line<'_>) -> Vec<String> {
+/// With five decimals, negative when the channel gives it back.
+fn fee_text(fen: u64, back: bool) -> String {
+    let minus = if back && fen > 0 { "-" } else { "" };
+    format!("{minus}{}000", yuan(fen))
+}
+
+fn trade_row(sandbox: &Sandbox, kind: Kind, line: &Line<'_>, rate: &str) -> Vec<String> {
     let Line {
         at_ms,
         trade,
         transaction_id,
         refund,
+        amount_fen,
+        fee_fen,
     } = line;
     let none = || yuan(0);
     let (state, settled) = match refund {
-        None => ("SUCCESS", yuan(trade.amount_fen)),
+        None => ("SUCCESS", yuan(*amount_fen)),
         Some(_) => ("REFUND", none()),
     };
     let identity = &sandbox.config.wechat;
@@ -377,7 +339,7 @@ fn trade_row(sandbox: &Sandbox, kind: Kind, line: &Line<'_>) -> Vec<String> {
             Some(refund) => [
                 refund.refund_id.clone(),
                 refund.out_refund_no.clone(),
-                yuan(refund.amount_fen),
+                yuan(*amount_fen),
                 none(),
                 "ORIGINAL".to_owned(),
                 refunds::state_name(refund.state).to_owned(),
@@ -387,12 +349,12 @@ fn trade_row(sandbox: &Sandbox, kind: Kind, line: &Line<'_>) -> Vec<String> {
     cells.extend([
         trade.description.clone(),
         trade.attach.clone(),
-        FEE.to_owned(),
-        RATE.to_owned(),
+        fee_text(*fee_fen, refund.is_some()),
+        rate.to_owned(),
     ]);
     cells.push(settled);
     if kind != Kind::Success {
-        cells.push(refund.map_or_else(none, |refund| yuan(refund.amount_fen)));
+        cells.push(refund.map_or_else(none, |_| yuan(*amount_fen)));
     }
     cells.push(String::new());
     cells
@@ -403,42 +365,42 @@ fn fund_text(sandbox: &Sandbox, lines: &[Line<'_>]) -> String {
     let (mut income, mut outgo) = ((0_u64, 0_u64), (0_u64, 0_u64));
     let mut balance: u64 = 0;
     for line in lines {
-        let (name, kind, amount, note) = match line.refund {
-            None => {
-                income = (income.0 + 1, income.1 + line.trade.amount_fen);
-                balance += line.trade.amount_fen;
-                ("交易", "收入", line.trade.amount_fen, String::new())
-            }
-            Some(refund) => {
-                outgo = (outgo.0 + 1, outgo.1 + refund.amount_fen);
-                balance = balance.saturating_sub(refund.amount_fen);
-                (
-                    "退款",
-                    "支出",
-                    refund.amount_fen,
-                    format!("退款总金额{}元", yuan(refund.amount_fen)),
-                )
-            }
-        };
         let voucher = line
             .refund
             .map_or(&line.trade.key.out_trade_no, |refund| &refund.out_refund_no);
         let number = line
             .refund
             .map_or(line.transaction_id, |refund| refund.refund_id.as_str());
-        text += &data_row(&[
-            plain(line.at_ms),
-            number.to_owned(),
-            format!("7{number}"),
-            name.to_owned(),
-            name.to_owned(),
-            kind.to_owned(),
-            yuan(amount),
-            yuan(balance),
-            sandbox.config.wechat.mchid.clone(),
-            note,
-            voucher.clone(),
-        ]);
+        let (amount, fee) = (line.amount_fen, line.fee_fen);
+        let moves = match line.refund {
+            None => [("交易", true, amount), ("扣除交易手续费", false, fee)],
+            Some(_) => [("退款", false, amount), ("退还交易手续费", true, fee)],
+        };
+        for (name, incoming, fen) in moves {
+            if fen == 0 {
+                continue;
+            }
+            let side = if incoming { &mut income } else { &mut outgo };
+            *side = (side.0 + 1, side.1 + fen);
+            balance = if incoming {
+                balance + fen
+            } else {
+                balance.saturating_sub(fen)
+            };
+            text += &data_row(&[
+                plain(line.at_ms),
+                number.to_owned(),
+                format!("7{number}"),
+                name.to_owned(),
+                name.to_owned(),
+                if incoming { "收入" } else { "支出" }.to_owned(),
+                yuan(fen),
+                yuan(balance),
+                sandbox.config.wechat.mchid.clone(),
+                String::new(),
+                voucher.clone(),
+            ]);
+        }
     }
     let sums = [
         (income.0 + outgo.0).to_string(),

@@ -169,7 +169,8 @@ fn work(sandbox: &Sandbox, call: &Call, operation: &Operation) -> (Answer, Optio
             execute(None);
             execute(None)
         }
-        Some(Deed::Contradict) => execute(fault.as_ref()),
+        Some(Deed::Contradict | Deed::Truncate) => execute(fault.as_ref()),
+        Some(Deed::WrongAmount) if point(operation) == Some(Point::Bill) => execute(fault.as_ref()),
         Some(Deed::WrongAmount) => one_fen_more(execute(None)),
         _ => execute(None),
     };
@@ -193,8 +194,8 @@ fn perform(
         Operation::Close(number) => orders::close(sandbox, call, number, contradict),
         Operation::Refund => refunds::request(sandbox, call, contradict),
         Operation::RefundQuery(number) => refunds::query(sandbox, number),
-        Operation::TradeBill => bills::trade_bill(sandbox, call, contradict.is_some()),
-        Operation::FundFlowBill => bills::fund_flow_bill(sandbox, call, contradict.is_some()),
+        Operation::TradeBill => bills::trade_bill(sandbox, call, contradict),
+        Operation::FundFlowBill => bills::fund_flow_bill(sandbox, call, contradict),
         Operation::BillFile => bills::file(sandbox, call),
         Operation::Certificates => certificates(sandbox),
     }

@@ -7,6 +7,7 @@
 )]
 
 mod alipay;
+mod bank;
 mod bills;
 mod bridge;
 mod control;

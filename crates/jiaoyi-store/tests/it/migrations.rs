@@ -7,10 +7,10 @@ use jiaoyi_store::{Database, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What a later version may add: a column, a table and indexes.
+/// What a much later version may add: a column, a table and indexes.
 const EXPANDING: &[(i64, &str)] = &[
-    (101, "alter table notice_link add column note text;"),
-    (102, include_str!("expand.sql")),
+    (1_001, "alter table notice_link add column note text;"),
+    (1_002, include_str!("expand.sql")),
 ];
 
 /// A payer of a node that knows nothing of the migrations; how many of its commands were answered.
@@ -67,7 +67,7 @@ async fn migrations_run_while_others_pay_and_nobody_notices() {
         store.close();
         // They are there, once, and a program of the version before does not start on them.
         let refused = Store::open(&database, [2; 16], NOW).map(drop);
-        assert!(refused.unwrap_err().to_string().contains("version 102"));
+        assert!(refused.unwrap_err().to_string().contains("version 1002"));
         database.migrate(EXPANDING, NOW).unwrap();
     }
 }

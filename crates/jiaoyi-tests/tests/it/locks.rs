@@ -25,6 +25,7 @@ async fn second_payer_waits_three_minutes() {
             Channel::Wechat => "微信支付",
             Channel::Alipay => "支付宝",
             Channel::Unionpay => "银联",
+            Channel::Bank1 | Channel::Bank2 => "网上银行",
         });
         refused.says("10:00").says("10:15");
         assert!(

@@ -2,7 +2,9 @@
 //! database (an embedded one unless `JIAOYI_TEST_ENGINE` says otherwise), one test clock. Each ends
 //! with `verify`.
 
+mod banks;
 mod biller;
+mod bills;
 #[path = "../../../jiaoyi-store/tests/it/cluster.rs"]
 mod cluster;
 mod copies;

@@ -136,8 +136,8 @@ async fn pays_after_a_refusal_of_the_wallet() {
             Channel::Unionpay => {
                 order.is("order.failed").says("钱包余额不足，没有扣款");
             }
-            // No answer of Alipay's tells it.
-            Channel::Alipay => {
+            // No answer of Alipay's or of a bank's tells it.
+            Channel::Alipay | Channel::Bank1 | Channel::Bank2 => {
                 order.is("order.to_pay").says("没有付就重新打开支付");
             }
         }

@@ -1,12 +1,14 @@
 //! What is UnionPay's own: no close, void or return, the way back by a form, the daily file.
 
 use crate::harness::{Channel, MINUTE, Payer, SECOND, Setup, World};
-use jiaoyi_channels::{DailyFileOutcome, FileLine, Flow};
+use jiaoyi_channels::{BillOutcome, BillReader};
 use jiaoyi_domain::attempt::AttemptState;
-use jiaoyi_domain::channel::channel_day;
+use jiaoyi_domain::bill::{BillKind, BillLine, BillName, BillSort};
+use jiaoyi_domain::channel::{ChannelCode, channel_day};
 use jiaoyi_domain::refund::{Refund, RefundState};
 use jiaoyi_domain::{Fen, RefundNo};
 use serde_json::{Value, json};
+use std::io::Cursor;
 
 /// A payer who is sent back by a form comes without cookies, and is still the one who started.
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +90,7 @@ async fn a_given_up_order_ends_by_its_time() {
 }
 
 /// Paid twice by UnionPay; the second payment's first refund number is refused.
-async fn paid_twice(world: &World, payer: &mut Payer) -> Vec<FileLine> {
+async fn paid_twice(world: &World, payer: &mut Payer) -> Vec<BillLine> {
     let person = world.people[0].clone();
     let wallet = payer
         .walk_to_wallet(world, &person, Channel::Unionpay)
@@ -104,19 +106,23 @@ async fn paid_twice(world: &World, payer: &mut Payer) -> Vec<FileLine> {
     }
     payer.order(&wallet.order).await.is("order.refunded");
     let now = world.now();
-    let gateway = world
-        .platform
-        .channels
-        .unionpay
-        .as_ref()
-        .expect("it is set up");
-    let day = channel_day(jiaoyi_domain::channel::ChannelCode::Unionpay, now);
-    let DailyFileOutcome::Ready(file) = gateway.daily_file(day, now).await else {
-        panic!("no file of today");
+    let day = channel_day(ChannelCode::Unionpay, now);
+    let bills = world.platform.channels.bills(ChannelCode::Unionpay);
+    let bills = bills.expect("it is set up");
+    let (mut file, nonces) = (Vec::new(), [String::new(), String::new()]);
+    let outcome = bills
+        .fetch(BillSort::Trade, day, &mut file, now, nonces)
+        .await;
+    assert!(matches!(outcome, BillOutcome::Ready), "{outcome:?}");
+    let name = BillName {
+        channel: ChannelCode::Unionpay,
+        merchant: bills.merchant().to_owned(),
+        sort: BillSort::Trade,
+        day,
     };
-    let mut lines = Vec::new();
-    assert_eq!(file.lines(|line| lines.push(line)).expect("it reads"), 3);
-    assert_eq!(file.differences(|_| ()).expect("it reads"), 0);
+    let reader = BillReader::open(name, Cursor::new(file)).expect("it opens");
+    let lines: Vec<BillLine> = reader.map(|line| line.expect("it reads")).collect();
+    assert_eq!(lines.len(), 3);
     lines
 }
 
@@ -148,17 +154,16 @@ async fn a_second_payment_is_voided_or_returned() {
         let own: &RefundNo = &refunds[0].refund_no;
         assert_eq!(refunds[0].channel_no == *own, !refused, "a new number");
         let amount = Fen::from_yuan(400);
-        let back: Vec<&FileLine> = lines.iter().filter(|line| line.kind == "S30").collect();
+        let of_kind = |kind| lines.iter().filter(move |line| line.kind == kind);
+        let back: Vec<&BillLine> = of_kind(BillKind::Refund).collect();
         assert_eq!(back.len(), 1, "{lines:?}");
-        assert_eq!(back[0].order_id, refunds[0].channel_no.as_str());
+        assert_eq!(back[0].our_no, refunds[0].channel_no.as_str());
         assert_eq!(
-            back[0].original_query_id.as_deref(),
+            back[0].payment_no.as_deref(),
             Some(refunds[0].txn_id.as_str())
         );
-        assert_eq!(back[0].net, Flow::FromMerchant(amount));
-        let came = lines
-            .iter()
-            .filter(|line| line.net == Flow::ToMerchant(amount));
+        assert_eq!(back[0].amount, amount);
+        let came = of_kind(BillKind::Success).filter(|line| line.amount == amount);
         assert_eq!(came.count(), 2);
         let books = world.books().await;
         let rows = books["transactions"].as_array().expect("a list");

@@ -522,7 +522,11 @@ impl Portal for Fake {
                 Method::WechatNative => started("topayqr", Next::Page),
                 Method::AlipayPrecreate => started("topayalipayqr", Next::Page),
                 Method::WechatJsapi => started("topayjsapi", Next::Page),
-                Method::WechatH5 | Method::AlipayWap | Method::AlipayPage => started(
+                Method::WechatH5
+                | Method::AlipayWap
+                | Method::AlipayPage
+                | Method::Bank1Page
+                | Method::Bank2Page => started(
                     "topaylink",
                     Next::Redirect("https://wallet.example/pay".to_owned()),
                 ),

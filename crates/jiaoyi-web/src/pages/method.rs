@@ -12,8 +12,8 @@ use maud::{Markup, html};
 #[must_use]
 pub fn offered(browser: Browser, enabled: &[Method], openid: bool) -> Vec<Method> {
     use Method::{
-        AlipayPage, AlipayPrecreate, AlipayWap, UnionpayPage, UnionpayWap, WechatH5, WechatJsapi,
-        WechatNative,
+        AlipayPage, AlipayPrecreate, AlipayWap, Bank1Page, Bank2Page, UnionpayPage, UnionpayWap,
+        WechatH5, WechatJsapi, WechatNative,
     };
     let sensible: &[Method] = match browser {
         Browser::Wechat if openid => &[WechatJsapi, WechatNative],
@@ -23,10 +23,19 @@ pub fn offered(browser: Browser, enabled: &[Method], openid: bool) -> Vec<Method
             WechatH5,
             AlipayWap,
             UnionpayWap,
+            Bank1Page,
+            Bank2Page,
             WechatNative,
             AlipayPrecreate,
         ],
-        Browser::Desktop => &[WechatNative, AlipayPrecreate, AlipayPage, UnionpayPage],
+        Browser::Desktop => &[
+            WechatNative,
+            AlipayPrecreate,
+            AlipayPage,
+            UnionpayPage,
+            Bank1Page,
+            Bank2Page,
+        ],
     };
     sensible
         .iter()

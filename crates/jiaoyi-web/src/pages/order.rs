@@ -95,7 +95,9 @@ const fn leads_away(method: Method) -> bool {
         | Method::AlipayWap
         | Method::AlipayPage
         | Method::UnionpayWap
-        | Method::UnionpayPage => true,
+        | Method::UnionpayPage
+        | Method::Bank1Page
+        | Method::Bank2Page => true,
         Method::WechatNative
         | Method::WechatJsapi
         | Method::AlipayPrecreate
@@ -257,8 +259,11 @@ const fn scan_key(channel: ChannelCode) -> &'static str {
     match channel {
         ChannelCode::Wechat => "order.scan_wechat",
         ChannelCode::Alipay => "order.scan_alipay",
-        // An institution hands out no code of ours.
-        ChannelCode::Unionpay | ChannelCode::Inbound(_) => "order.scan_unionpay",
+        // Neither a bank nor an institution hands out a code of ours.
+        ChannelCode::Unionpay
+        | ChannelCode::Bank1
+        | ChannelCode::Bank2
+        | ChannelCode::Inbound(_) => "order.scan_unionpay",
     }
 }
 
@@ -266,7 +271,10 @@ const fn one_phone_key(channel: ChannelCode) -> &'static str {
     match channel {
         ChannelCode::Wechat => "order.one_phone_wechat",
         ChannelCode::Alipay => "order.one_phone_alipay",
-        ChannelCode::Unionpay | ChannelCode::Inbound(_) => "order.one_phone_unionpay",
+        ChannelCode::Unionpay
+        | ChannelCode::Bank1
+        | ChannelCode::Bank2
+        | ChannelCode::Inbound(_) => "order.one_phone_unionpay",
     }
 }
 

@@ -11,7 +11,7 @@ use crate::exit::{Exit, print};
 use crate::keys;
 use clap::Args;
 use jiaoyi_app::platform::{StartError, keys_fit};
-use jiaoyi_channels::ChannelsConfig;
+use jiaoyi_channels::{AlipayApi, ChannelsConfig};
 use jiaoyi_crypto::Keyring;
 use jiaoyi_domain::Date;
 use jiaoyi_store::Snapshot;
@@ -179,22 +179,31 @@ fn addresses(config: &Config) -> Found {
             .into_iter()
             .flatten()
     });
-    let alipay = channels
-        .alipay
-        .iter()
-        .map(|alipay| alipay.gateway_url.as_str());
+    let alipay = channels.alipay.iter().flat_map(|alipay| {
+        let v3 = (alipay.api == AlipayApi::V3).then_some(alipay.v3_url.as_str());
+        [Some(alipay.gateway_url.as_str()), v3]
+            .into_iter()
+            .flatten()
+    });
     let unionpay = channels.unionpay.iter();
     let unionpay = unionpay.flat_map(|own| [own.gateway_url.as_str(), own.file_url.as_str()]);
-    let all: Vec<&str> = wechat.chain(alipay).chain(unionpay).collect();
+    let banks = channels.bank1.iter().chain(&channels.bank2);
+    let banks = banks.map(|bank| bank.url.as_str());
+    let all = wechat.chain(alipay).chain(unionpay).chain(banks);
+    let all: Vec<&str> = all.collect();
     // Payers go there by a form, which browsers send to listed places only.
-    let form = channels
+    let cashier = channels
         .unionpay
         .as_ref()
         .map(|own| own.gateway_url.as_str());
-    if let Some(unlisted) = form.filter(|address| !lists(&config.wallet_hosts, address)) {
+    let pages = channels.bank1.iter().chain(&channels.bank2);
+    let mut pages = cashier
+        .into_iter()
+        .chain(pages.map(|bank| bank.url.as_str()));
+    if let Some(unlisted) = pages.find(|address| !lists(&config.wallet_hosts, address)) {
         return Bad(
             format!("{unlisted} is in no wallet_hosts"),
-            "add it there: browsers send the form to UnionPay's cashier to no other place",
+            "add it there: browsers send a payer to UnionPay's cashier or a bank's page nowhere else",
         );
     }
     let mut plain = all
@@ -211,8 +220,9 @@ fn addresses(config: &Config) -> Found {
     }
     Trial(
         format!("{first} is not https"),
-        "the sandbox moves no money; in production leave base_url, oauth_base_url and gateway_url \
-         of WeChat Pay and Alipay, gateway_url and file_url of UnionPay out of the channels' file",
+        "the sandbox moves no money; in production leave base_url, oauth_base_url, gateway_url and \
+         v3_url of WeChat Pay and Alipay, gateway_url and file_url of UnionPay out of the channels' \
+         file, and name each bank's own url",
     )
 }
 

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod bench;
+pub mod bill;
 pub mod conformance;
 pub mod copy;
 pub mod doctor;
@@ -80,6 +81,7 @@ pub async fn open_platform(config: &Config) -> Result<Arc<Platform>, Exit> {
             issuer: config.issuer.as_str().into(),
             demo: config.demo,
             budgets: config.budgets.budgets(),
+            bills: Some(config.bills.clone()),
         },
         (clock, edge::random()),
         edge::fonts(),

@@ -266,6 +266,7 @@ async fn open(
             } else {
                 Budgets::default()
             },
+            bills: Some(folder.join("bills")),
         },
         (Arc::clone(clock), edge::random()),
         edge::fonts(),

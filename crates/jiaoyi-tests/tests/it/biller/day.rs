@@ -59,8 +59,10 @@ async fn a_day_balances_or_each_difference_is_a_case() {
         ("p3", no(3), 40_000, 'P'),
         ("p3", no(3), 40_000, 'R'),
     ]);
+    // A test institution need not wait for the evening, but for the day.
+    let tomorrow = good.replacen("|2026-11-22|", "|2026-11-24|", 1);
     let early = bank
-        .send(&world, "reconcile", good.clone(), plain("utf-8"))
+        .send(&world, "reconcile", tomorrow, plain("utf-8"))
         .await;
     early.is_error(400, "BAD_REQUEST");
     world.turn(14 * HOUR);

@@ -36,18 +36,24 @@ pub enum Channel {
     Wechat,
     Alipay,
     Unionpay,
+    Bank1,
+    Bank2,
 }
 
 impl Channel {
     /// The two wallets, which can close an order.
     pub const BOTH: [Channel; 2] = [Channel::Wechat, Channel::Alipay];
     pub const ALL: [Channel; 3] = [Channel::Wechat, Channel::Alipay, Channel::Unionpay];
+    /// Only where [`Setup::banks`] says so.
+    pub const BANKS: [Channel; 2] = [Channel::Bank1, Channel::Bank2];
 
     pub const fn code(self) -> &'static str {
         match self {
             Channel::Wechat => "wechat",
             Channel::Alipay => "alipay",
             Channel::Unionpay => "unionpay",
+            Channel::Bank1 => "bank1",
+            Channel::Bank2 => "bank2",
         }
     }
 
@@ -57,13 +63,17 @@ impl Channel {
             Channel::Wechat => "wechat_h5",
             Channel::Alipay => "alipay_wap",
             Channel::Unionpay => "unionpay_wap",
+            Channel::Bank1 => "bank1_page",
+            Channel::Bank2 => "bank2_page",
         }
     }
 
     pub const fn other(self) -> Channel {
         match self {
             Channel::Wechat => Channel::Alipay,
-            Channel::Alipay | Channel::Unionpay => Channel::Wechat,
+            Channel::Alipay | Channel::Unionpay | Channel::Bank1 | Channel::Bank2 => {
+                Channel::Wechat
+            }
         }
     }
 }
@@ -315,6 +325,8 @@ impl World {
             ChannelCode::Alipay => Channel::Alipay,
             ChannelCode::Unionpay => Channel::Unionpay,
             ChannelCode::Inbound(front) => panic!("{front:?} has no wallet"),
+            ChannelCode::Bank1 => Channel::Bank1,
+            ChannelCode::Bank2 => Channel::Bank2,
         };
         let order = self.platform.order_token(attempt.bucket, attempt.order_id);
         Wallet {

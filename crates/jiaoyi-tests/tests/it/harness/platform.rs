@@ -8,7 +8,7 @@ use jiaoyi_app::import::{ImportError, ImportReport, ImportRequest};
 use jiaoyi_app::limits::Budgets;
 use jiaoyi_app::platform::{Clock, Platform, PlatformConfig, Random};
 use jiaoyi_app::portal::Portal;
-use jiaoyi_channels::{Channels, ChannelsConfig};
+use jiaoyi_channels::{AlipayApi, Channels, ChannelsConfig};
 use jiaoyi_crypto::Keyring;
 use jiaoyi_documents::Fonts;
 use jiaoyi_documents::roster::Limits;
@@ -45,6 +45,10 @@ pub struct Setup {
     pub people: u16,
     /// Whether there is a contract with UnionPay.
     pub unionpay: bool,
+    /// The version of Alipay's API that is called.
+    pub alipay: AlipayApi,
+    /// Whether there are contracts with two banks.
+    pub banks: bool,
     pub budgets: Budgets,
     /// Drives everything that is random.
     pub seed: u64,
@@ -60,6 +64,8 @@ impl Default for Setup {
             edits: Vec::new(),
             people: 10,
             unionpay: true,
+            alipay: AlipayApi::V2,
+            banks: false,
             budgets: NO_BUDGETS,
             seed: 1,
             points: None,
@@ -416,6 +422,9 @@ async fn open(
     let keyring = Keyring::parse(&text).expect("the keys");
     let mut config = ChannelsConfig::load(&identities().join("channels.toml")).expect("it loads");
     config.unionpay = config.unionpay.filter(|_| setup.unionpay);
+    config.bank1 = config.bank1.filter(|_| setup.banks);
+    config.bank2 = config.bank2.filter(|_| setup.banks);
+    config.alipay.as_mut().expect("it is there").api = setup.alipay;
     config.point_at(sandbox);
     // Real time: a receiver that never answers is waited for in the tests.
     config.webhooks.total_ms = 1_000;
@@ -438,6 +447,7 @@ async fn open(
             issuer: "演示医保局".into(),
             demo: true,
             budgets: setup.budgets,
+            bills: Some(folder.0.join("bills")),
         },
         (clock_of(clock), Arc::clone(random)),
         Fonts::committed(),

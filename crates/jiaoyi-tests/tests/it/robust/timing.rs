@@ -125,6 +125,7 @@ impl World {
             issuer: "演示医保局".into(),
             demo: true,
             budgets: off,
+            bills: None,
         };
         let platform = Platform::open(
             store,

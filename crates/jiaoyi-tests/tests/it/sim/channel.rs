@@ -107,6 +107,7 @@ impl Books {
             ChannelCode::Alipay => "2088000000000001",
             ChannelCode::Unionpay => "777290058110048",
             ChannelCode::Inbound(front) => front.code(),
+            ChannelCode::Bank1 | ChannelCode::Bank2 => "no bank is played",
         }
     }
 
@@ -116,6 +117,7 @@ impl Books {
             ChannelCode::Alipay => "2021000000000001",
             ChannelCode::Unionpay => "000201",
             ChannelCode::Inbound(_) => "",
+            ChannelCode::Bank1 | ChannelCode::Bank2 => "no bank is played",
         }
     }
 

@@ -78,6 +78,7 @@ pub async fn start(world: Arc<World>, node: usize) {
         issuer: "演示医保局".into(),
         demo: true,
         budgets: NO_BUDGETS,
+        bills: None,
     };
     let platform = Platform::open(
         store,
