@@ -117,7 +117,7 @@ pub async fn run(command: WebhookCommand, platform: &Platform) -> Result<(), Exi
                 .map_err(Exit::unavailable)?;
             match platform.test_webhook(&institution).await {
                 Delivery::Delivered { status } => {
-                    note(&format!("已送达 delivered: status {status}"));
+                    note(format!("已送达 delivered: status {status}"));
                     Ok(())
                 }
                 Delivery::Missed { why } => Err(Exit::unavailable(format!(
