@@ -50,6 +50,27 @@ pub struct ChannelsConfig {
     pub bank2: Option<BankConfig>,
     /// Text messages.
     pub sms: Option<SmsConfig>,
+    /// Telling institutions of events.
+    pub webhooks: WebhookConfig,
+}
+
+/// Telling institutions of events, at addresses of their own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhookConfig {
+    /// Longest time of a call, in milliseconds.
+    pub total_ms: u64,
+    /// Private networks that may be called, such as `10.1.0.0/16`; all others are refused.
+    pub private_networks: Vec<String>,
+}
+
+impl Default for WebhookConfig {
+    fn default() -> WebhookConfig {
+        WebhookConfig {
+            total_ms: 10_000,
+            private_networks: Vec::new(),
+        }
+    }
 }
 
 /// Limits of every outbound call.

@@ -1,10 +1,12 @@
 //! One HTTP client for every channel: time limits, kept connections, no redirects, bounded bodies.
 
 use crate::config::{ConfigError, HttpConfig};
+use reqwest::dns::Resolve;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Proxy, Request, Response, Url, redirect};
 use std::fmt;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// No answer of a channel is larger than this; one that is, is not read to its end.
@@ -67,6 +69,15 @@ impl fmt::Display for NoReply {
 impl Http {
     /// `plain_only`: every address is plain HTTP, so that no certificate store is needed.
     pub fn open(config: &HttpConfig, plain_only: bool) -> Result<Http, ConfigError> {
+        Http::open_with(config, plain_only, None)
+    }
+
+    /// As [`Http::open`], with names resolved by somebody else.
+    pub fn open_with(
+        config: &HttpConfig,
+        plain_only: bool,
+        resolver: Option<Arc<dyn Resolve>>,
+    ) -> Result<Http, ConfigError> {
         let mut builder = Client::builder()
             .user_agent(concat!("jiaoyi/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_millis(config.connect_ms))
@@ -80,6 +91,9 @@ impl Http {
         };
         if let Some(proxy) = &config.proxy {
             builder = builder.proxy(Proxy::all(proxy).map_err(fault)?);
+        }
+        if let Some(resolver) = resolver {
+            builder = builder.dns_resolver(resolver);
         }
         if plain_only {
             builder = builder.tls_certs_only([]);
@@ -110,6 +124,12 @@ impl Http {
         let mut request = Request::new(Method::POST, url);
         *request.timeout_mut() = Some(time_max);
         self.execute(request, headers, body, bytes_max).await
+    }
+
+    /// Sends a request; only the status of its answer is read.
+    pub async fn status(&self, request: Request) -> Result<u16, NoReply> {
+        let response = self.0.execute(request).await.map_err(|e| no_reply(&e))?;
+        Ok(response.status().as_u16())
     }
 
     /// Fetches a file into `into`, piece by piece; the status, and nothing is written unless it is

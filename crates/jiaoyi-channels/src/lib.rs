@@ -17,6 +17,7 @@ mod config;
 mod crypto;
 mod form;
 mod gateway;
+mod hook;
 mod http;
 mod open;
 mod sms;
@@ -33,9 +34,10 @@ pub use bank::BankGateway;
 pub use bill::{BillFault, BillOutcome, BillReader, Bills, hash_of};
 pub use config::{
     AlipayApi, AlipayConfig, BankConfig, ChannelsConfig, ConfigError, HttpConfig, Secret,
-    SmsConfig, UnionpayConfig, WechatConfig,
+    SmsConfig, UnionpayConfig, WebhookConfig, WechatConfig,
 };
 pub use gateway::{Call, Gateway, NoticeAnswer};
+pub use hook::{WebhookSender, WebhookUrl, WebhookUrlError};
 pub use open::Channels;
 pub use sms::{SmsError, SmsGateway};
 pub use unionpay::UnionpayGateway;

@@ -6,6 +6,7 @@ use crate::bill::Bills;
 use crate::config::{ChannelsConfig, ConfigError};
 use crate::crypto::SigningThreads;
 use crate::gateway::Gateway;
+use crate::hook::WebhookSender;
 use crate::http::Http;
 use crate::sms::SmsGateway;
 use crate::unionpay::UnionpayGateway;
@@ -29,6 +30,8 @@ pub struct Channels {
     pub bank2: Option<Arc<BankGateway>>,
     /// Text messages.
     pub sms: Option<Arc<SmsGateway>>,
+    /// Events for institutions.
+    pub webhooks: Option<Arc<WebhookSender>>,
     /// Payment channels of another make, each instead of ours.
     others: Vec<Arc<dyn Gateway>>,
 }
@@ -50,7 +53,9 @@ impl Channels {
     ///
     /// [`ConfigError`]: file, entry and what is wrong with it.
     pub fn open(config: ChannelsConfig, dir: &Path) -> Result<Channels, ConfigError> {
-        let http = Http::open(&config.http, config.plain_only())?;
+        let plain_only = config.plain_only();
+        let http = Http::open(&config.http, plain_only)?;
+        let webhooks = WebhookSender::open(&config.webhooks, &config.http, plain_only)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = SigningThreads::start(cores).map_err(|error| ConfigError::Invalid {
             what: format!("no thread can be started to sign with: {error}"),
@@ -82,6 +87,7 @@ impl Channels {
             bank1,
             bank2,
             sms: sms.transpose()?,
+            webhooks: Some(Arc::new(webhooks)),
             others: Vec::new(),
         })
     }

@@ -57,6 +57,8 @@ record! {
             hours_until: u32 = Public,
             /// For real money; otherwise only a test installation answers it.
             live: bool = Public,
+            /// Where it is told of events; empty: nowhere.
+            webhook: String = Public,
             created_at: Instant = Public fixed,
             version: u32 = Public,
         }
@@ -182,6 +184,7 @@ pub(crate) fn bank(cut_over: u32) -> Institution {
         hours_from: 0,
         hours_until: DAY_MINUTES,
         live: false,
+        webhook: String::new(),
         created_at: Instant(0),
         version: 1,
     }

@@ -15,6 +15,7 @@ pub mod decide;
 pub mod due;
 pub mod fact;
 pub mod front_end;
+pub mod hook;
 pub mod id;
 pub mod institution;
 pub mod messages;

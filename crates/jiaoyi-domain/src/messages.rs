@@ -25,6 +25,8 @@ codes! {
         SmsPaid = 4 "sms_paid",
         /// Tell the insured by SMS that money goes back.
         SmsRefund = 5 "sms_refund",
+        /// Tell an institution of an event.
+        Hook = 6 "hook",
     }
 }
 
@@ -125,6 +127,8 @@ codes! {
         PutAside = 9 "put_aside",
         /// An institution's day file and our books differ.
         DayFile = 10 "day_file",
+        /// An institution could not be told of an event for two days.
+        Webhook = 11 "webhook",
     }
 }
 

@@ -10,6 +10,7 @@ use crate::biller::{BillerCall, Claim, DayFile};
 use crate::books::Transfer;
 use crate::due::{Due, Revision, Slot, TurnedAway};
 use crate::fact::Fact;
+use crate::hook::HookEvent;
 use crate::id::Bucket;
 use crate::institution::{Institution, InstitutionKey};
 use crate::messages::{Case, CommandKey, Inbox, Outbox};
@@ -374,6 +375,7 @@ working_set! {
     voucher_signature: VoucherSignature,
     device_order: DeviceOrder,
     notice_link: NoticeLink,
+    hook_event: HookEvent,
     outbox: Outbox,
     case: Case,
 }

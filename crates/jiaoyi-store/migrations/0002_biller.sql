@@ -11,6 +11,7 @@ create table institution (
     hours_from bigint not null,
     hours_until bigint not null,
     live bigint not null,
+    webhook text not null,
     created_at bigint not null,
     version bigint not null,
     constraint institution_pk primary key (inst_id)
@@ -80,11 +81,32 @@ create table day_file (
     constraint day_file_bucket check (bucket between 0 and 4095)
 );
 
+-- What institutions are told without asking.
+create table hook_event (
+    bucket bigint not null,
+    hook_id bytes not null,
+    inst_id text not null,
+    kind text not null,
+    body text not null,
+    at bigint not null,
+    state text not null,
+    tries bigint not null,
+    log text not null,
+    ended_at bigint,
+    version bigint not null,
+    constraint hook_event_pk primary key (bucket, hook_id),
+    constraint hook_event_state check (state in ('waiting','delivered','failed')),
+    constraint hook_event_bucket check (bucket between 0 and 4095)
+);
+
 -- Surplus that takes a slot whose filling fact is reversed first.
 alter table slot add column next_refund text;
 
 -- A day of an institution, for its day file.
 create index biller_call_of_day on biller_call (inst_id, trace_date);
+create index hook_event_of on hook_event (inst_id, hook_id);
+-- Events on their way, institution by institution.
+create index outbox_hooks on outbox (subject) where state = 'waiting' and topic = 'hook';
 create index biller_call_by_order on biller_call (bucket, order_id);
 -- Locks of institutions, the only ones that end by time.
 create index pay_order_collected on pay_order (until) where state = 'placed' and attempt_count = 0;

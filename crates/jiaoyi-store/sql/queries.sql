@@ -23,9 +23,23 @@ WHERE bucket = ?1 AND channel_no = ?2
 -- name: outbox_due
 SELECT bucket, subject, outbox_id, topic
 FROM outbox
-WHERE state = 'waiting' AND next_at <= ?1
+WHERE state = 'waiting' AND next_at <= ?1 AND topic <> 'hook'
 ORDER BY next_at
 LIMIT ?2
+
+-- name: hooks_due
+SELECT bucket, subject, outbox_id
+FROM outbox
+WHERE state = 'waiting' AND topic = 'hook' AND subject > ?1 AND subject < ?2 AND next_at <= ?3
+ORDER BY subject
+LIMIT ?4
+
+-- name: hook_events_of
+SELECT bucket, hook_id
+FROM hook_event
+WHERE inst_id = ?1 AND hook_id > ?2
+ORDER BY hook_id
+LIMIT ?3
 
 -- name: outbox_of_subject
 SELECT bucket, subject, outbox_id

@@ -55,6 +55,7 @@ pub const PLACEMENTS: &[(&str, Placement)] = &[
     ("voucher_signature", Sharded),
     ("device_order", Sharded),
     ("notice_link", Sharded),
+    ("hook_event", Sharded),
     ("outbox", Sharded),
     ("exception_case", Sharded),
     ("event", Sharded),

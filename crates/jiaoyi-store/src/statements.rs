@@ -25,6 +25,7 @@ const FILES: &[(&str, &str)] = files![
     "event",
     "exception_case",
     "fact",
+    "hook_event",
     "inbox",
     "institution",
     "institution_key",

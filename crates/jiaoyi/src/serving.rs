@@ -30,7 +30,11 @@ const BILLS_EVERY: Duration = Duration::from_secs(60);
 /// Runs the platform's jobs until the task is dropped. The bills have a loop of their own: a download
 /// may take minutes.
 pub async fn run_jobs(platform: Arc<Platform>) {
-    tokio::join!(run_due_work(&platform), fetch_bills(&platform));
+    tokio::join!(
+        run_due_work(&platform),
+        fetch_bills(&platform),
+        tell_institutions(&platform)
+    );
 }
 
 async fn fetch_bills(platform: &Platform) {
@@ -73,6 +77,21 @@ async fn run_due_work(platform: &Platform) {
             }
             platform.refresh_certificates().await;
         }
+    }
+}
+
+/// Tells institutions of events; beside the other jobs, which no slow receiver may keep waiting.
+async fn tell_institutions(platform: &Platform) {
+    let mut tick = tokio::time::interval(WORK_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        survived("events for institutions", async {
+            if let Err(error) = platform.tell_institutions().await {
+                tracing::error!(code = error.code(), %error, "institutions were not told");
+            }
+        })
+        .await;
     }
 }
 

@@ -142,6 +142,28 @@ impl Desk {
         directory.institutions.get(inst_id).cloned()
     }
 
+    /// All institutions.
+    pub fn institutions(&self) -> Vec<Arc<Institution>> {
+        let directory = self
+            .directory
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        directory.institutions.values().cloned().collect()
+    }
+
+    /// The scheme of an institution's newest key: what it can sign it can verify.
+    pub fn scheme_of(&self, inst_id: &str, now: Instant) -> KeyScheme {
+        let directory = self
+            .directory
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let keys = directory.keys.values().map(|(key, _)| key);
+        let holding = keys.filter(|key| key.inst_id == inst_id && key.holds(now));
+        holding
+            .max_by_key(|key| key.valid_from)
+            .map_or(KeyScheme::Rsa, |key| key.scheme)
+    }
+
     /// Whether a nonce was not seen before; it is remembered until its time would be refused.
     pub fn first_time(&self, header: &Header, now: Instant) -> bool {
         let hash = hash_parts(&[header.inst_id.as_bytes(), header.nonce.as_bytes()]);

@@ -6,6 +6,7 @@
 
 mod auth;
 mod calls;
+mod hooks;
 mod query;
 mod reconcile;
 
@@ -193,7 +194,7 @@ fn front_end(known: &Known, code: &str) -> Result<FrontEnd, Failure> {
 /// The verbs of the API, and the scope that each needs.
 fn scope_of(verb: &str) -> Option<Scope> {
     match verb {
-        "query" | "status" => Some(Scope::Query),
+        "query" | "status" | "events" | "replay" => Some(Scope::Query),
         "collect" | "release" | "pay" => Some(Scope::Pay),
         "reverse" => Some(Scope::Reverse),
         "reconcile" => Some(Scope::Reconcile),
@@ -284,6 +285,8 @@ impl Platform {
             "pay" => self.biller_pay(known, read(body)?, body).await,
             "reverse" => self.biller_reverse(known, read(body)?).await,
             "status" => self.biller_status(known, read(body)?).await,
+            "events" => self.biller_events(known, read(body)?).await,
+            "replay" => self.biller_replay(known, read(body)?).await,
             _ => self.biller_reconcile(known, call).await,
         }
     }

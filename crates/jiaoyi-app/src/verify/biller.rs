@@ -3,9 +3,12 @@
 use super::Report;
 use super::view::View;
 use jiaoyi_crypto::Keyring;
+use jiaoyi_domain::biller::wire::Event;
 use jiaoyi_domain::biller::{BillerCall, CallState, Claim, Verb};
 use jiaoyi_domain::due::Slot;
 use jiaoyi_domain::fact::{Fact, FactKind};
+use jiaoyi_domain::hook::{HookEvent, HookState, subject};
+use jiaoyi_domain::messages::{OutboxId, OutboxState};
 
 pub(super) fn check(view: &View<'_>, keyring: Option<&Keyring>, report: &mut Report) {
     for claim in view.part.claims.values() {
@@ -22,6 +25,9 @@ pub(super) fn check(view: &View<'_>, keyring: Option<&Keyring>, report: &mut Rep
             let what = "nothing was claimed for it, or elsewhere";
             report.demand(there, "call.claim", call, what);
         }
+    }
+    for event in view.part.hook_events.values() {
+        check_event(view, event, report);
     }
     for fact in view.part.facts.values() {
         if fact.channel.front_end().is_some() && fact.kind == FactKind::Success {
@@ -111,6 +117,32 @@ fn check_call(view: &View<'_>, call: &BillerCall, report: &mut Report) {
             "the slot that it filled says otherwise",
         );
     }
+}
+
+/// What an institution is told says what its row says, and is on its way exactly while it waits.
+fn check_event(view: &View<'_>, event: &HookEvent, report: &mut Report) {
+    let known = (event.inst_id.clone(),);
+    let known = view.reference.institutions.contains_key(&known);
+    let what = "its institution is not there";
+    report.demand(known, "reference.missing", event, what);
+    let told: Option<Event> = serde_json::from_str(&event.body).ok();
+    let same = told.is_some_and(|told| {
+        told.event_id == event.hook_id.text()
+            && told.kind == event.kind.code()
+            && told.inst_id == event.inst_id
+            && told.at == event.at.rfc3339()
+    });
+    report.demand(same, "hook.body", event, "its body is of another event");
+    let waits = event.state == HookState::Waiting;
+    let ended = event.ended_at.is_some();
+    let what = "ended without a time, or a time without an end";
+    report.demand(waits != ended, "hook.state", event, what);
+    let subject = subject(&event.inst_id, &event.hook_id);
+    let key = |id| (event.bucket, subject.clone(), OutboxId(id));
+    let mut messages = view.part.outbox.range(key([0; 16])..=key([0xff; 16]));
+    let on_its_way = messages.any(|(_, row)| row.state == OutboxState::Waiting);
+    let what = "waiting and not on its way, or the reverse";
+    report.demand(waits == on_its_way, "hook.state", event, what);
 }
 
 /// Money of an institution came by a call that was done.

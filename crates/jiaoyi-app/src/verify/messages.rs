@@ -4,6 +4,7 @@ use super::Report;
 use super::view::View;
 use jiaoyi_domain::attempt::Attempt;
 use jiaoyi_domain::decide::{Answer, order_from_text};
+use jiaoyi_domain::hook::id_of_subject;
 use jiaoyi_domain::id::{AttemptNo, RefundNo, VoucherNo};
 use jiaoyi_domain::messages::{CommandKey, Outbox, OutboxState, Topic};
 use jiaoyi_domain::order::PayOrder;
@@ -73,6 +74,8 @@ fn check_outbox(view: &View<'_>, row: &Outbox, report: &mut Report) {
             .is_some_and(|no| view.get::<Attempt>(&(no.bucket(), no)).is_some()),
         Topic::Refund | Topic::SmsRefund => RefundNo::parse(&row.subject)
             .is_some_and(|no| view.get::<Refund>(&(no.bucket(), no)).is_some()),
+        Topic::Hook => id_of_subject(&row.subject)
+            .is_some_and(|id| view.part.hook_events.contains_key(&(row.bucket, id))),
         Topic::SmsPaid => VoucherNo::parse(&row.subject)
             .is_some_and(|no| view.get::<Voucher>(&(no.bucket(), no)).is_some()),
     };

@@ -11,6 +11,7 @@ use jiaoyi_domain::books::Transfer;
 use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::due::{Due, DueId, OrderId, Revision, Slot, TurnedAway};
 use jiaoyi_domain::fact::Fact;
+use jiaoyi_domain::hook::HookEvent;
 use jiaoyi_domain::id::RefundNo;
 use jiaoyi_domain::institution::{Institution, InstitutionKey};
 use jiaoyi_domain::messages::{Case, CommandKey, Inbox, Outbox, Topic};
@@ -107,6 +108,7 @@ pub(super) struct Part {
     pub command_keys: Table<CommandKey>,
     pub claims: Table<Claim>,
     pub biller_calls: Table<BillerCall>,
+    pub hook_events: Table<HookEvent>,
     pub index: Index,
 }
 
@@ -185,6 +187,7 @@ pub(super) fn load(
         transfers: Transfer, refunds: Refund, vouchers: Voucher, signatures: VoucherSignature,
         device_orders: DeviceOrder, notice_links: NoticeLink, outbox: Outbox, cases: Case,
         command_keys: CommandKey, claims: Claim, biller_calls: BillerCall,
+        hook_events: HookEvent,
     }
     // Notices are many and large, and nothing else is compared with them.
     let (history, mut none) = (&mut part.history, Table::<Inbox>::new());

@@ -6,6 +6,7 @@
 use jiaoyi_domain::attempt::{self, Attempt, AttemptEvent, AttemptState};
 use jiaoyi_domain::biller::{BillerCall, CallState, call_may_go};
 use jiaoyi_domain::due::{self, Due, DueEvent, DueState};
+use jiaoyi_domain::hook::{HookEvent, HookState, hook_may_go};
 use jiaoyi_domain::messages::{Case, CaseState, Outbox, OutboxState};
 use jiaoyi_domain::order::{self, Line, LineState, OrderEvent, OrderState, PayOrder, line_may_go};
 use jiaoyi_domain::record::Record;
@@ -144,6 +145,8 @@ pub(super) fn allowed(table: u8, from: u8, to: u8) -> bool {
     } else if table == BillerCall::SPEC.number {
         let call = |from, to| from == to || call_may_go(from, to);
         by_number!(CallState, from, to, call)
+    } else if table == HookEvent::SPEC.number {
+        by_number!(HookState, from, to, hook_may_go)
     } else {
         from == 0 && to == 0
     }
@@ -188,6 +191,8 @@ pub(super) fn may_begin(table: u8, state: u8) -> bool {
             CallState::Refused.number(),
             CallState::Dead.number(),
         ])
+    } else if table == HookEvent::SPEC.number {
+        one_of(&[HookState::Waiting.number()])
     } else {
         state == 0
     }

@@ -27,6 +27,7 @@ codes! {
         Busy = 20 "BUSY",
         Unavailable = 21 "UNAVAILABLE",
         Timeout = 22 "TIMEOUT",
+        NoSuchEvent = 23 "NO_SUCH_EVENT",
     }
 }
 
@@ -47,6 +48,7 @@ impl ErrorCode {
             | ErrorCode::TestOnly => 403,
             ErrorCode::NoSuchVerb
             | ErrorCode::NoSuchPerson
+            | ErrorCode::NoSuchEvent
             | ErrorCode::NoSuchBill
             | ErrorCode::NoSuchDay => 404,
             ErrorCode::DuplicateMismatch => 409,
@@ -95,6 +97,7 @@ impl ErrorCode {
             ErrorCode::Busy => "too much at once; the same `seq` again, or `status`",
             ErrorCode::Unavailable => "the outcome is unknown; the same `seq` again, or `status`",
             ErrorCode::Timeout => "not decided within 30 s; the outcome is unknown",
+            ErrorCode::NoSuchEvent => "we never told you of this event",
         }
     }
 }

@@ -275,6 +275,78 @@ pub struct Reconciled {
     pub state_differs: u64,
 }
 
+/// `events`: the institution's events, in order.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ListEvents {
+    /// Only events after this one: an `event_id`.
+    pub since: Option<String>,
+    /// At most so many, 1 to 200; 100 when not given.
+    pub limit: Option<u16>,
+}
+
+/// `replay`: sends an event anew.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    pub event_id: String,
+}
+
+/// What an institution is told without asking: the body of a webhook.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Event {
+    /// The same however often it is sent; later events have greater ids.
+    pub event_id: String,
+    /// `payment`, `reversal`, `refund`, `voucher_issued`, `voucher_superseded` or `release`.
+    pub kind: String,
+    pub inst_id: String,
+    /// When it happened.
+    pub at: String,
+    pub bill_no: Option<String>,
+    /// The institution's serial of the call that it is about.
+    pub seq: Option<String>,
+    pub receipt_no: Option<String>,
+    pub amount_fen: Option<u64>,
+    pub voucher_no: Option<String>,
+    pub refund_no: Option<String>,
+    /// Why: of a release or a refund.
+    pub reason: Option<String>,
+}
+
+/// One event of a list, and what became of sending it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ListedEvent {
+    pub event: Event,
+    /// `WAITING`, `DELIVERED` or `FAILED`.
+    pub state: String,
+    /// How often it was sent.
+    pub tries: u32,
+    /// When it was sent last, and how that went.
+    pub last_try: Option<String>,
+}
+
+/// The answer to `events`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct EventList {
+    pub events: Vec<ListedEvent>,
+    /// Whether there are more after the last of these.
+    pub more: bool,
+}
+
+/// The answer to `replay`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Replayed {
+    pub event_id: String,
+    /// `WAITING`: it is sent, or still on its way.
+    pub state: String,
+}
+
 /// Every answer that decides nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

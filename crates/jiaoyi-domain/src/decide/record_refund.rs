@@ -1,14 +1,19 @@
 //! What a channel says about a refund: by answer, by query, by notice.
 
+use super::allocate::place_of;
 use super::approve_refund::{refund_transfer, success_key};
+use super::biller::{bill_no, tell};
 use super::{
-    Answer, CaseKind, Command, Context, NoticeMessage, Refusal, Renderer, draw_refund, open_case,
-    order_needs, post,
+    Answer, CaseKind, Command, Context, NoticeMessage, Refusal, Renderer, draw_refund, line_due,
+    lines, open_case, order_needs, post,
 };
+use crate::biller::wire::Event;
 use crate::books::TransferKind;
 use crate::channel::{RefundOutcome, RefundTerms, channel_day};
 use crate::fact::{Fact, FactKind, FactSource};
+use crate::hook::HookKind;
 use crate::id::RefundNo;
+use crate::institution::Institution;
 use crate::messages::{Inbox, Outbox, Topic};
 use crate::planted::{Bug, has};
 use crate::record::Record;
@@ -100,8 +105,48 @@ impl RecordRefund {
             refund.refund_no.as_str(),
             0,
         );
+        RecordRefund::tell_institution(ws, ctx, &refund);
         ws.refund.put(refund);
         Answer::Done
+    }
+
+    /// The institution whose payment fills the bill of a refund, if one's does: bill, institution and
+    /// serial.
+    fn institution_of(ws: &WorkingSet, refund: &Refund) -> Option<(String, String, String)> {
+        let order = (refund.bucket, refund.order_id);
+        let line = lines(ws, &order).find(|line| line.line_no == refund.line_no)?;
+        let due = place_of(ws, line_due(line));
+        let slot = ws.slot.get(&due)?;
+        slot.fact_channel?.front_end()?;
+        Some((
+            bill_no(&due),
+            slot.fact_merchant.clone()?,
+            slot.fact_txn.clone()?,
+        ))
+    }
+
+    fn tell_institution(ws: &mut WorkingSet, ctx: &mut Context, refund: &Refund) {
+        let Some((bill_no, inst_id, seq)) = RecordRefund::institution_of(ws, refund) else {
+            return;
+        };
+        let Some(institution) = ws.institution.get(&(inst_id,)).cloned() else {
+            return;
+        };
+        let told = Event {
+            bill_no: Some(bill_no),
+            seq: Some(seq),
+            amount_fen: Some(refund.amount.get()),
+            refund_no: Some(refund.refund_no.to_string()),
+            reason: Some(refund.cause.code().to_owned()),
+            ..Event::default()
+        };
+        tell(
+            ws,
+            ctx,
+            (refund.bucket, &institution),
+            HookKind::Refund,
+            told,
+        );
     }
 
     /// The number is final and paid nothing: a new number, and after that staff.
@@ -208,6 +253,9 @@ impl Command for RecordRefund {
             needs.push(Need::key::<Fact>(&success_key(refund)));
             needs.push(Need::key::<Fact>(&RecordRefund::paid_out_key(refund)));
             order_needs(ws, &(refund.bucket, refund.order_id), &mut needs);
+            if let Some((_, inst_id, _)) = RecordRefund::institution_of(ws, refund) {
+                needs.push(Need::key::<Institution>(&(inst_id,)));
+            }
         }
         needs
     }

@@ -141,6 +141,7 @@ impl Command for StartPayment {
             if let Some(order) = StartPayment::locking_order(ws, &quote.due) {
                 order_needs(ws, &order, &mut needs);
             }
+            super::biller::lock_needs(ws, &quote.due, &mut needs);
         }
         needs
     }
@@ -185,6 +186,12 @@ impl Command for StartPayment {
         }
         for quote in &self.quotes {
             if let Some(older) = StartPayment::locking_order(ws, &quote.due) {
+                let over = ws
+                    .due
+                    .get(&quote.due)
+                    .is_none_or(|due| due.lock_is_over(ctx.at));
+                let reason = if over { "expired" } else { "displaced" };
+                super::biller::tell_released(ws, ctx, &older, reason);
                 StartPayment::displace(ws, ctx, &older);
             }
         }

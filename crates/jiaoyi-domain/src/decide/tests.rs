@@ -5,6 +5,7 @@
 //! writes the texts anew; then read what has changed.
 
 mod biller;
+mod hooks;
 mod lock;
 mod pay;
 mod people;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::catalog::{Front, Institution, Means};
 use super::client::LateRequest;
+use super::events::Told;
 use super::faults::Faults;
 use super::pay::Reason;
 use super::wire::{Bill, DayResult, Found, Receipt};
@@ -226,6 +227,10 @@ pub(crate) struct FrontBooks {
     /// What was answered to them: nobody waited for it.
     pub(crate) late_answers: Vec<(u16, String)>,
     pub(crate) day_ends: Vec<DayEnd>,
+    /// What the platform told, in the order in which it came.
+    pub(crate) events: Vec<Told>,
+    /// How much was told that could not be believed.
+    pub(crate) events_refused: u32,
 }
 
 impl FrontBooks {

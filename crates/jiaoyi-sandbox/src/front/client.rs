@@ -25,7 +25,7 @@ use crate::times::SECOND_MS;
 /// How long an institution waits for an answer.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// How far the time of an answer may be off.
-const SKEW_S: i64 = 300;
+pub(crate) const SKEW_S: i64 = 300;
 /// How far a wrong clock is off.
 const CLOCK_OFF_S: i64 = 600;
 /// The name of the one key that every institution of the sandbox has.
@@ -42,6 +42,8 @@ pub(crate) enum Point {
     Reverse,
     Status,
     Reconcile,
+    /// The other way round: what the platform tells.
+    Events,
 }
 
 impl Point {
@@ -54,6 +56,7 @@ impl Point {
             Point::Reverse => "reverse",
             Point::Status => "status",
             Point::Reconcile => "reconcile",
+            Point::Events => "events",
         }
     }
 }
@@ -368,7 +371,7 @@ struct Key {
 
 /// A public key of the platform, asked for when first needed. A real institution would compare it
 /// with one that it was given by hand.
-async fn platform_key(
+pub(crate) async fn platform_key(
     sandbox: &Sandbox,
     link: &Link,
     scheme: &str,

@@ -42,6 +42,8 @@ pub(crate) async fn books(State(sandbox): State<Arc<Sandbox>>) -> Response {
         "late": fronts.late.len(),
         "late_answers": fronts.late_answers,
         "days": fronts.day_ends,
+        "events": fronts.events,
+        "events_refused": fronts.events_refused,
         "faults": fronts.faults.waiting(),
     });
     answer(StatusCode::OK, &told)

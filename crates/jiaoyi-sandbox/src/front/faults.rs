@@ -10,6 +10,9 @@
 //! | `clock_off` | it is signed ten minutes ago |
 //! | `forged_answer` | its answer is read as if one byte had changed on the way |
 //!
+//! Of what the platform tells (`events`), `lose_request` is answered 500 and not kept, `lose_answer` is
+//! kept and answered 502, and `late` is never answered.
+//!
 //! Nobody waits for the deadline in real time: an institution that hears nothing knows it at once.
 
 use serde::{Deserialize, Serialize};

@@ -12,6 +12,7 @@
 //! | [`pay`] | whose the money is, whatever was heard |
 //! | [`visit`] | what one person does at one front end |
 //! | [`books`], [`day`] | the institutions' books, the accounting day and its file |
+//! | [`events`] | what the platform tells without being asked |
 //! | [`faults`] | what goes wrong, by script |
 //! | [`pages`], [`wording`] | what is seen |
 //!
@@ -33,6 +34,7 @@ pub(crate) mod catalog;
 pub(crate) mod client;
 mod control;
 mod day;
+mod events;
 pub(crate) mod faults;
 mod pages;
 mod pay;
@@ -76,6 +78,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
             "/front/office/{code}",
             get(pages::office::show).post(pages::office::end_day),
         )
+        .route("/front/events/{code}", post(events::take))
         .route(
             "/front/{slug}",
             get(pages::enter::start).post(pages::enter::begin),

@@ -46,6 +46,7 @@ async fn world(people: u16) -> World {
             hours_from: 0,
             hours_until: DAY_MINUTES,
             live: false,
+            webhook: String::new(),
             created_at: world.now(),
             version: 1,
         };

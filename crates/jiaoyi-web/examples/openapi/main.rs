@@ -3,6 +3,7 @@
 
 use jiaoyi_domain::biller::{ErrorCode, Reason, wire};
 use jiaoyi_domain::front_end::FrontEnd;
+use jiaoyi_domain::hook::HookKind;
 use jiaoyi_domain::person::DocumentKind;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -63,6 +64,18 @@ const VERBS: &[Verb] = &[
         answers: &["Reconciled"],
     },
     Verb {
+        name: "events",
+        summary: "Lists what the institution was or will be told by webhook, oldest first",
+        request: "ListEvents",
+        answers: &["EventList"],
+    },
+    Verb {
+        name: "replay",
+        summary: "Sends an event anew, under the same id",
+        request: "Replay",
+        answers: &["Replayed"],
+    },
+    Verb {
         name: "echo-signature",
         summary: "Says what is wrong with a signature",
         request: "Anything",
@@ -94,6 +107,8 @@ fn schemas() -> Map<String, Value> {
     take::<wire::Reverse>(&mut requests);
     take::<wire::Status>(&mut requests);
     take::<wire::DayResult>(&mut requests);
+    take::<wire::ListEvents>(&mut requests);
+    take::<wire::Replay>(&mut requests);
     take::<wire::Queried>(&mut answers);
     take::<wire::Collected>(&mut answers);
     take::<wire::Released>(&mut answers);
@@ -102,6 +117,8 @@ fn schemas() -> Map<String, Value> {
     take::<wire::Refused>(&mut answers);
     take::<wire::Told>(&mut answers);
     take::<wire::Reconciled>(&mut answers);
+    take::<wire::EventList>(&mut answers);
+    take::<wire::Replayed>(&mut answers);
     take::<wire::Echo>(&mut answers);
     take::<wire::Failed>(&mut answers);
     let mut all = requests.take_definitions(true);
@@ -215,6 +232,12 @@ fn document() -> Value {
         &["SUCCESS", "REFUSED", "REVERSED", "NOT_FOUND"],
     );
     codes(all, &[("Reconciled", "state")], &["BALANCED", "DIFFERENT"]);
+    let kinds: Vec<&str> = HookKind::ALL.iter().map(|kind| kind.code()).collect();
+    codes(all, &[("Event", "kind")], &kinds);
+    let sent = ["WAITING", "DELIVERED", "FAILED"];
+    codes(all, &[("ListedEvent", "state")], &sent);
+    codes(all, &[("Replayed", "state")], &["WAITING"]);
+    form(all, "event_id", "pattern", "^[0-9a-f]{32}$");
     codes(all, &[("Echo", "signature")], &["ok", "wrong"]);
     let states = [
         "PAYABLE",

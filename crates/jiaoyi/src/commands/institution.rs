@@ -1,6 +1,7 @@
-//! `jiaoyi institution add|change|list|key`: who may call us, and with which keys.
+//! `jiaoyi institution add|change|list|key|webhook`: who may call us, and with which keys.
 
 use crate::commands::open_platform;
+use crate::commands::webhook::{self, WebhookCommand};
 use crate::config::Config;
 use crate::edge;
 use crate::exit::{Exit, note, print};
@@ -44,6 +45,11 @@ enum InstitutionCommand {
     Key {
         #[command(subcommand)]
         command: KeyCommand,
+    },
+    /// Tell an institution of payments, reversals, refunds, vouchers and locks that ended.
+    Webhook {
+        #[command(subcommand)]
+        command: WebhookCommand,
     },
 }
 
@@ -176,6 +182,7 @@ impl TermsArgs {
             hours_from,
             hours_until,
             live: self.live,
+            webhook: String::new(),
             created_at: edge::system_now(),
             version: 1,
         })
@@ -264,6 +271,7 @@ pub async fn run(args: InstitutionArgs) -> Result<(), Exit> {
 async fn dispatch(command: InstitutionCommand, platform: &Arc<Platform>) -> Result<(), Exit> {
     let answer = match command {
         InstitutionCommand::List => return list(platform).await,
+        InstitutionCommand::Webhook { command } => return webhook::run(command, platform).await,
         InstitutionCommand::Add(terms) => {
             let institution = terms.institution()?;
             let change = false;

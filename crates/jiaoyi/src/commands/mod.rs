@@ -14,6 +14,7 @@ pub mod sandbox;
 pub mod serve;
 pub mod verify;
 pub mod voucher;
+mod webhook;
 
 use crate::config::{Config, hinted};
 use crate::edge;

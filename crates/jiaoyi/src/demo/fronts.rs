@@ -4,13 +4,20 @@ use crate::commands::institution::{key_row, submit};
 use crate::exit::Exit;
 use jiaoyi_app::platform::Platform;
 use jiaoyi_domain::Instant;
-use jiaoyi_domain::decide::{PutInstitution, PutInstitutionKey};
+use jiaoyi_domain::decide::{PutInstitution, PutInstitutionKey, PutWebhook};
 use jiaoyi_domain::institution::{DAY_MINUTES, Institution, InstitutionKey, Scope};
 use jiaoyi_sandbox::{INSTITUTION_KEY_ID, INSTITUTIONS};
 use std::path::Path;
 
 /// Registers every institution whose key is among the identities; a second start changes nothing.
-pub async fn register(platform: &Platform, identities: &Path, now_ms: i64) -> Result<(), Exit> {
+///
+/// They are told of events at the sandbox.
+pub async fn register(
+    platform: &Platform,
+    identities: &Path,
+    sandbox: &str,
+    now_ms: i64,
+) -> Result<(), Exit> {
     for own in INSTITUTIONS {
         let file = identities.join(own.public_key_file());
         if !file.exists() {
@@ -27,6 +34,7 @@ pub async fn register(platform: &Platform, identities: &Path, now_ms: i64) -> Re
             hours_from: 0,
             hours_until: DAY_MINUTES,
             live: false,
+            webhook: String::new(),
             created_at: Instant(now_ms),
             version: 1,
         };
@@ -39,6 +47,11 @@ pub async fn register(platform: &Platform, identities: &Path, now_ms: i64) -> Re
             },
         )
         .await?;
+        let webhook = PutWebhook {
+            inst_id: own.inst_id.to_owned(),
+            url: format!("{sandbox}/front/events/{}", own.code),
+        };
+        submit(platform, webhook).await?;
         let (inst_id, key_id) = (own.inst_id.to_owned(), INSTITUTION_KEY_ID.to_owned());
         let known = platform
             .store

@@ -169,7 +169,7 @@ async fn start(args: DemoArgs) -> Result<(), Exit> {
 
     let platform = open(&args, &folder, &identities, &portal, &sandbox, &clock).await?;
     write_config(&args, &folder, &portal)?;
-    fronts::register(&platform, &identities, clock()).await?;
+    fronts::register(&platform, &identities, &sandbox, clock()).await?;
     let people = seed(&platform, &folder, args.people).await?;
     let facts = Arc::new(Facts {
         platform: Arc::clone(&platform),

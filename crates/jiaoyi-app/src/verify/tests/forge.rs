@@ -10,6 +10,7 @@ use jiaoyi_domain::audit::{
 };
 use jiaoyi_domain::biller::CallState;
 use jiaoyi_domain::due::DueState;
+use jiaoyi_domain::hook::HookState;
 use jiaoyi_domain::messages::{CaseState, OutboxState};
 use jiaoyi_domain::order::{LineState, OrderState};
 use jiaoyi_domain::record::{Record, TableSpec, Value, decode_values, encode_values, image_hash};
@@ -75,6 +76,7 @@ fn state_number(spec: &TableSpec, values: &[Value]) -> u8 {
         "outbox" => OutboxState::from_code(code).map(OutboxState::number),
         "exception_case" => CaseState::from_code(code).map(CaseState::number),
         "biller_call" => CallState::from_code(code).map(CallState::number),
+        "hook_event" => HookState::from_code(code).map(HookState::number),
         "roster" => RosterState::from_code(code).map(RosterState::number),
         _ => Some(0),
     };

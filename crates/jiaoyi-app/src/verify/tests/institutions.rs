@@ -27,6 +27,7 @@ fn institution(world: &World) -> Institution {
         hours_from: 0,
         hours_until: DAY_MINUTES,
         live: false,
+        webhook: "https://bank.example/events".to_owned(),
         created_at: world.now,
         version: 1,
     }
@@ -155,7 +156,12 @@ fn a_true_database_with_institutions_is_found_true() {
         };
         let report = run(&file.0, &options);
         assert_eq!(report.violations, [], "{buckets_at_once:?}");
-        for (table, count) in [("claim", 6), ("biller_call", 6), ("institution", 1)] {
+        for (table, count) in [
+            ("claim", 6),
+            ("biller_call", 6),
+            ("institution", 1),
+            ("hook_event", 6),
+        ] {
             assert_eq!(report.checked[table], count, "{table}");
         }
     }
@@ -214,6 +220,23 @@ fn every_rule_about_institutions_speaks() {
             "order.attempts",
         ),
         ("DELETE FROM institution".to_owned(), "reference.missing"),
+        (
+            "UPDATE hook_event SET body = replace(body, 'payment', 'refund')".to_owned(),
+            "hook.body",
+        ),
+        (
+            "UPDATE hook_event SET inst_id = 'BANK02'".to_owned(),
+            "reference.missing",
+        ),
+        (
+            "UPDATE hook_event SET state = 'failed'".to_owned(),
+            "hook.state",
+        ),
+        (
+            "DELETE FROM outbox WHERE topic = 'hook'".to_owned(),
+            "hook.state",
+        ),
+        ("DELETE FROM hook_event".to_owned(), "outbox.refers"),
         (
             "DELETE FROM fact WHERE kind = 'reversal'".to_owned(),
             "call.fact",

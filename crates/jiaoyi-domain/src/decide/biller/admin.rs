@@ -34,6 +34,7 @@ impl Command for PutInstitution {
         let mut row = self.institution.clone();
         if let Some(known) = known {
             (row.created_at, row.version) = (known.created_at, known.version);
+            row.webhook.clone_from(&known.webhook);
             if row == known {
                 return Ok(Answer::Already);
             }

@@ -5,7 +5,8 @@ use super::super::allocate::place_of;
 use super::super::{
     Answer, Command, Context, DueKey, OrderKey, Refusal, due_needs, free_locks, order_needs,
 };
-use super::{About, Caller, Offer, bill_no};
+use super::hook::collector_needs;
+use super::{About, Caller, Offer, bill_no, lock_needs, tell_released};
 use crate::biller::wire::{Collected, Released};
 use crate::biller::{BillerCall, Reason};
 use crate::due::DueEvent;
@@ -34,6 +35,11 @@ pub(super) fn call_needs(caller: &Caller, due: &DueKey, ws: &WorkingSet) -> Vec<
     let due = place_of(ws, *due);
     if let Some(order) = StartPayment::locking_order(ws, &due) {
         order_needs(ws, &order, &mut needs);
+    }
+    // Who is told of nothing need not be known by name.
+    let own = ws.due.get(&due).and_then(|due| due.lock_holder) == Some(caller.holder());
+    if !own || !caller.institution.webhook.is_empty() {
+        lock_needs(ws, &due, &mut needs);
     }
     needs
 }
@@ -201,6 +207,9 @@ impl Command for ReleaseBill {
             order: order.map(|order| order.1),
             ..About::default()
         };
+        if let Some(order) = order.filter(|_| released) {
+            tell_released(ws, ctx, &order, "released");
+        }
         let body = Released {
             seq: caller.seq.clone(),
             state: "ACCEPTED".to_owned(),
@@ -228,6 +237,7 @@ impl Command for EndCollect {
     fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
         let mut needs = Vec::new();
         order_needs(ws, &self.order, &mut needs);
+        collector_needs(ws, &self.order, &mut needs);
         needs
     }
 
@@ -235,6 +245,7 @@ impl Command for EndCollect {
         let order = ws.pay_order.get(&self.order);
         let over = order.is_some_and(|order| order.attempt_count == 0 && order.until <= ctx.at);
         if over && end_order(ws, ctx, &self.order, true) {
+            tell_released(ws, ctx, &self.order, "expired");
             return Ok(Answer::Done);
         }
         Ok(Answer::Already)

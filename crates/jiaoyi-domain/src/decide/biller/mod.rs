@@ -4,6 +4,7 @@ mod admin;
 mod claim;
 mod collect;
 mod day_file;
+mod hook;
 mod pay;
 mod reverse;
 mod status;
@@ -12,6 +13,8 @@ pub use admin::{PutInstitution, PutInstitutionKey, RevokeInstitutionKey};
 pub use claim::ClaimSeq;
 pub use collect::{CollectBill, EndCollect, ReleaseBill};
 pub use day_file::StoreDayFile;
+pub use hook::{Delivery, PutWebhook, RecordDelivery, ReplayEvent};
+pub(super) use hook::{lock_needs, tell, tell_released};
 pub use pay::PayBill;
 pub use reverse::ReverseBill;
 pub use status::AskCall;
@@ -223,6 +226,7 @@ impl Caller {
         until: Instant,
     ) -> OrderKey {
         if let Some(older) = StartPayment::locking_order(ws, &quote.due) {
+            tell_released(ws, ctx, &older, "expired");
             StartPayment::displace(ws, ctx, &older);
         }
         let bucket = quote.due.0;
@@ -272,7 +276,7 @@ fn refused_body(seq: &str, reason: Reason, paid: Option<PaidBy>, lock: Option<Lo
     serde_json::to_string(&refused).unwrap_or_default()
 }
 
-fn bill_no(due: &DueKey) -> String {
+pub(super) fn bill_no(due: &DueKey) -> String {
     let (bucket, due_id, _) = *due;
     BillNo { bucket, due_id }.to_string()
 }

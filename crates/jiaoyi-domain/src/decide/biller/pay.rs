@@ -6,13 +6,14 @@ use super::super::{
     open_case, person_needs,
 };
 use super::collect::call_needs;
-use super::{About, Caller, Offer, bill_no};
+use super::{About, Caller, Offer, bill_no, tell};
 use crate::attempt::{Attempt, AttemptEvent, AttemptState};
 use crate::biller::Reason;
-use crate::biller::wire::Paid;
+use crate::biller::wire::{Event, Paid};
 use crate::channel::Method;
 use crate::due::RevisionKind;
 use crate::fact::{Fact, FactKind, FactSource};
+use crate::hook::HookKind;
 use crate::id::AttemptNo;
 use crate::money::Fen;
 use crate::order::{Difference, Line};
@@ -196,6 +197,18 @@ impl PayBill {
             paid_at: accepted_at.rfc3339(),
             reversible_until: reversible_until.map(Instant::rfc3339),
         };
+        let told = Event {
+            bill_no: Some(body.bill_no.clone()),
+            seq: Some(body.seq.clone()),
+            receipt_no: Some(body.receipt_no.clone()),
+            amount_fen: Some(body.amount_fen),
+            voucher_no: Some(body.voucher_no.clone()),
+            ..Event::default()
+        };
+        let whom = (caller.bucket, &*caller.institution);
+        for kind in [HookKind::Payment, HookKind::VoucherIssued] {
+            tell(ws, ctx, whom, kind, told.clone());
+        }
         let about = About {
             due: Some(due),
             order: Some(place.order.1),

@@ -6,12 +6,14 @@ use super::super::{
     Answer, Command, Context, DueKey, OrderKey, Refusal, fill_needs, line_due, lines_of,
 };
 use super::collect::end_order;
-use super::{About, Caller};
-use crate::biller::wire::Reversed;
+use super::hook::tell_release;
+use super::{About, Caller, bill_no, tell};
+use crate::biller::wire::{Event, Reversed};
 use crate::biller::{BillerCall, CallState, Reason, Verb};
 use crate::books::{Transfer, TransferId, TransferKind};
 use crate::due::{Due, DueEvent, DueState, Slot, TurnedAway};
 use crate::fact::{Fact, FactKind};
+use crate::hook::HookKind;
 use crate::money::Fen;
 use crate::order::LineState;
 use crate::record::{Column, Record};
@@ -195,7 +197,7 @@ impl ReverseBill {
             ws.voucher.put(voucher);
         }
         let next = ReverseBill::next(ws, &slot).cloned();
-        let accepted_at = slot.accepted_at;
+        let (accepted_at, voucher_no) = (slot.accepted_at, slot.voucher_no.to_string());
         slot.reverse(ctx.at);
         ws.slot.put(slot);
         let opened = succeed(ws, due);
@@ -215,7 +217,42 @@ impl ReverseBill {
                 until: ctx.at.plus_ms(DAY_MS),
             }),
         }
+        self.tell_undone(ws, ctx, call, &opened, voucher_no);
         Some(())
+    }
+
+    /// Tells of the payment that is undone, of its voucher, and of the one that took its place.
+    fn tell_undone(
+        &self,
+        ws: &mut WorkingSet,
+        ctx: &mut Context,
+        call: &BillerCall,
+        opened: &DueKey,
+        voucher_no: String,
+    ) {
+        let whom = (call.bucket, &*self.caller.institution);
+        let bill = || Event {
+            bill_no: Some(bill_no(opened)),
+            ..Event::default()
+        };
+        let ended = Event {
+            seq: Some(call.seq.clone()),
+            receipt_no: call.attempt_no.as_ref().map(ToString::to_string),
+            amount_fen: Some(call.amount.get()),
+            voucher_no: Some(voucher_no),
+            ..bill()
+        };
+        for kind in [HookKind::Reversal, HookKind::VoucherSuperseded] {
+            tell(ws, ctx, whom, kind, ended.clone());
+        }
+        let next = ws.slot.get(opened).filter(|slot| slot.is_live());
+        if let Some(next) = next.map(|slot| slot.voucher_no.to_string()) {
+            let issued = Event {
+                voucher_no: Some(next),
+                ..bill()
+            };
+            tell(ws, ctx, whom, HookKind::VoucherIssued, issued);
+        }
     }
 }
 
@@ -297,6 +334,9 @@ impl Command for ReverseBill {
             (CallState::Done, Verb::Collect) => {
                 let order = call.order_id.map(|order| (call.bucket, order));
                 let undone = order.is_some_and(|order| end_order(ws, ctx, &order, false));
+                if undone {
+                    tell_release(ws, ctx, &caller.institution, &call, "reversed");
+                }
                 self.end(ws, ctx, call);
                 Ok(self.answer(ws, ctx, about, undone))
             }

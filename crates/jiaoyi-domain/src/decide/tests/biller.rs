@@ -34,7 +34,7 @@ fn caller(scene: &Scene, verb: Verb, seq: &str, content: u8) -> Caller {
     }
 }
 
-fn pay(scene: &Scene, seq: &str) -> PayBill {
+pub fn pay(scene: &Scene, seq: &str) -> PayBill {
     PayBill {
         caller: caller(scene, Verb::Pay, seq, 1),
         due: due(scene, 1),
@@ -47,7 +47,7 @@ fn pay(scene: &Scene, seq: &str) -> PayBill {
     }
 }
 
-fn collect(scene: &Scene, seq: &str) -> CollectBill {
+pub fn collect(scene: &Scene, seq: &str) -> CollectBill {
     CollectBill {
         caller: caller(scene, Verb::Collect, seq, 2),
         due: due(scene, 1),
@@ -57,14 +57,14 @@ fn collect(scene: &Scene, seq: &str) -> CollectBill {
     }
 }
 
-fn release(scene: &Scene, seq: &str) -> ReleaseBill {
+pub fn release(scene: &Scene, seq: &str) -> ReleaseBill {
     ReleaseBill {
         caller: caller(scene, Verb::Release, seq, 3),
         due: due(scene, 1),
     }
 }
 
-fn reverse(scene: &Scene, seq: &str, orig_seq: &str) -> ReverseBill {
+pub fn reverse(scene: &Scene, seq: &str, orig_seq: &str) -> ReverseBill {
     ReverseBill {
         caller: caller(scene, Verb::Reverse, seq, 4),
         orig_seq: orig_seq.to_owned(),

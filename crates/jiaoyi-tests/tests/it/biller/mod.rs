@@ -4,6 +4,7 @@
 
 mod auth;
 mod day;
+mod hooks;
 mod money;
 mod races;
 
@@ -120,6 +121,7 @@ impl Bank {
             hours_from: 0,
             hours_until: 1_440,
             live: false,
+            webhook: String::new(),
             created_at: world.now(),
             version: 1,
         };

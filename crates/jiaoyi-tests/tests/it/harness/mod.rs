@@ -158,7 +158,7 @@ impl World {
     pub async fn work(&self) {
         for _ in 0..60 {
             match self.platform.work().await {
-                Ok(worked) if worked.is_idle() => return,
+                Ok(worked) if worked.is_idle() && self.told().await == 0 => return,
                 Ok(_) => {}
                 // Fail points are no trouble of the store's.
                 Err(error) => assert!(self.setup.points.is_some(), "the store works: {error}"),
@@ -168,6 +168,17 @@ impl World {
             "work is due again and again: {:?}",
             self.platform.work().await
         );
+    }
+
+    /// Tells institutions what is due; how much was sent.
+    pub async fn told(&self) -> u32 {
+        match self.platform.tell_institutions().await {
+            Ok(sent) => sent,
+            Err(error) => {
+                assert!(self.setup.points.is_some(), "the store works: {error}");
+                1
+            }
+        }
     }
 
     /// Turns the clock, lets the channels say what is due, and works.

@@ -426,6 +426,8 @@ async fn open(
     config.bank2 = config.bank2.filter(|_| setup.banks);
     config.alipay.as_mut().expect("it is there").api = setup.alipay;
     config.point_at(sandbox);
+    // Real time: a receiver that never answers is waited for in the tests.
+    config.webhooks.total_ms = 1_000;
     let channels = Channels::open(config, identities()).expect("the channels open");
     let mut chain = [0; 16];
     random(&mut chain);

@@ -40,6 +40,7 @@ async fn introduce(platform: &Platform, signer: &CallSigner) -> Result<(), Exit>
         hours_from: 0,
         hours_until: DAY_MINUTES,
         live: false,
+        webhook: String::new(),
         created_at: platform.now(),
         version: 1,
     };
