@@ -33,6 +33,9 @@ const SCATTERS: &[&str] = &[
     "queries.vouchers_unsigned",
     "queries.unpaid_dues",
     "queries.collects_over",
+    "queries.hooks_due",
+    // What an institution was told, listed when it asks; an event lies where its cause lies.
+    "queries.hook_events_of",
     // The day file of an institution, compared once a day.
     "queries.payments_of_day",
     "queries.count_open_cases",
