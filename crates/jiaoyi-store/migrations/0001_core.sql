@@ -480,7 +480,7 @@ create index roster_by_source on roster (source, region, benefit_year);
 -- Discovery of work that is due: these lead with their own column, and only waiting rows are in.
 create index attempt_to_ask on attempt (ask_at) where ask_at is not null;
 create index refund_to_ask on refund (ask_at) where ask_at is not null;
-create index outbox_waiting on outbox (next_at) where state = 'waiting';
+create index outbox_waiting on outbox (next_at) where state = 'waiting' and topic <> 'hook';
 create index voucher_issued on voucher (issued_at);
 
 -- Rows of a roster file between reading and publishing: pages of sorted runs, so that they are

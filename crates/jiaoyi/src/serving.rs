@@ -42,7 +42,10 @@ async fn fetch_bills(platform: &Platform) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        platform.fetch_due_bills().await;
+        survived("bills of the channels", async {
+            platform.fetch_due_bills().await;
+        })
+        .await;
     }
 }
 

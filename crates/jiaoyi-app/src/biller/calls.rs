@@ -119,10 +119,7 @@ impl Platform {
             body_hash,
             target,
         };
-        let Answer::Claimed {
-            verb, same, target, ..
-        } = self.submit(claim).await?
-        else {
+        let Answer::Claimed { verb, same, target } = self.submit(claim).await? else {
             return Err(StoreError::Refused(Refusal::WrongState));
         };
         let target = Bucket::try_new(target).unwrap_or_default();
@@ -152,20 +149,23 @@ impl Platform {
         }
     }
 
-    /// Claims a serial for a call about a bill; the bucket in which it is decided, or its answer
-    /// when it is dead.
+    /// Claims the serial of a call, which is decided where it was claimed for first; its answer
+    /// instead when the serial is dead.
     async fn claim_for(
         &self,
         known: &Known,
-        seq: &str,
-        content: (Verb, [u8; 32]),
-        target: Bucket,
-    ) -> Result<Result<Bucket, BillerReply>, Failure> {
-        match self.claim(known, seq, content, target).await? {
-            Claimed::Here(bucket) => Ok(Ok(bucket)),
-            Claimed::Dead => Ok(Err(decided(tombstone_body(seq)))),
-            Claimed::Otherwise(_) => Err(Failure::mismatch()),
+        caller: &mut Caller,
+    ) -> Result<Option<BillerReply>, Failure> {
+        let content = (caller.verb, caller.body_hash);
+        match self
+            .claim(known, &caller.seq, content, caller.bucket)
+            .await?
+        {
+            Claimed::Here(bucket) => caller.bucket = bucket,
+            Claimed::Dead => return Ok(Some(decided(tombstone_body(&caller.seq)))),
+            Claimed::Otherwise(_) => return Err(Failure::mismatch()),
         }
+        Ok(None)
     }
 
     async fn decide(&self, command: impl Command + 'static) -> Result<BillerReply, StoreError> {
@@ -211,16 +211,15 @@ impl Platform {
     /// Decides a call about a bill, pricing it anew while it changes under our hands.
     async fn decide_priced<C: Command + 'static>(
         &self,
-        bill: &BillNo,
+        (bill, mut due): (&BillNo, Due),
         at: Instant,
         front: FrontEnd,
         command: impl Fn(&Due, Offer) -> C,
     ) -> Result<BillerReply, Failure> {
         for _ in 0..PRICINGS_MAX {
-            let due = self.due_of(bill).await?;
             let offer = self.offer(due.clone(), at, front).await?;
             match self.decide(command(&due, offer)).await {
-                Err(StoreError::Refused(Refusal::Changed)) => {}
+                Err(StoreError::Refused(Refusal::Changed)) => due = self.due_of(bill).await?,
                 decided => return Ok(decided?),
             }
         }
@@ -246,16 +245,14 @@ impl Platform {
         }
         let token = self.open_query_token(known, &call.query_token, &bill, at)?;
         relation_allowed(front, &token.relation)?;
-        self.due_of(&bill).await?;
+        let due = self.due_of(&bill).await?;
         let content = (Verb::Collect, content(Verb::Collect, &call));
-        let bucket = match self
-            .claim_for(known, &call.seq, content, bill.bucket)
-            .await?
-        {
-            Ok(bucket) => bucket,
-            Err(dead) => return Ok(dead),
-        };
-        let caller = Platform::caller(known, Some(front), content, &call.seq, trace_date, bucket);
+        let target = bill.bucket;
+        let mut caller =
+            Platform::caller(known, Some(front), content, &call.seq, trace_date, target);
+        if let Some(dead) = self.claim_for(known, &mut caller).await? {
+            return Ok(dead);
+        }
         let command = |due: &Due, offer| CollectBill {
             caller: caller.clone(),
             due: due.key(),
@@ -263,7 +260,8 @@ impl Platform {
             relation: token.relation.clone(),
             until,
         };
-        self.decide_priced(&bill, self.now(), front, command).await
+        self.decide_priced((&bill, due), self.now(), front, command)
+            .await
     }
 
     /// Answers `release`.
@@ -278,14 +276,12 @@ impl Platform {
         let front = front_end(known, &call.channel)?;
         let due = self.due_of(&bill).await?.key();
         let content = (Verb::Release, content(Verb::Release, &call));
-        let bucket = match self
-            .claim_for(known, &call.seq, content, bill.bucket)
-            .await?
-        {
-            Ok(bucket) => bucket,
-            Err(dead) => return Ok(dead),
-        };
-        let caller = Platform::caller(known, Some(front), content, &call.seq, trace_date, bucket);
+        let target = bill.bucket;
+        let mut caller =
+            Platform::caller(known, Some(front), content, &call.seq, trace_date, target);
+        if let Some(dead) = self.claim_for(known, &mut caller).await? {
+            return Ok(dead);
+        }
         Ok(self.decide(ReleaseBill { caller, due }).await?)
     }
 
@@ -306,24 +302,22 @@ impl Platform {
         if call.amount_fen == 0 {
             return Err(Failure::bad("amount_fen", "more than 0"));
         }
-        let claim = self.known_claim(known, &call.seq).await?;
         let mut relation = "unstated".to_owned();
         if let Some(token) = &call.query_token {
             // Fresh when the call came first: a repeat may come later.
+            let claim = self.known_claim(known, &call.seq).await?;
             let at = claim.as_ref().map_or(self.now(), |claim| claim.at);
             relation = self.open_query_token(known, token, &bill, at)?.relation;
             relation_allowed(front, &relation)?;
         }
-        self.due_of(&bill).await?;
+        let due = self.due_of(&bill).await?;
         let content = (Verb::Pay, content(Verb::Pay, &call));
-        let bucket = match self
-            .claim_for(known, &call.seq, content, bill.bucket)
-            .await?
-        {
-            Ok(bucket) => bucket,
-            Err(dead) => return Ok(dead),
-        };
-        let caller = Platform::caller(known, Some(front), content, &call.seq, trace_date, bucket);
+        let target = bill.bucket;
+        let mut caller =
+            Platform::caller(known, Some(front), content, &call.seq, trace_date, target);
+        if let Some(dead) = self.claim_for(known, &mut caller).await? {
+            return Ok(dead);
+        }
         let request_sealed = self.keyring.seal(raw, place::REQUEST, self.random());
         let command = |due: &Due, offer| PayBill {
             caller: caller.clone(),
@@ -335,7 +329,7 @@ impl Platform {
             terminal: terminal.clone(),
             request_sealed: request_sealed.clone(),
         };
-        self.decide_priced(&bill, paid_at.min(self.now()), front, command)
+        self.decide_priced((&bill, due), paid_at.min(self.now()), front, command)
             .await
     }
 
@@ -368,12 +362,12 @@ impl Platform {
             Claimed::Here(target) => (target, true),
             Claimed::Dead => (here, true),
         };
-        let bucket = match self.claim_for(known, &call.seq, content, target).await? {
-            Ok(bucket) => bucket,
-            Err(dead) => return Ok(dead),
-        };
+        let mut caller = Platform::caller(known, None, content, &call.seq, trace_date, target);
+        if let Some(dead) = self.claim_for(known, &mut caller).await? {
+            return Ok(dead);
+        }
         let command = ReverseBill {
-            caller: Platform::caller(known, None, content, &call.seq, trace_date, bucket),
+            caller,
             orig_seq: call.orig_seq,
             orig_date,
             orig_dead,

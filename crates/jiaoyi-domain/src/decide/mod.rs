@@ -166,7 +166,6 @@ pub enum Answer {
         /// For the same call as this one.
         same: bool,
         target: u16,
-        at_ms: i64,
     },
     /// What an institution is answered, word for word.
     Called { body: String },

@@ -57,7 +57,6 @@ impl Command for ClaimSeq {
             verb: claim.verb.code().to_owned(),
             same: claim.verb == self.verb && claim.body_hash == self.body_hash,
             target: claim.target.get(),
-            at_ms: claim.at.0,
         })
     }
 }

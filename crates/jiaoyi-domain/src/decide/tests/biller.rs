@@ -439,9 +439,7 @@ fn a_serial_is_claimed_once() {
         target: bucket(1),
     };
     let mine = |answer: Result<Answer, Refusal>| match answer {
-        Ok(Answer::Claimed {
-            verb, same, target, ..
-        }) => (verb, same, target),
+        Ok(Answer::Claimed { verb, same, target }) => (verb, same, target),
         other => panic!("{other:?}"),
     };
     let pay = "pay".to_owned();

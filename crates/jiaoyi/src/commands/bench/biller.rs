@@ -6,7 +6,8 @@ use super::RunArgs;
 use super::floor::{self, Floor};
 use super::payments::BUDGETS;
 use super::person;
-use super::process::{self, Side};
+use super::process::Side;
+use super::queries;
 use super::report::{number, ratio, say};
 use super::world::World;
 use crate::edge;
@@ -125,7 +126,6 @@ async fn write_calls(
 
 /// Sends the calls of a file, each once; what the load saw, with the server's CPU of each call.
 async fn send(world: &World, server: &Side, file: &Path, seconds: f64) -> Result<Value, Exit> {
-    let from = process::cpu_us(server.id);
     let (file, seconds) = (file.display().to_string(), seconds.to_string());
     let mut args = vec!["bench", "side-load", "calls", "--address", &world.address];
     args.extend([
@@ -136,17 +136,7 @@ async fn send(world: &World, server: &Side, file: &Path, seconds: f64) -> Result
         "--payers",
         CONNECTIONS,
     ]);
-    let mut told = process::run(&args).await?;
-    let used = process::cpu_us(server.id).saturating_sub(from);
-    let good = told["good"].as_f64().unwrap_or(1.0).max(1.0);
-    let used = f64::from(u32::try_from(used).unwrap_or(u32::MAX));
-    told["server_us"] = number(used / good);
-    told["per_s"] = number(good / told["seconds"].as_f64().unwrap_or(1.0));
-    if let Some(parts) = told.as_object_mut() {
-        parts.remove("by_second");
-        parts.remove("second");
-    }
-    Ok(told)
+    queries::measured(server, &args).await
 }
 
 /// Runs the bench.

@@ -16,7 +16,6 @@ pub async fn ask(
     seconds: f64,
     rate: Option<f64>,
 ) -> Result<Value, Exit> {
-    let from = process::cpu_us(server.id);
     let (people, seconds) = (people.to_string(), seconds.to_string());
     let rate = rate.map(|rate| format!("{rate:.0}"));
     let mut args = vec!["bench", "side-load", "queries", "--address", &world.address];
@@ -31,7 +30,13 @@ pub async fn ask(
     if let Some(rate) = &rate {
         args.extend(["--rate", rate]);
     }
-    let mut told = process::run(&args).await?;
+    measured(server, &args).await
+}
+
+/// Runs a load of one kind of request; what it saw, with the server's CPU of each request.
+pub async fn measured(server: &Side, args: &[&str]) -> Result<Value, Exit> {
+    let from = process::cpu_us(server.id);
+    let mut told = process::run(args).await?;
     let used = process::cpu_us(server.id).saturating_sub(from);
     let good = told["good"].as_f64().unwrap_or(1.0).max(1.0);
     let used = f64::from(u32::try_from(used).unwrap_or(u32::MAX));
