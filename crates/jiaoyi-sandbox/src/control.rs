@@ -112,6 +112,11 @@ struct Shift {
     offset_s: i64,
 }
 
+/// `GET /_sandbox/clock`.
+pub(crate) async fn time(State(sandbox): State<Arc<Sandbox>>) -> Response {
+    page::json(StatusCode::OK, &json!({ "now_ms": sandbox.now_ms() }))
+}
+
 /// `POST /_sandbox/clock`.
 pub(crate) async fn clock(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Response {
     let asked: Shift = match read(&body) {

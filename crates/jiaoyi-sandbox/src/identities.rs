@@ -47,6 +47,7 @@
 //! alipay_cert = "alipay_cert.pem"
 //! alipay_root_cert = "alipay_root_cert.pem"
 //! gateway_url = "http://127.0.0.1:9090/gateway.do"
+//! v3_url = "http://127.0.0.1:9090"                  # called with api = "v3" alone
 //!
 //! [unionpay]
 //! mer_id = "777290058110048"
@@ -231,6 +232,7 @@ app_cert = "alipay_app_cert.pem"
 alipay_cert = "alipay_cert.pem"
 alipay_root_cert = "alipay_root_cert.pem"
 gateway_url = "{base_url}/gateway.do"
+v3_url = "{base_url}"
 
 [unionpay]
 mer_id = "{MER_ID}"

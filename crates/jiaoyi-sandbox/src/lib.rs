@@ -49,7 +49,8 @@
 //!   "variant"?}` → `{"id"}`; the deeds are in [`faults`]. `DELETE /_sandbox/fault/{id}` removes one.
 //! - `GET /_sandbox/books`: every transaction with its refunds and notices, and the waiting faults.
 //! - `POST /_sandbox/fee {"rate_bp"}` sets the fee of all channels in bills, in hundredths of a percent.
-//! - `POST /_sandbox/clock {"offset_s"}` shifts the sandbox's clock against the one it was given.
+//! - `POST /_sandbox/clock {"offset_s"}` shifts the sandbox's clock against the one it was given;
+//!   `GET` tells its time.
 //! - `POST /_sandbox/reset` empties the books, the faults, the messages and the shift.
 //! - `GET /_sandbox/sms`, `GET /_sandbox/sms.json`: the text messages that were sent.
 //!

@@ -161,7 +161,7 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
             axum::routing::delete(control::remove_fault),
         )
         .route("/_sandbox/books", get(control::books))
-        .route("/_sandbox/clock", post(control::clock))
+        .route("/_sandbox/clock", get(control::time).post(control::clock))
         .route("/_sandbox/reset", post(control::reset))
         .merge(front::routes())
         .with_state(sandbox)

@@ -56,10 +56,15 @@ pub fn make_folder(path: &Path) -> Result<(), Exit> {
 
 /// Opens the channels that a file names.
 pub fn open_channels(path: &Path) -> Result<Channels, Exit> {
-    Channels::load(path).map_err(|error| match &error {
+    Channels::load(path).map_err(|error| channels_refused(path, &error))
+}
+
+/// What is said of a `channels.toml` that cannot be opened.
+pub fn channels_refused(path: &Path, error: &ConfigError) -> Exit {
+    match error {
         ConfigError::Unreadable { path, source } => Exit::unread(Path::new(path), source),
         _ => Exit::usage(hinted(&format!("{}: {error}", path.display()))),
-    })
+    }
 }
 
 /// Opens everything that an installation's configuration names.

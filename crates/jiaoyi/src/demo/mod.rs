@@ -80,6 +80,20 @@ fn note_path() -> PathBuf {
     std::env::temp_dir().join("jiaoyi-demo.json")
 }
 
+/// What a running demo tells of itself; an error when there is none.
+fn running() -> Result<serde_json::Value, Exit> {
+    let text = std::fs::read_to_string(note_path())
+        .map_err(|_| Exit::unavailable("no demo is running here; start one with `jiaoyi demo`"))?;
+    serde_json::from_str(&text).map_err(Exit::unexpected)
+}
+
+/// The `channels.toml` of a running demo, and where its sandbox listens.
+pub fn running_channels() -> Result<(PathBuf, String), Exit> {
+    let told = running()?;
+    let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
+    Ok((PathBuf::from(text("channels")), text("sandbox")))
+}
+
 /// Runs the demo, or pays in a running one.
 pub async fn run(args: DemoArgs) -> Result<(), Exit> {
     match args.command {
@@ -94,6 +108,7 @@ struct Facts {
     portal: String,
     sandbox: String,
     database: String,
+    channels: PathBuf,
     people: Vec<people::Invented>,
 }
 
@@ -125,6 +140,7 @@ impl Facts {
             "keys": format!("{}/verify/keys", self.portal),
             "samples": self.samples(max).await,
             "database": self.database,
+            "channels": std::path::absolute(&self.channels).unwrap_or_default(),
         })
     }
 }
@@ -176,6 +192,7 @@ async fn start(args: DemoArgs) -> Result<(), Exit> {
         portal: portal.clone(),
         sandbox: sandbox.clone(),
         database: platform.store.url().to_owned(),
+        channels: identities.join("channels.toml"),
         people,
     });
     let settings = WebSettings {

@@ -2,7 +2,7 @@
 //! own button and fetches the voucher. Counts the taps on the way.
 
 use super::forms::{Form, forms, links};
-use super::note_path;
+use super::running;
 use crate::exit::{Exit, note, print};
 use clap::{Args, ValueEnum};
 use jiaoyi_documents::find_qr_text;
@@ -322,10 +322,7 @@ pub async fn run(args: PayArgs) -> Result<(), Exit> {
     let base = match &args.base_url {
         Some(base) => base.trim_end_matches('/').to_owned(),
         None => {
-            let text = std::fs::read_to_string(note_path()).map_err(|_| {
-                Exit::unavailable("no demo is running here; start one with `jiaoyi demo`")
-            })?;
-            let told: serde_json::Value = serde_json::from_str(&text).map_err(Exit::unexpected)?;
+            let told = running()?;
             told["portal"].as_str().unwrap_or_default().to_owned()
         }
     };

@@ -70,7 +70,12 @@ async fn an_institution_conforms_and_a_lie_does_not() {
     let folder = std::env::temp_dir().join(format!("jiaoyi-conformance-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let start = ["demo", "--port", "0", "--json", "--data", "data"];
-    let mut demo = Running::start(&folder, "demo", &start, &Around::default()).unwrap();
+    let around = Around {
+        // Where it leaves word of itself.
+        environment: vec![("TMPDIR", folder.clone())],
+        ..Around::default()
+    };
+    let mut demo = Running::start(&folder, "demo", &start, &around).unwrap();
     let told = first_line(&folder.join("demo.stdout"), &mut demo).await;
     let told: serde_json::Value = serde_json::from_str(&told.unwrap()).unwrap();
     let portal = told["portal"].as_str().unwrap().to_owned();
@@ -149,6 +154,11 @@ async fn an_institution_conforms_and_a_lie_does_not() {
         assert_eq!(found, code, "{inst} {key}: {told}");
         assert!(told.contains(words), "{inst} {key}: {told}");
     }
+    // The mirror finds the gateways of a running demo by itself.
+    let mut mirror = command(&["conformance", "--gateway", "bank:1", "--only", "order."]).unwrap();
+    let mirror = mirror.current_dir(&folder).env("TMPDIR", &folder).output();
+    let told = String::from_utf8(mirror.unwrap().stdout).unwrap();
+    assert!(told.contains("3 of 3 cases passed"), "{told}");
     demo.kill().unwrap();
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -14,6 +14,8 @@ pub mod disk;
 #[cfg(test)]
 mod follows;
 #[cfg(test)]
+mod gateways;
+#[cfg(test)]
 mod handbook;
 pub mod installation;
 pub mod kill;

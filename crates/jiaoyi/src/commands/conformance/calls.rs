@@ -3,6 +3,7 @@
 
 use super::expect::pretty;
 use super::kit::Kit;
+use super::play::Spoken;
 use crate::edge;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,15 +26,6 @@ pub struct Draft {
     pub authorization: Option<String>,
     /// The five lines as this institution thinks they are.
     pub string_to_sign: Option<Vec<u8>>,
-}
-
-/// What was said in one exchange, for the report.
-#[derive(Clone, Debug)]
-pub struct Spoken {
-    pub verb: &'static str,
-    pub asked: String,
-    pub status: u16,
-    pub answered: String,
 }
 
 /// What came back.
@@ -130,10 +122,8 @@ impl Kit {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let distrust = self.distrust(&draft, status, &body, &header);
         self.speak(Spoken {
-            verb: draft.verb,
-            asked: pretty(&draft.body),
-            status,
-            answered: pretty(&body),
+            asked: format!("{} {}", draft.verb, pretty(&draft.body)),
+            answered: format!("{status} {}", pretty(&body)),
         });
         Ok(Answer {
             status,

@@ -1,7 +1,8 @@
 //! An institution with its key, its people, and what it has under way.
 
-use super::calls::{Answer, Spoken};
+use super::calls::Answer;
 use super::expect::{Outcome, pretty};
+use super::play::{Spoken, Stage};
 use crate::edge;
 use crate::exit::{Exit, note};
 use jiaoyi_sandbox::{CallSigner, CallVerifier};
@@ -138,6 +139,20 @@ impl Kit {
         Ok(kit)
     }
 
+    /// Who is played and where, for the report.
+    pub fn head(&self) -> String {
+        let terms = &self.terms;
+        format!(
+            "{} · {} · key {} · {} · channel {} · {}",
+            self.base,
+            terms.inst_id,
+            terms.key_id,
+            self.signer.scheme(),
+            terms.channel,
+            self.time(0)
+        )
+    }
+
     /// Takes over the platform's time, so that a demo of another day can be tested too; the case
     /// `clock.close` says when ours is wrong.
     async fn meet_clock(&self) -> Result<(), Exit> {
@@ -199,11 +214,6 @@ impl Kit {
     /// Notes an exchange for the report.
     pub fn speak(&self, spoken: Spoken) {
         self.spoken.borrow_mut().push(spoken);
-    }
-
-    /// What was said since the last time.
-    pub fn take_spoken(&self) -> Vec<Spoken> {
-        self.spoken.take()
     }
 
     /// A signed call with a JSON body; its answer is signed. A limit is waited for.
@@ -377,9 +387,15 @@ impl Kit {
             "channel": self.terms.channel,
         })
     }
+}
 
-    /// Undoes what a case has left: payments that stand, locks that hold.
-    pub async fn tidy_up(&self) -> Outcome {
+impl Stage for Kit {
+    fn take_spoken(&self) -> Vec<Spoken> {
+        self.spoken.take()
+    }
+
+    /// Payments that stand, locks that hold.
+    async fn tidy_up(&self) -> Outcome {
         for own in self.standing.take() {
             let original = json!({
                 "seq": own.seq, "trace_date": own.day, "amount_fen": own.amount_fen,

@@ -1,48 +1,61 @@
-//! `jiaoyi conformance`: plays an institution against a platform, case by case, and writes a report.
+//! `jiaoyi conformance`: tries an interface case by case and writes a report.
 //!
-//! It knows of the platform what `docs/biller-api.md` says and nothing else, and signs with the
-//! sandbox's code, not with the platform's. What a case pays it reverses, so that a handful of people
-//! is enough and the bills are open again afterwards.
+//! It plays an institution against a platform, knowing of it what `docs/biller-api.md` says and
+//! nothing else; it signs with the sandbox's code, not with the platform's, and reverses what it
+//! pays, so that a handful of people is enough. With `--gateway` it is the mirror: our own adapter
+//! of a payment channel against that channel's gateway, see [`gateway`].
 
 mod calls;
 mod cases;
 mod expect;
+mod gateway;
 mod kit;
+mod play;
 mod report;
 
-use crate::exit::{Exit, note, print};
+use crate::exit::Exit;
 use clap::Args;
+use gateway::GatewayArgs;
 use kit::{Kit, Terms};
-use report::{Done, Report};
+use report::Report;
 use std::path::PathBuf;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  jiaoyi conformance --base-url http://127.0.0.1:8080 --inst BANK01 --key bank-k1.pem\n  jiaoyi conformance --list\n  jiaoyi conformance --base-url https://test.example --inst BANK01 --key k1.pem --people people.csv --only pay"
+    after_help = "Examples:\n  jiaoyi conformance --base-url http://127.0.0.1:8080 --inst BANK01 --key bank-k1.pem\n  jiaoyi conformance --list\n  jiaoyi conformance --base-url https://test.example --inst BANK01 --key k1.pem --people people.csv --only pay\n  jiaoyi conformance --gateway wechat\n  jiaoyi conformance --gateway bank:1 --channels channels.toml --wait 300"
 )]
 pub struct ConformanceArgs {
     /// Where the platform answers; a test installation or a demo.
-    #[arg(long, required_unless_present = "list")]
+    #[arg(long, required_unless_present_any = ["list", "gateway"], conflicts_with = "gateway")]
     base_url: Option<String>,
     /// Your institution.
-    #[arg(long, required_unless_present = "list")]
+    #[arg(long, required_unless_present_any = ["list", "gateway"], conflicts_with = "gateway")]
     inst: Option<String>,
     /// Your private key: PKCS#8 PEM, RSA or SM2.
-    #[arg(long, required_unless_present = "list")]
+    #[arg(long, required_unless_present_any = ["list", "gateway"], conflicts_with = "gateway")]
     key: Option<PathBuf>,
     /// The name of the key.
-    #[arg(long, default_value = "k1")]
+    #[arg(long, default_value = "k1", conflicts_with = "gateway")]
     key_id: String,
     /// People who owe something: lines `id_type,id_no,name,pooling_region`; those of the demo unless
     /// given.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "gateway")]
     people: Option<PathBuf>,
     /// The channel that is named; one of yours.
-    #[arg(long, default_value = "A7")]
+    #[arg(long, default_value = "A7", conflicts_with = "gateway")]
     channel: String,
     /// The Beijing time at which your accounting day ends.
-    #[arg(long, default_value = "24:00")]
+    #[arg(long, default_value = "24:00", conflicts_with = "gateway")]
     cut_over: String,
+    #[command(flatten)]
+    gateway: GatewayArgs,
+    #[command(flatten)]
+    plan: Plan,
+}
+
+/// What is tried and how it is told, whoever is played.
+#[derive(Args)]
+pub struct Plan {
     /// Only cases whose name begins like this.
     #[arg(long)]
     only: Option<String>,
@@ -59,19 +72,13 @@ pub struct ConformanceArgs {
 
 /// Runs the cases; exit 1 when one of them failed.
 pub async fn run(args: ConformanceArgs) -> Result<(), Exit> {
-    let only = args.only.as_deref().unwrap_or_default();
-    let cases: Vec<_> = cases::all()
-        .filter(|case| case.name.starts_with(only))
-        .collect();
-    if cases.is_empty() {
-        return Err(Exit::usage(format!(
-            "--only {only}: no case begins like this; --list shows them all"
-        )));
+    if args.gateway.is_asked() {
+        return gateway::run(&args.gateway, &args.plan).await;
     }
-    if args.list {
-        for case in &cases {
-            print(format!("{:<32} {}", case.name, case.what));
-        }
+    let plan = &args.plan;
+    let cases = play::chosen(cases::all(), plan.only.as_deref())?;
+    if plan.list {
+        play::list(&cases);
         return Ok(());
     }
     let (Some(base), Some(inst), Some(key)) = (&args.base_url, &args.inst, &args.key) else {
@@ -85,41 +92,7 @@ pub async fn run(args: ConformanceArgs) -> Result<(), Exit> {
             .ok_or_else(|| Exit::usage("--cut-over: give a time such as 23:00"))?,
     };
     let kit = Kit::open(base, key, args.people.as_deref(), terms).await?;
-    let mut report = Report::of(&kit);
-    for (number, case) in (1..).zip(&cases) {
-        let begun = std::time::Instant::now();
-        let outcome = (case.run)(&kit).await;
-        let outcome = match (outcome, kit.tidy_up().await) {
-            (Err(why), _) | (Ok(()), Err(why)) => Err(why),
-            (Ok(()), Ok(())) => Ok(()),
-        };
-        let word = if outcome.is_ok() { "ok  " } else { "FAIL" };
-        note(format!("{number:>3}/{} {word} {}", cases.len(), case.name));
-        if let Err(why) = &outcome {
-            note(format!("        {}: {why}", case.what));
-        }
-        report.add(Done {
-            name: case.name,
-            what: case.what,
-            outcome,
-            seconds: begun.elapsed().as_secs_f64(),
-            spoken: kit.take_spoken(),
-        });
-    }
-    report.write(&args.report)?;
-    let failed = report.failed();
-    let shown = args.report.join("conformance.html");
-    if args.json {
-        print(serde_json::json!({
-            "cases": cases.len(), "failed": failed, "report": shown.display().to_string(),
-        }));
-    } else {
-        let passed = cases.len() - failed;
-        print(format!(
-            "{passed} of {} cases passed: {}",
-            cases.len(),
-            shown.display()
-        ));
-    }
-    if failed > 0 { Err(Exit::no()) } else { Ok(()) }
+    let mut report = Report::new("Biller API", "biller-api", kit.head());
+    play::play(&kit, &cases, &mut report).await;
+    play::conclude(&report, &plan.report, plan.json)
 }

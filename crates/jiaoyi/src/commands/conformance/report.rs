@@ -1,8 +1,6 @@
 //! The report: a page for people, JUnit for machines.
 
-use super::calls::Spoken;
-use super::expect::Outcome;
-use super::kit::Kit;
+use super::play::{Miss, Ran, Spoken};
 use crate::exit::Exit;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,13 +9,15 @@ use std::path::Path;
 pub struct Done {
     pub name: &'static str,
     pub what: &'static str,
-    pub outcome: Outcome,
+    pub outcome: Ran,
     pub seconds: f64,
     pub spoken: Vec<Spoken>,
 }
 
 /// Everything that was run.
 pub struct Report {
+    title: &'static str,
+    suite: &'static str,
     head: String,
     done: Vec<Done>,
 }
@@ -48,19 +48,12 @@ background:#f4f4f4;padding:.5rem}summary{cursor:pointer}\
 pre{background:#262626}.good{color:#7bd99a}.bad{color:#ff9d94}}";
 
 impl Report {
-    /// An empty report of an institution.
-    pub fn of(kit: &Kit) -> Report {
-        let terms = &kit.terms;
+    /// An empty report: its title, the name of its suite for machines, and what was tried.
+    pub fn new(title: &'static str, suite: &'static str, head: String) -> Report {
         Report {
-            head: format!(
-                "{} · {} · key {} · {} · channel {} · {}",
-                kit.base,
-                terms.inst_id,
-                terms.key_id,
-                kit.signer.scheme(),
-                terms.channel,
-                kit.time(0)
-            ),
+            title,
+            suite,
+            head,
             done: Vec::new(),
         }
     }
@@ -69,12 +62,33 @@ impl Report {
         self.done.push(done);
     }
 
+    fn count(&self, of: impl Fn(&Ran) -> bool) -> usize {
+        self.done.iter().filter(|done| of(&done.outcome)).count()
+    }
+
+    /// How many cases there were.
+    pub fn all(&self) -> usize {
+        self.done.len()
+    }
+
     /// How many cases failed.
     pub fn failed(&self) -> usize {
-        self.done
-            .iter()
-            .filter(|done| done.outcome.is_err())
-            .count()
+        self.count(|outcome| matches!(outcome, Err(Miss::Failed(_))))
+    }
+
+    /// How many cases could not be run.
+    pub fn not_run(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Err(Miss::NotRun(_))))
+    }
+
+    /// How it went, in a sentence.
+    pub fn verdict(&self) -> String {
+        let (all, passed) = (self.all(), self.count(Result::is_ok));
+        let not_run = match self.not_run() {
+            0 => String::new(),
+            some => format!(", {some} not run"),
+        };
+        format!("{passed} of {all} cases passed{not_run}")
     }
 
     /// Writes `conformance.html` and `junit.xml`.
@@ -90,25 +104,22 @@ impl Report {
 
     fn html(&self) -> String {
         let (all, failed) = (self.done.len(), self.failed());
-        let verdict = match failed {
-            0 => format!("<p class=good>All {all} cases passed.</p>"),
+        let verdict = match (failed, self.not_run()) {
+            (0, 0) => format!("<p class=good>All {all} cases passed.</p>"),
+            (0, _) => format!("<p class=good>{}.</p>", self.verdict()),
             _ => format!("<p class=bad>{failed} of {all} cases failed.</p>"),
         };
         let mut rows = String::new();
         for done in &self.done {
             let (class, word) = match &done.outcome {
                 Ok(()) => ("good", "passed".to_owned()),
-                Err(why) => ("bad", format!("failed: {}", escaped(why))),
+                Err(Miss::Failed(why)) => ("bad", format!("failed: {}", escaped(why))),
+                Err(Miss::NotRun(why)) => ("", format!("not run: {}", escaped(why))),
             };
             let mut said = String::new();
             for spoken in &done.spoken {
-                let (verb, asked, answered) = (
-                    spoken.verb,
-                    escaped(&spoken.asked),
-                    escaped(&spoken.answered),
-                );
-                let status = spoken.status;
-                let _ = write!(said, "<pre>{verb} {asked}\n→ {status} {answered}</pre>");
+                let (asked, answered) = (escaped(&spoken.asked), escaped(&spoken.answered));
+                let _ = write!(said, "<pre>{asked}\n→ {answered}</pre>");
             }
             let (name, what) = (done.name, escaped(done.what));
             let calls = match done.spoken.len() {
@@ -126,8 +137,9 @@ impl Report {
             "<!doctype html><html lang=en><meta charset=utf-8>\
              <meta name=viewport content=\"width=device-width,initial-scale=1\">\
              <title>Conformance: {failed} of {all} failed</title><style>{STYLE}</style>\
-             <h1>Biller API: conformance</h1><p>{}</p>{verdict}\
+             <h1>{}: conformance</h1><p>{}</p>{verdict}\
              <table><tr><th>Case<th>What must be so<th>Result\n{rows}</table></html>\n",
+            self.title,
             escaped(&self.head)
         )
     }
@@ -135,9 +147,11 @@ impl Report {
     fn junit(&self) -> String {
         let mut text = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-             <testsuite name=\"biller-api\" tests=\"{}\" failures=\"{}\">\n",
-            self.done.len(),
-            self.failed()
+             <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\">\n",
+            self.suite,
+            self.all(),
+            self.failed(),
+            self.not_run()
         );
         for done in &self.done {
             let (group, case) = done.name.split_once('.').unwrap_or(("", done.name));
@@ -148,9 +162,12 @@ impl Report {
             );
             let _ = match &done.outcome {
                 Ok(()) => writeln!(text, "/>"),
-                Err(why) => {
-                    let why = escaped(why);
-                    writeln!(text, "><failure message=\"{why}\"/></testcase>")
+                Err(miss) => {
+                    let (element, why) = match miss {
+                        Miss::Failed(why) => ("failure", escaped(why)),
+                        Miss::NotRun(why) => ("skipped", escaped(why)),
+                    };
+                    writeln!(text, "><{element} message=\"{why}\"/></testcase>")
                 }
             };
         }
@@ -165,21 +182,25 @@ mod tests {
 
     #[test]
     fn what_came_from_outside_cannot_break_out_of_the_report() {
-        let report = Report {
-            head: "a&b".to_owned(),
-            done: vec![Done {
-                name: "pay.accepted",
-                what: "it is <accepted>",
-                outcome: Err("came \"<script>\"\u{1b}".to_owned()),
-                seconds: 0.25,
-                spoken: vec![Spoken {
-                    verb: "pay",
-                    asked: "</pre>".to_owned(),
-                    status: 200,
-                    answered: "<b>".to_owned(),
-                }],
+        let mut report = Report::new("Biller API", "biller-api", "a&b".to_owned());
+        report.add(Done {
+            name: "pay.accepted",
+            what: "it is <accepted>",
+            outcome: Err(Miss::Failed("came \"<script>\"\u{1b}".to_owned())),
+            seconds: 0.25,
+            spoken: vec![Spoken {
+                asked: "pay </pre>".to_owned(),
+                answered: "200 <b>".to_owned(),
             }],
-        };
+        });
+        report.add(Done {
+            name: "pay.by_hand",
+            what: "somebody pays",
+            outcome: Err(Miss::NotRun("needs a \"payer\"".to_owned())),
+            seconds: 0.0,
+            spoken: Vec::new(),
+        });
+        assert_eq!(report.verdict(), "0 of 2 cases passed, 1 not run");
         let (html, junit) = (report.html(), report.junit());
         assert!(
             !html.contains("<script>") && !html.contains("<b>") && html.contains("&lt;/pre&gt;")
@@ -192,6 +213,10 @@ mod tests {
             junit.contains("came &quot;&lt;script&gt;&quot;\"/>"),
             "{junit}"
         );
-        assert!(junit.contains(r#"failures="1""#));
+        assert!(junit.contains(r#"failures="1" skipped="1""#), "{junit}");
+        assert!(
+            junit.contains("<skipped message=\"needs a &quot;payer&quot;\"/>"),
+            "{junit}"
+        );
     }
 }

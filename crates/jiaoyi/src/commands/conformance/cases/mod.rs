@@ -9,30 +9,12 @@ mod query;
 mod reverse;
 mod signature;
 
-use super::expect::Outcome;
 use super::kit::Kit;
-use futures_util::future::LocalBoxFuture;
 
-/// One case.
-pub struct Case {
-    /// Group and name, `pay.twice`.
-    pub name: &'static str,
-    /// What must be so, in a sentence.
-    pub what: &'static str,
-    pub run: for<'k> fn(&'k Kit) -> LocalBoxFuture<'k, Outcome>,
-}
+pub(super) use super::play::case;
 
-/// `case!("pay.twice", "what must be so", function)`.
-macro_rules! case {
-    ($name:literal, $what:literal, $run:path) => {
-        $crate::commands::conformance::cases::Case {
-            name: $name,
-            what: $what,
-            run: |kit| Box::pin($run(kit)),
-        }
-    };
-}
-use case;
+/// One case of an institution.
+pub type Case = super::play::Case<Kit>;
 
 /// All cases, in the order in which they are run.
 pub fn all() -> impl Iterator<Item = &'static Case> {
