@@ -8,6 +8,7 @@ use crate::faults::{Deed, Fault};
 use crate::times::day;
 
 /// A payment or a refund of the bill's day, in the order in which they happened.
+#[derive(Clone)]
 pub(crate) struct Line<'a> {
     pub(crate) at_ms: i64,
     pub(crate) trade: &'a Trade,
@@ -74,6 +75,11 @@ pub(crate) fn twist(lines: &mut Vec<Line<'_>>, fault: Option<&Fault>) {
     match fault.map(|fault| fault.deed) {
         Some(Deed::Contradict) if !lines.is_empty() => {
             lines.remove(0);
+        }
+        Some(Deed::LineTwice) => {
+            if let Some(first) = lines.first().cloned() {
+                lines.insert(1, first);
+            }
         }
         Some(Deed::WrongAmount) => {
             if let Some(first) = lines.first_mut() {

@@ -33,6 +33,15 @@ pub(crate) struct Key {
     pub(crate) out_trade_no: String,
 }
 
+impl Key {
+    pub(crate) fn new(channel: Channel, out_trade_no: &str) -> Key {
+        Key {
+            channel,
+            out_trade_no: out_trade_no.to_owned(),
+        }
+    }
+}
+
 /// The product an order was made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -176,6 +185,8 @@ pub(crate) struct Notice {
     pub(crate) in_flight: bool,
     /// Deliver once more even when accepted ("notify twice").
     pub(crate) again: bool,
+    /// It was held back once, until another one had come.
+    pub(crate) held: bool,
 }
 
 /// Something that happens by the clock.
@@ -185,6 +196,10 @@ pub(crate) enum Event {
     EndRefund(Key, String),
     PayLate(Key),
     Front(Later),
+    /// A rule of the script begins.
+    Begin(usize),
+    /// It ends.
+    End(usize),
 }
 
 /// A page a payer has open.
@@ -306,6 +321,7 @@ impl Books {
             last_status: 0,
             in_flight: false,
             again: false,
+            held: false,
         };
         self.notices.insert(number, notice);
         if let Some(at_ms) = deliver_at_ms {

@@ -57,6 +57,7 @@ use crate::error::SandboxError;
 use crate::front::catalog::{INSTITUTIONS, Institution};
 use crate::front::client::Link;
 use crate::front::sign::Signer;
+use crate::script::Script;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -135,6 +136,8 @@ pub struct SandboxConfig {
     pub(crate) bank2: Option<BankIdentity>,
     pub(crate) sms_key: Option<String>,
     pub(crate) front: Option<Link>,
+    /// What goes wrong from the start on.
+    pub(crate) script: Option<Script>,
 }
 
 #[derive(Debug)]
@@ -219,7 +222,23 @@ impl SandboxConfig {
             bank2: bank(file.bank2)?,
             sms_key,
             front: file.front.map(|own| load_front(folder, own)).transpose()?,
+            script: None,
         })
+    }
+
+    /// Takes a script of faults that begins when the sandbox does.
+    ///
+    /// # Errors
+    ///
+    /// [`SandboxError::Read`] for a missing file, [`SandboxError::Config`] for a wrong one, with the
+    /// line and what is allowed there.
+    pub fn load_faults(&mut self, path: &Path) -> Result<(), SandboxError> {
+        let script = Script::parse(&read(path)?);
+        self.script = Some(script.map_err(|message| SandboxError::Config {
+            path: path.to_owned(),
+            message,
+        })?);
+        Ok(())
     }
 
     /// The identity of a bank, if it is played.

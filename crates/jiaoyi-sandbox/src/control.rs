@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use maud::html;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +16,7 @@ use crate::books::{Books, Channel, Event, Key, KeyKind, Phase, Trade};
 use crate::faults::Fault;
 use crate::page::{self, json_error};
 use crate::payer::{self, Played};
+use crate::script::Script;
 use crate::server::Sandbox;
 use crate::times::SECOND_MS;
 
@@ -145,9 +146,91 @@ pub(crate) async fn fee(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Res
 
 /// `POST /_sandbox/reset`.
 pub(crate) async fn reset(State(sandbox): State<Arc<Sandbox>>) -> Response {
+    sandbox.end_script();
     *sandbox.books() = Books::default();
     sandbox.set_offset_ms(0);
     page::json(StatusCode::OK, &json!({ "reset": true }))
+}
+
+/// `POST /_sandbox/faults`: a script as TOML.
+pub(crate) async fn load_script(State(sandbox): State<Arc<Sandbox>>, text: String) -> Response {
+    match Script::parse(&text) {
+        Ok(script) => {
+            sandbox.load_script(script);
+            self::script(State(sandbox)).await
+        }
+        Err(message) => json_error(StatusCode::BAD_REQUEST, "control.faults", &message),
+    }
+}
+
+/// `GET /_sandbox/faults`: how often each rule has seen a call and struck.
+pub(crate) async fn script(State(sandbox): State<Arc<Sandbox>>) -> Response {
+    match &sandbox.books().faults.script {
+        Some(script) => page::json(StatusCode::OK, &script.told()),
+        None => json_error(
+            StatusCode::NOT_FOUND,
+            "control.unknown",
+            "no script of faults was loaded",
+        ),
+    }
+}
+
+/// `DELETE /_sandbox/faults`.
+pub(crate) async fn end_script(State(sandbox): State<Arc<Sandbox>>) -> Response {
+    sandbox.end_script();
+    page::json(StatusCode::OK, &json!({ "ended": true }))
+}
+
+/// `GET /_sandbox/books.jsonl`: every order, payment and refund, a line each, in the order of channel
+/// and number; amounts in fen, times in ms UTC.
+pub(crate) async fn lines(State(sandbox): State<Arc<Sandbox>>) -> Response {
+    let now_ms = sandbox.now_ms();
+    let mut text = String::new();
+    for trade in sandbox.books().trades.values() {
+        for line in movements(trade, now_ms) {
+            text.push_str(&line.to_string());
+            text.push('\n');
+        }
+    }
+    (
+        [(header::CONTENT_TYPE, "application/jsonl; charset=utf-8")],
+        text,
+    )
+        .into_response()
+}
+
+/// What is known of an order, and what moved.
+fn movements(trade: &Trade, now_ms: i64) -> Vec<Value> {
+    let line = |kind: &str, number: &str, channel_no: Option<&str>, amount_fen: u64, at_ms| {
+        json!({
+            "kind": kind, "channel": trade.key.channel, "order": trade.key.out_trade_no,
+            "our_no": number, "channel_no": channel_no, "amount_fen": amount_fen, "at_ms": at_ms,
+        })
+    };
+    let number = trade.key.out_trade_no.as_str();
+    let mut order = line("order", number, None, trade.amount_fen, trade.created_at_ms);
+    order["state"] = json!(state(trade, now_ms));
+    let mut lines = vec![order];
+    if let Some(payment) = &trade.payment {
+        let id = Some(payment.transaction_id.as_str());
+        lines.push(line("payment", number, id, trade.amount_fen, payment.at_ms));
+    }
+    for refund in &trade.refunds {
+        let (number, id) = (&refund.out_refund_no, Some(refund.refund_id.as_str()));
+        let at_ms = refund.done_at_ms.unwrap_or(refund.requested_at_ms);
+        let mut line = line("refund", number, id, refund.amount_fen, at_ms);
+        line["state"] = json!(refund.state);
+        lines.push(line);
+    }
+    lines
+}
+
+fn state(trade: &Trade, now_ms: i64) -> &'static str {
+    match trade.phase(now_ms) {
+        Phase::Open => "open",
+        Phase::Hidden | Phase::Paid => "paid",
+        Phase::Closed => "closed",
+    }
 }
 
 /// `GET /_sandbox/books`.
@@ -196,11 +279,6 @@ pub(crate) async fn books(State(sandbox): State<Arc<Sandbox>>) -> Response {
 
 /// One transaction: times in ms UTC, amounts in fen, missing things `null`.
 fn tell(sandbox: &Sandbox, trade: &Trade, notices: Value, now_ms: i64) -> Value {
-    let state = match trade.phase(now_ms) {
-        Phase::Open => "open",
-        Phase::Hidden | Phase::Paid => "paid",
-        Phase::Closed => "closed",
-    };
     let config = &sandbox.config;
     let (merchant, app): (&str, &str) = match trade.key.channel {
         Channel::Wechat => (&config.wechat.mchid, &config.wechat.appid),
@@ -233,7 +311,7 @@ fn tell(sandbox: &Sandbox, trade: &Trade, notices: Value, now_ms: i64) -> Value 
         "app": app,
         "out_trade_no": trade.key.out_trade_no,
         "transaction_id": trade.payment.as_ref().map(|payment| payment.transaction_id.clone()),
-        "state": state,
+        "state": state(trade, now_ms),
         "amount_fen": trade.amount_fen,
         "refunded_fen": trade.refunded_fen(),
         "created_at_ms": trade.created_at_ms,

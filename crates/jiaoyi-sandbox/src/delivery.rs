@@ -71,6 +71,12 @@ pub(crate) async fn deliver(sandbox: Arc<Sandbox>, number: u64) -> Delivered {
     let deed = fault.as_ref().map(|fault| fault.deed);
     let answer = match deed {
         Some(Deed::Delay) => return postpone(&sandbox, number, fault.and_then(|f| f.delay_s)),
+        Some(Deed::Reorder) if !notice.held => {
+            if let Some(held) = sandbox.books().notices.get_mut(&number) {
+                held.held = true;
+            }
+            return postpone(&sandbox, number, fault.and_then(|f| f.delay_s));
+        }
         Some(Deed::Lose | Deed::ErrorBefore) => (0, false),
         Some(Deed::Probe) => {
             send(&sandbox, &notice, fault.as_ref()).await;
@@ -92,17 +98,17 @@ pub(crate) async fn deliver(sandbox: Arc<Sandbox>, number: u64) -> Delivered {
 }
 
 fn begin(sandbox: &Sandbox, number: u64) -> Option<(Notice, Option<Fault>)> {
-    let mut books = sandbox.books();
-    let notice = books.notices.get_mut(&number)?;
-    if notice.in_flight {
-        return None;
-    }
-    notice.in_flight = true;
-    notice.tries += 1;
-    let notice = notice.clone();
-    let fault = books
-        .faults
-        .take(notice.key.channel, Point::Notify, &notice.key.out_trade_no);
+    let notice = {
+        let mut books = sandbox.books();
+        let notice = books.notices.get_mut(&number)?;
+        if notice.in_flight {
+            return None;
+        }
+        notice.in_flight = true;
+        notice.tries += 1;
+        notice.clone()
+    };
+    let fault = sandbox.strike(notice.key.channel, Point::Notify, &notice.key.out_trade_no);
     Some((notice, fault))
 }
 
@@ -127,12 +133,12 @@ fn finish(sandbox: &Sandbox, number: u64, (status, accepted): (u16, bool)) -> De
     notice.again = false;
     notice.last_status = status;
     notice.accepted |= accepted;
-    let (tries, done) = (notice.tries, notice.accepted);
+    let (tries, done, channel) = (notice.tries, notice.accepted, notice.key.channel);
     tracing::info!(
         out_trade_no = %notice.key.out_trade_no, channel = ?notice.key.channel,
         tries, status, accepted, "notice delivered"
     );
-    let gaps: &[i64] = match notice.key.channel {
+    let gaps: &[i64] = match channel {
         Channel::Wechat => &WECHAT_GAPS_MS,
         Channel::Alipay => &ALIPAY_GAPS_MS,
         Channel::Unionpay | Channel::Bank1 | Channel::Bank2 => &UNIONPAY_GAPS_MS,
@@ -145,6 +151,17 @@ fn finish(sandbox: &Sandbox, number: u64, (status, accepted): (u16, bool)) -> De
             .agenda
             .retain(|(_, event)| *event != Event::Deliver(number));
         books.agenda.insert((now_ms + gap, Event::Deliver(number)));
+    }
+    let held = books.notices.values().filter(|other| {
+        other.held && other.tries == 0 && other.key.channel == channel && other.number != number
+    });
+    let held: Vec<u64> = held.map(|other| other.number).collect();
+    // What was held back comes behind this one.
+    books
+        .agenda
+        .retain(|(_, event)| !matches!(event, Event::Deliver(number) if held.contains(number)));
+    for number in held {
+        books.agenda.insert((now_ms, Event::Deliver(number)));
     }
     Delivered {
         accepted,

@@ -1,4 +1,5 @@
-//! Answers for: fault scripts, what the sandbox does wrong on demand, and how often.
+//! Answers for: faults, what the sandbox does wrong on demand, and how often. A file of them is a
+//! script (`crate::script`).
 //!
 //! | `do` | at `create`, `query`, `close`, `refund`, `bill` (an answer) | at `notify` (a delivery) |
 //! |---|---|---|
@@ -13,6 +14,9 @@
 //! | `error_after` | the work is done, then an error is answered | sent, but its answer counts as a failure, so it comes again |
 //! | `contradict` | query: paid is told as unpaid and the reverse; close: "closed" without closing; create: ORDERPAID though it is not; bill: the first row is missing; refund: refused for lack of balance, or with `code` `ABNORMAL` or `CLOSED` accepted and then ended so | tells the opposite of a success |
 //! | `probe` | a signature that begins with `WECHATPAY/SIGNTEST/` | such a delivery first, the proper one directly after |
+//! | `reorder` | | this delivery waits until another one of the channel has come (at most `delay_s` seconds of the sandbox's clock, default 60) |
+//! | `line_twice` | bill: the first row stands there twice | |
+//! | `pay_after_close` | create, close: the payer pays a second after the order is closed or has expired | |
 //! | `other_key` | signed with a second platform key, which GET /v3/certificates then lists too; Alipay, UnionPay: a key the merchant does not know | likewise |
 //!
 //! The point `query` covers refund queries too, `bill` the download of the file.
@@ -20,6 +24,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::books::Channel;
+use crate::script::{Script, Strike};
 
 /// Where a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,13 +54,16 @@ pub(crate) enum Deed {
     Truncate,
     Probe,
     OtherKey,
+    Reorder,
+    LineTwice,
+    PayAfterClose,
 }
 
 fn once() -> u32 {
     1
 }
 
-/// One fault script, as `POST /_sandbox/fault` takes it.
+/// One fault, as `POST /_sandbox/fault` takes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fault {
@@ -78,11 +86,12 @@ pub(crate) struct Fault {
     pub(crate) variant: Option<u32>,
 }
 
-/// All scripts that still have strikes left, oldest first.
+/// All single faults that still have strikes left, oldest first, and the script.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     scripts: Vec<Fault>,
     last_id: u64,
+    pub(crate) script: Option<Script>,
 }
 
 impl Faults {
@@ -112,6 +121,21 @@ impl Faults {
             self.scripts.remove(index);
         }
         Some(fault)
+    }
+
+    /// What strikes a call: a single fault before the rules of the script.
+    pub(crate) fn strike(
+        &mut self,
+        channel: Channel,
+        at: Point,
+        out_trade_no: &str,
+        now_ms: i64,
+    ) -> Option<Strike> {
+        if let Some(fault) = self.take(channel, at, out_trade_no) {
+            return Some(Strike::Fault(fault));
+        }
+        let script = self.script.as_mut()?;
+        script.take(channel, at, out_trade_no, now_ms)
     }
 
     pub(crate) fn remove(&mut self, id: u64) -> bool {

@@ -47,11 +47,15 @@
 //!   was asked for: notice, query and bill then agree on it.
 //! - `POST /_sandbox/fault {"channel","out_trade_no"|"*","at","do","times"?,"delay_s"?,"code"?,
 //!   "variant"?}` → `{"id"}`; the deeds are in [`faults`]. `DELETE /_sandbox/fault/{id}` removes one.
+//! - `POST /_sandbox/faults` takes a script, a TOML file of faults with the times at which they strike
+//!   (the module `script` describes it, [`EXAMPLE_FAULTS`] is one), in place of the last; `GET` tells how often each
+//!   of its rules has seen a call and struck; `DELETE` ends it.
 //! - `GET /_sandbox/books`: every transaction with its refunds and notices, and the waiting faults.
+//!   `GET /_sandbox/books.jsonl`: what moved and what is open, a line of JSON each, for comparison.
 //! - `POST /_sandbox/fee {"rate_bp"}` sets the fee of all channels in bills, in hundredths of a percent.
 //! - `POST /_sandbox/clock {"offset_s"}` shifts the sandbox's clock against the one it was given;
 //!   `GET` tells its time.
-//! - `POST /_sandbox/reset` empties the books, the faults, the messages and the shift.
+//! - `POST /_sandbox/reset` empties the books, the faults with the script, the messages and the shift.
 //! - `GET /_sandbox/sms`, `GET /_sandbox/sms.json`: the text messages that were sent.
 //!
 //! # Our choices where the channels publish nothing
@@ -82,12 +86,16 @@ mod identities;
 mod money;
 mod page;
 mod payer;
+mod script;
 mod server;
 mod sms;
 mod times;
 mod unionpay;
 mod wallet;
 mod wechat;
+
+/// A script of faults with every kind of rule, commented.
+pub const EXAMPLE_FAULTS: &str = include_str!("../data/faults.toml");
 
 pub use config::SandboxConfig;
 pub use error::SandboxError;

@@ -74,10 +74,7 @@ pub(crate) fn act(sandbox: &Sandbox, key: &Key, act: Act) -> Option<(Outcome, Op
         (Phase::Closed, _) => Some((Outcome::Closed, None)),
         (Phase::Open, Act::PayAfterClose) => {
             books.open(key, now_ms);
-            let trade = books.trades.get_mut(key)?;
-            trade.pays_after_close = true;
-            let at_ms = trade.expires_at_ms + AFTER_CLOSE_MS;
-            books.agenda.insert((at_ms, Event::PayLate(key.clone())));
+            arm(&mut books, key);
             Some((Outcome::Armed, None))
         }
         (Phase::Open, Act::NoResult) => {
@@ -99,6 +96,16 @@ pub(crate) fn act(sandbox: &Sandbox, key: &Key, act: Act) -> Option<(Outcome, Op
     }
 }
 
+/// The payer of this order, if it is there, will pay as soon as it is closed or has expired.
+pub(crate) fn arm(books: &mut Books, key: &Key) {
+    let Some(trade) = books.trades.get_mut(key) else {
+        return;
+    };
+    trade.pays_after_close = true;
+    let at_ms = trade.expires_at_ms + AFTER_CLOSE_MS;
+    books.agenda.insert((at_ms, Event::PayLate(key.clone())));
+}
+
 /// Books the order as closed; an armed payer pays a moment later.
 pub(crate) fn close(books: &mut Books, key: &Key, now_ms: i64) {
     let Some(trade) = books.trades.get_mut(key) else {
@@ -112,6 +119,17 @@ pub(crate) fn close(books: &mut Books, key: &Key, now_ms: i64) {
         books
             .agenda
             .insert((now_ms + AFTER_CLOSE_MS, Event::PayLate(key.clone())));
+    }
+}
+
+/// The channel closes all its open orders by itself; without a channel all do.
+pub(crate) fn close_all(books: &mut Books, channel: Option<Channel>, now_ms: i64) {
+    let open = books.trades.values().filter(|trade| {
+        channel.is_none_or(|own| own == trade.key.channel) && trade.phase(now_ms) == Phase::Open
+    });
+    let keys: Vec<Key> = open.map(|trade| trade.key.clone()).collect();
+    for key in keys {
+        close(books, &key, now_ms);
     }
 }
 

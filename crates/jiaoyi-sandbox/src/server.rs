@@ -1,7 +1,7 @@
 //! Answers for: the running sandbox: its state, its routes, its clock and its one background loop.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -10,11 +10,13 @@ use axum::routing::{any, get, post};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::books::{Books, Event};
+use crate::books::{Books, Channel, Event};
 use crate::certificate::Certificate;
 use crate::config::SandboxConfig;
 use crate::crypto::SigningKey;
 use crate::error::SandboxError;
+use crate::faults::{Fault, Point};
+use crate::script::{Script, Strike, Turn};
 use crate::{
     alipay, bank, bridge, control, delivery, front, identities, payer, sms, unionpay, wallet,
     wechat,
@@ -35,6 +37,8 @@ pub struct Sandbox {
     pub(crate) config: SandboxConfig,
     clock: Clock,
     offset_ms: AtomicI64,
+    /// WeChat signs with its second key.
+    rotated: AtomicBool,
     base_url: String,
     books: Mutex<Books>,
     pub(crate) http: reqwest::Client,
@@ -63,17 +67,24 @@ impl Sandbox {
             .map_err(|error| SandboxError::Start {
                 message: error.to_string(),
             })?;
-        Ok(Arc::new(Sandbox {
+        let mut config = config;
+        let script = config.script.take();
+        let sandbox = Arc::new(Sandbox {
             config,
             clock,
             offset_ms: AtomicI64::new(0),
+            rotated: AtomicBool::new(false),
             base_url: base_url.trim_end_matches('/').to_owned(),
             books: Mutex::new(Books::default()),
             http,
             deliveries: Semaphore::new(DELIVERIES),
             second: OnceLock::new(),
             stranger: OnceLock::new(),
-        }))
+        });
+        if let Some(script) = script {
+            sandbox.load_script(script);
+        }
+        Ok(sandbox)
     }
 
     /// The sandbox's own time: the clock given, shifted by `POST /_sandbox/clock`.
@@ -83,6 +94,110 @@ impl Sandbox {
 
     pub(crate) fn set_offset_ms(&self, offset_ms: i64) {
         self.offset_ms.store(offset_ms, Ordering::Relaxed);
+    }
+
+    /// Moves the clock by so much more.
+    fn shift_ms(&self, by_ms: i64) {
+        self.offset_ms.fetch_add(by_ms, Ordering::Relaxed);
+    }
+
+    /// Whether WeChat signs with its second key.
+    pub(crate) fn is_rotated(&self) -> bool {
+        self.rotated.load(Ordering::Relaxed)
+    }
+
+    /// What goes wrong with this call.
+    pub(crate) fn strike(&self, channel: Channel, at: Point, out_trade_no: &str) -> Option<Fault> {
+        let now_ms = self.now_ms();
+        let struck = self
+            .books()
+            .faults
+            .strike(channel, at, out_trade_no, now_ms);
+        match struck? {
+            Strike::Fault(fault) => Some(fault),
+            Strike::RotateKey => {
+                self.rotated.store(true, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
+    /// Begins a script in place of the last one.
+    pub(crate) fn load_script(&self, mut script: Script) {
+        self.end_script();
+        let turns = script.load(self.now_ms());
+        let mut books = self.books();
+        for (at_ms, index) in turns {
+            books.agenda.insert((at_ms, Event::Begin(index)));
+        }
+        books.faults.script = Some(script);
+    }
+
+    /// Ends the script: its clock is right again, its key the first, its window open.
+    pub(crate) fn end_script(&self) {
+        let mut books = self.books();
+        let running: Vec<usize> = books
+            .agenda
+            .iter()
+            .filter_map(|(_, event)| match event {
+                Event::End(index) => Some(*index),
+                _ => None,
+            })
+            .collect();
+        books
+            .agenda
+            .retain(|(_, event)| !matches!(event, Event::Begin(_) | Event::End(_)));
+        let script = books.faults.script.take();
+        drop(books);
+        for index in running {
+            if let Some(turn) = script.as_ref().and_then(|script| script.end(index)) {
+                self.turn_back(turn);
+            }
+        }
+        self.rotated.store(false, Ordering::Relaxed);
+    }
+
+    /// A rule of the clock begins.
+    fn begin_turn(&self, index: usize) {
+        let now_ms = self.now_ms();
+        let mut books = self.books();
+        let script = books.faults.script.as_mut();
+        let Some((turn, until_ms)) = script.and_then(|script| script.begin(index)) else {
+            return;
+        };
+        // A shifted clock comes to the same moment later or sooner.
+        let moved_ms = match turn {
+            Turn::ClockOff(by_ms) => by_ms,
+            Turn::RotateKey | Turn::CloseWindow(_) => 0,
+        };
+        let end_ms = until_ms.saturating_add(moved_ms);
+        books.agenda.insert((end_ms, Event::End(index)));
+        match turn {
+            Turn::RotateKey => self.rotated.store(true, Ordering::Relaxed),
+            Turn::ClockOff(by_ms) => self.shift_ms(by_ms),
+            Turn::CloseWindow(channel) => payer::close_all(&mut books, channel, now_ms),
+        }
+    }
+
+    fn turn_back(&self, turn: Turn) {
+        match turn {
+            Turn::RotateKey => self.rotated.store(false, Ordering::Relaxed),
+            Turn::ClockOff(by_ms) => self.shift_ms(-by_ms),
+            Turn::CloseWindow(_) => {}
+        }
+    }
+
+    fn end_turn(&self, index: usize) {
+        let books = self.books();
+        let turn = books
+            .faults
+            .script
+            .as_ref()
+            .and_then(|script| script.end(index));
+        drop(books);
+        if let Some(turn) = turn {
+            self.turn_back(turn);
+        }
     }
 
     pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
@@ -160,7 +275,14 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
             "/_sandbox/fault/{id}",
             axum::routing::delete(control::remove_fault),
         )
+        .route(
+            "/_sandbox/faults",
+            get(control::script)
+                .post(control::load_script)
+                .delete(control::end_script),
+        )
         .route("/_sandbox/books", get(control::books))
+        .route("/_sandbox/books.jsonl", get(control::lines))
         .route("/_sandbox/clock", get(control::time).post(control::clock))
         .route("/_sandbox/reset", post(control::reset))
         .merge(front::routes())
@@ -257,6 +379,8 @@ pub async fn run_agenda(sandbox: Arc<Sandbox>) {
                 }
                 Event::PayLate(key) => payer::pay_late(&sandbox, &key),
                 Event::Front(later) => front::due(&sandbox, later),
+                Event::Begin(index) => sandbox.begin_turn(index),
+                Event::End(index) => sandbox.end_turn(index),
             }
         }
     }

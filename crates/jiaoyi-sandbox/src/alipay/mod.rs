@@ -17,11 +17,11 @@ use axum::http::{Method, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::{Map, Value, json};
 
-use crate::books::Channel;
+use crate::books::{Channel, Key};
 use crate::faults::{Deed, Fault, Point};
-use crate::page;
 use crate::server::Sandbox;
 use crate::times::{MINUTE_MS, parse_plain};
+use crate::{page, payer};
 
 /// How far a request's timestamp may be off; Alipay publishes no figure.
 const SKEW_MS: i64 = 15 * MINUTE_MS;
@@ -296,22 +296,20 @@ fn check_certificates(
 }
 
 fn work(sandbox: &Sandbox, call: &Call) -> (Reply, Option<Fault>) {
-    let fault = point(&call.method).and_then(|at| {
-        let mut books = sandbox.books();
-        let number = match (
-            call.biz["out_trade_no"].as_str(),
-            call.biz["trade_no"].as_str(),
-        ) {
-            (Some(number), _) => number.to_owned(),
-            (None, Some(id)) => books
-                .by_transaction
-                .get(id)
-                .map(|key| key.out_trade_no.clone())
-                .unwrap_or_default(),
-            (None, None) => String::new(),
-        };
-        books.faults.take(Channel::Alipay, at, &number)
-    });
+    let number = match (
+        call.biz["out_trade_no"].as_str(),
+        call.biz["trade_no"].as_str(),
+    ) {
+        (Some(number), _) => number.to_owned(),
+        (None, Some(id)) => {
+            let books = sandbox.books();
+            let key = books.by_transaction.get(id);
+            key.map(|key| key.out_trade_no.clone()).unwrap_or_default()
+        }
+        (None, None) => String::new(),
+    };
+    let fault = point(&call.method).and_then(|at| sandbox.strike(Channel::Alipay, at, &number));
+    let arm = || payer::arm(&mut sandbox.books(), &Key::new(Channel::Alipay, &number));
     let code = fault.as_ref().and_then(|fault| fault.code.clone());
     let is_bill = point(&call.method) == Some(Point::Bill);
     let error = || match &code {
@@ -326,7 +324,15 @@ fn work(sandbox: &Sandbox, call: &Call) -> (Reply, Option<Fault>) {
             let _first = perform(sandbox, call, None);
             perform(sandbox, call, None)
         }
-        Some(Deed::Contradict | Deed::Truncate) => perform(sandbox, call, fault.as_ref()),
+        Some(Deed::PayAfterClose) => {
+            arm();
+            let reply = perform(sandbox, call, None);
+            arm();
+            reply
+        }
+        Some(Deed::Contradict | Deed::Truncate | Deed::LineTwice) => {
+            perform(sandbox, call, fault.as_ref())
+        }
         Some(Deed::WrongAmount) if is_bill => perform(sandbox, call, fault.as_ref()),
         Some(Deed::WrongAmount) => perform(sandbox, call, None).map(one_fen_more),
         _ => perform(sandbox, call, None),

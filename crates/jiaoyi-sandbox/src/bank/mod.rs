@@ -16,12 +16,12 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use encoding_rs::{Encoding, GBK, UTF_8};
 
-use crate::books::Channel;
+use crate::books::{Channel, Key};
 use crate::config::BankIdentity;
 use crate::faults::{Deed, Fault, Point};
-use crate::page;
 use crate::server::Sandbox;
 use crate::times::{compact, plain};
+use crate::{page, payer};
 
 const BODY_MAX: usize = 1 << 20;
 
@@ -406,7 +406,7 @@ fn work(sandbox: &Sandbox, call: &Call, service: usize) -> (Reply, Option<Fault>
     };
     let number = call.get(call.manner.names.order).unwrap_or_default();
     let channel = call.manner.channel;
-    let fault = sandbox.books().faults.take(channel, point, number);
+    let fault = sandbox.strike(channel, point, number);
     let code = fault.as_ref().and_then(|fault| fault.code.as_deref());
     let usual = match point {
         Point::Bill => call.manner.words.absent,
@@ -431,7 +431,14 @@ fn work(sandbox: &Sandbox, call: &Call, service: usize) -> (Reply, Option<Fault>
             let _first = perform(None);
             perform(None)
         }
-        Some(Deed::Contradict | Deed::WrongAmount | Deed::Truncate) => perform(fault.as_ref()),
+        Some(Deed::PayAfterClose) => {
+            let reply = perform(None);
+            payer::arm(&mut sandbox.books(), &Key::new(channel, number));
+            reply
+        }
+        Some(Deed::Contradict | Deed::WrongAmount | Deed::Truncate | Deed::LineTwice) => {
+            perform(fault.as_ref())
+        }
         _ => perform(None),
     };
     (reply, fault)

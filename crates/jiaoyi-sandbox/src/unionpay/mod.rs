@@ -19,8 +19,8 @@ use crate::books::{Channel, Key};
 use crate::config::UnionpayIdentity;
 use crate::crypto::{SigningKey, sha256_hex};
 use crate::faults::{Deed, Fault, Point};
-use crate::page;
 use crate::server::Sandbox;
+use crate::{page, payer};
 
 /// The parameters of a message.
 pub(crate) type Fields = BTreeMap<String, String>;
@@ -226,21 +226,19 @@ fn point(service: &str) -> Point {
 }
 
 fn work(sandbox: &Sandbox, call: &Call<'_>, service: &str) -> (Reply, Option<Fault>) {
-    let fault = {
-        let mut books = sandbox.books();
+    let number = {
+        let books = sandbox.books();
         let number = call.optional("orderId").unwrap_or_default();
         let by_payment = call
             .optional("origQryId")
             .and_then(|id| books.by_transaction.get(id));
         // A fault about an order strikes its refunds too.
         let key: Option<&Key> = by_payment.or_else(|| books.by_refund.get(number));
-        let number = key
-            .map_or(number, |key| key.out_trade_no.as_str())
-            .to_owned();
-        books
-            .faults
-            .take(Channel::Unionpay, point(service), &number)
+        key.map_or(number, |key| key.out_trade_no.as_str())
+            .to_owned()
     };
+    let fault = sandbox.strike(Channel::Unionpay, point(service), &number);
+    let arm = || payer::arm(&mut sandbox.books(), &Key::new(Channel::Unionpay, &number));
     let code = fault.as_ref().and_then(|fault| fault.code.clone());
     let usual = match point(service) {
         Point::Bill => file::NO_FILE,
@@ -261,7 +259,12 @@ fn work(sandbox: &Sandbox, call: &Call<'_>, service: &str) -> (Reply, Option<Fau
             let _first = perform(None);
             perform(None)
         }
-        Some(Deed::Contradict | Deed::Truncate) => perform(fault.as_ref()),
+        Some(Deed::PayAfterClose) => {
+            let reply = perform(None);
+            arm();
+            reply
+        }
+        Some(Deed::Contradict | Deed::Truncate | Deed::LineTwice) => perform(fault.as_ref()),
         Some(Deed::WrongAmount) if point(service) == Point::Bill => perform(fault.as_ref()),
         Some(Deed::WrongAmount) => perform(None).map(one_fen_more),
         _ => perform(None),

@@ -16,12 +16,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use crate::books::{Channel, KeyKind, Product};
+use crate::books::{Channel, Key, KeyKind, Product};
 use crate::crypto::{random_hex, seal_aes_gcm};
 use crate::faults::{Deed, Fault, Point};
-use crate::page;
 use crate::server::Sandbox;
 use crate::times::rfc3339;
+use crate::{page, payer};
 
 const SCHEME: &str = "WECHATPAY2-SHA256-RSA2048";
 /// How far a merchant's clock may be off.
@@ -149,13 +149,18 @@ pub(crate) async fn entry(State(sandbox): State<Arc<Sandbox>>, request: Request)
 
 /// Executes the call under the fault script that waits for it, if any.
 fn work(sandbox: &Sandbox, call: &Call, operation: &Operation) -> (Answer, Option<Fault>) {
-    let fault = point(operation).and_then(|at| {
-        let out_trade_no = about(sandbox, call, operation);
-        sandbox
-            .books()
-            .faults
-            .take(Channel::Wechat, at, &out_trade_no)
+    let out_trade_no = about(sandbox, call, operation);
+    let fault = point(operation).and_then(|at| match operation {
+        // A rule is about bills that are asked for, and counts each once.
+        Operation::BillFile => sandbox.books().faults.take(Channel::Wechat, at, ""),
+        _ => sandbox.strike(Channel::Wechat, at, &out_trade_no),
     });
+    let arm = || {
+        payer::arm(
+            &mut sandbox.books(),
+            &Key::new(Channel::Wechat, &out_trade_no),
+        )
+    };
     let execute = |contradict: Option<&Fault>| {
         perform(sandbox, call, operation, contradict).unwrap_or_else(|refusal| refusal)
     };
@@ -169,7 +174,14 @@ fn work(sandbox: &Sandbox, call: &Call, operation: &Operation) -> (Answer, Optio
             execute(None);
             execute(None)
         }
-        Some(Deed::Contradict | Deed::Truncate) => execute(fault.as_ref()),
+        Some(Deed::PayAfterClose) => {
+            // Before a close, and once more after an order, which is only there then.
+            arm();
+            let answer = execute(None);
+            arm();
+            answer
+        }
+        Some(Deed::Contradict | Deed::Truncate | Deed::LineTwice) => execute(fault.as_ref()),
         Some(Deed::WrongAmount) if point(operation) == Some(Point::Bill) => execute(fault.as_ref()),
         Some(Deed::WrongAmount) => one_fen_more(execute(None)),
         _ => execute(None),
@@ -448,6 +460,11 @@ pub(crate) fn sign(
         KeyKind::Cert => cert_serial.or(pub_serial),
     }
     .unwrap_or_default();
+    let deed = match deed {
+        Some(Deed::Probe | Deed::Forge) => deed,
+        _ if sandbox.is_rotated() => Some(Deed::OtherKey),
+        _ => deed,
+    };
     let signature = match deed {
         Some(Deed::Probe) => {
             let real = identity.platform_key.sign(&message);

@@ -6,12 +6,12 @@ use crate::edge;
 use crate::exit::{Exit, note, print};
 use crate::serving::{listen, stopped};
 use clap::Args;
-use jiaoyi_sandbox::{SandboxConfig, SandboxError, serve, write_demo_identities};
+use jiaoyi_sandbox::{EXAMPLE_FAULTS, SandboxConfig, SandboxError, serve, write_demo_identities};
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  jiaoyi sandbox --make-identities channels --port 9090\n  jiaoyi sandbox --config channels/sandbox.toml --port 9090"
+    after_help = "Examples:\n  jiaoyi sandbox --make-identities channels --port 9090\n  jiaoyi sandbox --config channels/sandbox.toml --port 9090\n  jiaoyi sandbox --example-faults > faults.toml\n  jiaoyi sandbox --config channels/sandbox.toml --faults faults.toml"
 )]
 pub struct SandboxArgs {
     /// Where to listen on 127.0.0.1; 0 takes a free port. With --make-identities: where the sandbox
@@ -24,6 +24,12 @@ pub struct SandboxArgs {
     /// Write new keys and both sides' configurations into this folder, and end.
     #[arg(long, value_name = "DIR")]
     make_identities: Option<PathBuf>,
+    /// What goes wrong, and when: a file of rules, see --example-faults.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+    /// Print a commented file of rules with every kind of fault, and end.
+    #[arg(long)]
+    example_faults: bool,
 }
 
 /// Serves until the process is asked to stop.
@@ -31,7 +37,14 @@ pub async fn run(args: SandboxArgs) -> Result<(), Exit> {
     if let Some(folder) = args.make_identities {
         return make_identities(&folder, args.port);
     }
-    let config = SandboxConfig::load(&args.config).map_err(refused)?;
+    if args.example_faults {
+        print(EXAMPLE_FAULTS.trim_end());
+        return Ok(());
+    }
+    let mut config = SandboxConfig::load(&args.config).map_err(refused)?;
+    if let Some(faults) = &args.faults {
+        load_faults(&mut config, faults)?;
+    }
     let listener = listen(&format!("127.0.0.1:{}", args.port), "--port").await?;
     let address = listener.local_addr().map_err(Exit::unexpected)?;
     let base_url = format!("http://{address}");
@@ -43,6 +56,17 @@ pub async fn run(args: SandboxArgs) -> Result<(), Exit> {
     stopped().await;
     running.shutdown().await;
     Ok(())
+}
+
+/// Reads a file of rules, of what goes wrong.
+pub fn load_faults(config: &mut SandboxConfig, file: &Path) -> Result<(), Exit> {
+    config.load_faults(file).map_err(|error| match &error {
+        SandboxError::Read { path, source } => {
+            let how = "`jiaoyi sandbox --example-faults` prints one";
+            Exit::unread_or(path, source, how)
+        }
+        _ => refused(error),
+    })
 }
 
 /// Writes both sides' configurations where none is yet: new keys would make the old ones useless.

@@ -9,6 +9,7 @@ mod pay;
 mod people;
 
 use crate::commands::policy::policy_row;
+use crate::commands::sandbox::load_faults;
 use crate::commands::{database_of, make_folder};
 use crate::edge;
 use crate::exit::{Exit, note, print};
@@ -61,6 +62,9 @@ pub struct DemoArgs {
     /// Switch the budgets against guessing off; for load tests of your own.
     #[arg(long)]
     no_budgets: bool,
+    /// What goes wrong at the channels, and when: a file of rules, see jiaoyi sandbox --example-faults.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
     /// One line of JSON on stdout when ready.
     #[arg(long)]
     json: bool,
@@ -171,17 +175,11 @@ async fn start(args: DemoArgs) -> Result<(), Exit> {
     if !identities.join("sandbox.toml").exists() {
         write_demo_identities(&identities, &sandbox, clock()).map_err(Exit::unexpected)?;
     }
-    let mut sandbox_config =
-        SandboxConfig::load(&identities.join("sandbox.toml")).map_err(Exit::unexpected)?;
-    sandbox_config.point_fronts_at(&portal);
-    let running = jiaoyi_sandbox::serve(
-        sandbox_listener,
-        sandbox_config,
-        Arc::clone(&clock),
-        sandbox.clone(),
-    )
-    .await
-    .map_err(Exit::unexpected)?;
+    let other_side = other_side(&identities, &portal, args.faults.as_deref())?;
+    let time = Arc::clone(&clock);
+    let running = jiaoyi_sandbox::serve(sandbox_listener, other_side, time, sandbox.clone())
+        .await
+        .map_err(Exit::unexpected)?;
 
     let platform = open(&args, &folder, &identities, &portal, &sandbox, &clock).await?;
     write_config(&args, &folder, &portal)?;
@@ -214,6 +212,21 @@ async fn start(args: DemoArgs) -> Result<(), Exit> {
         let _ = std::fs::remove_file(note_path());
     }
     done
+}
+
+/// The channels' side: who they are, whom their front ends call, what goes wrong.
+fn other_side(
+    identities: &Path,
+    portal: &str,
+    faults: Option<&Path>,
+) -> Result<SandboxConfig, Exit> {
+    let file = identities.join("sandbox.toml");
+    let mut config = SandboxConfig::load(&file).map_err(Exit::unexpected)?;
+    config.point_fronts_at(portal);
+    if let Some(faults) = faults {
+        load_faults(&mut config, faults)?;
+    }
+    Ok(config)
 }
 
 /// Keeps a second demo out of the folder for as long as the file is open: it would have a sandbox of
