@@ -14,7 +14,8 @@
 //! every = 3                    # the third, sixth, …
 //! percent = 20                 # a fifth of them
 //! times = 2                    # at most twice
-//! from = "+5m"                 # by the sandbox's clock: after loading, or "00:00" or "2026-12-31T23:59:59+08:00"
+//! from = "+5m"                 # by the sandbox's clock: after loading, or "00:00" (in Beijing, the next
+//!                              # one) or "2026-12-31T23:59:59+08:00"
 //! until = "06:00"
 //! delay_s = 90                 # code and variant as in the table of `faults`
 //! ```
@@ -204,6 +205,19 @@ impl Moment {
     }
 }
 
+/// From when until when a rule holds that is loaded now. Two times of day may lie around now.
+fn span(from: Option<Moment>, until: Option<Moment>, now_ms: i64) -> (i64, i64) {
+    let end = |from_ms| until.map_or(i64::MAX, |until| until.after(now_ms, from_ms));
+    let from_ms = from.map_or(now_ms, |from| from.after(now_ms, now_ms));
+    if let (Some(Moment::OfDay(_)), Some(Moment::OfDay(_))) = (from, until) {
+        let before_ms = from_ms - DAY_MS;
+        if end(before_ms) > now_ms {
+            return (before_ms, end(before_ms));
+        }
+    }
+    (from_ms, end(from_ms))
+}
+
 /// A rule that was found good, with what it has done.
 #[derive(Clone, Debug)]
 struct Rule {
@@ -274,9 +288,7 @@ impl Script {
     pub(crate) fn load(&mut self, now_ms: i64) -> Vec<(i64, usize)> {
         let mut turns = Vec::new();
         for (index, rule) in self.rules.iter_mut().enumerate() {
-            rule.from_ms = rule.from.map_or(now_ms, |from| from.after(now_ms, now_ms));
-            let until = rule.until.map(|until| until.after(now_ms, rule.from_ms));
-            rule.until_ms = until.unwrap_or(i64::MAX);
+            (rule.from_ms, rule.until_ms) = span(rule.from, rule.until, now_ms);
             if rule.by_time() {
                 turns.push((rule.from_ms, index));
             }
@@ -346,7 +358,7 @@ impl Rule {
     fn check(mut text: RuleText, name: &str, line: usize) -> Result<Rule, String> {
         let points = text.act.points();
         let list = |points: &[Point]| {
-            let names: Vec<String> = points.iter().map(|point| quoted(point)).collect();
+            let names: Vec<String> = points.iter().map(quoted).collect();
             names.join(", ")
         };
         let counts = text.nth.is_some() || text.every.is_some() || text.percent.is_some();
@@ -584,16 +596,19 @@ mod tests {
     }
 
     #[test]
-    fn a_time_of_day_is_the_next_one() {
+    fn a_time_of_day_is_the_next_one_unless_it_is_now() {
         let told = script(
             "[[rule]]\ndo = \"close_window\"\nfrom = \"00:00\"\nuntil = \"06:00\"\n\
-             [[rule]]\ndo = \"close_window\"\nfrom = \"10:00\"\n",
+             [[rule]]\ndo = \"close_window\"\nfrom = \"10:00\"\n\
+             [[rule]]\ndo = \"close_window\"\nfrom = \"23:00\"\nuntil = \"12:00\"\n",
         )
         .told();
         let at = |rule: usize, what: &str| told["rules"][rule][what].as_i64();
         assert_eq!(at(0, "from_ms"), Some(NOW_MS + 14 * HOUR_MS));
         assert_eq!(at(0, "until_ms"), Some(NOW_MS + 20 * HOUR_MS));
         assert_eq!(at(1, "from_ms"), Some(NOW_MS + 24 * HOUR_MS));
+        assert_eq!(at(2, "from_ms"), Some(NOW_MS - 11 * HOUR_MS));
+        assert_eq!(at(2, "until_ms"), Some(NOW_MS + 2 * HOUR_MS));
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Sandbox {
     pub(crate) config: SandboxConfig,
     clock: Clock,
     offset_ms: AtomicI64,
+    /// How far the script has put the clock off.
+    off_ms: AtomicI64,
     /// WeChat signs with its second key.
     rotated: AtomicBool,
     base_url: String,
@@ -73,6 +75,7 @@ impl Sandbox {
             config,
             clock,
             offset_ms: AtomicI64::new(0),
+            off_ms: AtomicI64::new(0),
             rotated: AtomicBool::new(false),
             base_url: base_url.trim_end_matches('/').to_owned(),
             books: Mutex::new(Books::default()),
@@ -87,18 +90,20 @@ impl Sandbox {
         Ok(sandbox)
     }
 
-    /// The sandbox's own time: the clock given, shifted by `POST /_sandbox/clock`.
+    /// The sandbox's own time: the clock given, shifted by `POST /_sandbox/clock` and by the script.
     pub(crate) fn now_ms(&self) -> i64 {
-        (self.clock)() + self.offset_ms.load(Ordering::Relaxed)
+        let shifts = [&self.offset_ms, &self.off_ms];
+        let shifts = shifts.map(|shift| shift.load(Ordering::Relaxed));
+        (self.clock)() + shifts[0] + shifts[1]
     }
 
     pub(crate) fn set_offset_ms(&self, offset_ms: i64) {
         self.offset_ms.store(offset_ms, Ordering::Relaxed);
     }
 
-    /// Moves the clock by so much more.
+    /// Puts the clock off by so much more.
     fn shift_ms(&self, by_ms: i64) {
-        self.offset_ms.fetch_add(by_ms, Ordering::Relaxed);
+        self.off_ms.fetch_add(by_ms, Ordering::Relaxed);
     }
 
     /// Whether WeChat signs with its second key.

@@ -13,18 +13,18 @@ use crate::world::{Told, World, der, merchant, pem, sign, unique, verifies};
 type Fields = BTreeMap<String, String>;
 
 /// What the test knows of a bank.
-struct Bank {
+pub struct Bank {
     name: &'static str,
     encoding: &'static Encoding,
     sign: &'static str,
 }
 
-const FIRST: Bank = Bank {
+pub const FIRST: Bank = Bank {
     name: "bank1",
     encoding: GBK,
     sign: "SignMsg",
 };
-const SECOND: Bank = Bank {
+pub const SECOND: Bank = Bank {
     name: "bank2",
     encoding: UTF_8,
     sign: "signature",
@@ -42,7 +42,7 @@ impl Bank {
     }
 
     /// A form with the merchant's signature.
-    fn form(&self, pairs: &[(&str, &str)]) -> String {
+    pub fn form(&self, pairs: &[(&str, &str)]) -> String {
         let mut fields: Fields = pairs
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -66,36 +66,80 @@ impl Bank {
         parts.collect::<Vec<_>>().join("&")
     }
 
-    /// Reads what the bank signed.
-    fn believed(&self, body: &[u8]) -> Fields {
-        let text = std::str::from_utf8(body).unwrap();
-        let fields: Fields = form_urlencoded::parse(text.as_bytes())
-            .into_owned()
-            .collect();
+    /// The parameters, and whether the bank signed them.
+    fn read(&self, body: &[u8]) -> (Fields, bool) {
+        let fields: Fields = form_urlencoded::parse(body).into_owned().collect();
         let (text, made) = (self.text(&fields), &fields[self.sign]);
         let key = pem(&format!("{}_public_key.pem", self.name));
-        if self.name == "bank1" {
-            assert!(verifies(&der(&key), &text, made));
+        let good = if self.name == "bank1" {
+            verifies(&der(&key), &text, made)
         } else {
             let key = sm2::PublicKey::from_public_key_pem(&key).unwrap();
             let key = sm2::dsa::VerifyingKey::new("1234567812345678", key).unwrap();
             let made = sm2::dsa::Signature::from_slice(&STANDARD.decode(made).unwrap()).unwrap();
-            assert!(key.verify(&text, &made).is_ok());
-        }
+            key.verify(&text, &made).is_ok()
+        };
+        (fields, good)
+    }
+
+    /// Whether the bank signed it.
+    pub fn is_signed(&self, body: &[u8]) -> bool {
+        self.read(body).1
+    }
+
+    /// Reads what the bank signed.
+    pub fn believed(&self, body: &[u8]) -> Fields {
+        let (fields, good) = self.read(body);
+        assert!(good, "{}", String::from_utf8_lossy(body));
         fields
     }
 
-    async fn post(&self, world: &World, path: &str, form: &str) -> Told {
+    pub async fn post(&self, world: &World, path: &str, form: &str) -> Told {
         let url = format!("{}/{}/{path}", world.base, self.name);
         let request = world.http.post(url).body(form.to_owned());
         world.send(request).await
     }
 
-    async fn ask(&self, world: &World, path: &str, pairs: &[(&str, &str)]) -> Fields {
+    pub async fn ask(&self, world: &World, path: &str, pairs: &[(&str, &str)]) -> Fields {
         let told = self.post(world, path, &self.form(pairs)).await;
         assert_eq!(told.status, 200);
         self.believed(&told.body)
     }
+}
+
+/// Brings an order of 400 yuan to the first bank, as a payer's browser does; its number.
+pub async fn open_first(world: &World) -> String {
+    let (merchant, number) = (merchant("bank1", "merchant"), unique("B"));
+    let pay = FIRST.form(&[
+        ("MerId", &merchant),
+        ("OrderNo", &number),
+        ("TranAmt", "400.00"),
+        ("TranTime", "20261122100000"),
+        ("InvalidTime", "20261122101500"),
+        ("GoodsName", "居民医保"),
+        ("MerUrl", &world.door.url),
+        ("RetUrl", "http://127.0.0.1:1/back"),
+    ]);
+    let page = world.get(&format!("/bank1/MerPay?{pay}")).await;
+    assert_eq!(page.status, 303, "{}", page.text());
+    number
+}
+
+/// The same at the second.
+pub async fn open_second(world: &World) -> String {
+    let (merchant, number) = (merchant("bank2", "merchant"), unique("B"));
+    let pay = SECOND.form(&[
+        ("mch_id", &merchant),
+        ("out_order", &number),
+        ("total_fee", "40000"),
+        ("expire_time", "2026-11-22 10:15:00"),
+        ("body", "居民医保"),
+        ("notify_url", &world.door.url),
+        ("return_url", "http://127.0.0.1:1/back"),
+    ]);
+    let page = world.get(&format!("/bank2/api/pay?{pay}")).await;
+    assert_eq!(page.status, 303, "{}", page.text());
+    number
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ fn sha1_hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref())
 }
 
-async fn fetch(world: &World, target: &str) -> (String, Vec<u8>) {
+pub async fn fetch(world: &World, target: &str) -> (String, Vec<u8>) {
     let told = get(world, target).await;
     assert_eq!(told.status, 200, "{}", told.text());
     let answer = told.json();

@@ -14,6 +14,7 @@ mod control;
 mod faults;
 mod front;
 mod platform;
+mod script;
 mod unionpay;
 mod wallet;
 mod wechat;

@@ -40,7 +40,7 @@ fn cert_id() -> String {
     certificate.tbs_certificate.serial.to_string()
 }
 
-fn request(kind: &str, number: &str, more: &[(&str, &str)]) -> Parameters {
+pub fn request(kind: &str, number: &str, more: &[(&str, &str)]) -> Parameters {
     let (mer_id, cert_id) = (merchant("unionpay", "mer_id"), cert_id());
     [
         ("version", "5.1.0"),
@@ -59,14 +59,14 @@ fn request(kind: &str, number: &str, more: &[(&str, &str)]) -> Parameters {
     .collect()
 }
 
-fn signed(mut parameters: Parameters) -> Parameters {
+pub fn signed(mut parameters: Parameters) -> Parameters {
     let digest = sha256_hex(&text_of(&parameters));
     let signature = sign("unionpay_merchant_key.pem", digest.as_bytes());
     parameters.insert("signature".to_owned(), signature);
     parameters
 }
 
-async fn send(world: &World, path: &str, parameters: &Parameters) -> Told {
+pub async fn send(world: &World, path: &str, parameters: &Parameters) -> Told {
     let body = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(parameters)
         .finish();
@@ -94,7 +94,7 @@ fn verified(parameters: Parameters) -> Option<Parameters> {
 }
 
 /// No value of the sandbox's answers holds an `&`.
-fn read(told: &Told) -> Option<Parameters> {
+pub fn read(told: &Told) -> Option<Parameters> {
     let text = told.text();
     let pairs = text.split('&').filter_map(|part| part.split_once('='));
     verified(
@@ -104,7 +104,7 @@ fn read(told: &Told) -> Option<Parameters> {
     )
 }
 
-fn believe(arrived: &Arrived) -> Option<Parameters> {
+pub fn believe(arrived: &Arrived) -> Option<Parameters> {
     verified(form_urlencoded::parse(&arrived.body).into_owned().collect())
 }
 
@@ -118,7 +118,7 @@ async fn call(world: &World, service: &str, parameters: Parameters) -> Parameter
     read(&told).unwrap_or_else(|| panic!("unverified: {}", told.text()))
 }
 
-fn consume(world: &World, number: &str) -> Parameters {
+pub fn consume(world: &World, number: &str) -> Parameters {
     let (front, back) = (format!("{}/front", world.base), world.door.url.clone());
     request(
         "01",
@@ -138,14 +138,14 @@ fn consume(world: &World, number: &str) -> Parameters {
 }
 
 /// Opens the cashier and gives its page.
-async fn open(world: &World, number: &str) -> String {
+pub async fn open(world: &World, number: &str) -> String {
     let form = signed(consume(world, number));
     let told = send(world, "/gateway/api/frontTransReq.do", &form).await;
     assert_eq!(told.status, 303, "{}", told.text());
     world.get(&told.header("location")).await.text()
 }
 
-async fn query(world: &World, number: &str) -> (String, String) {
+pub async fn query(world: &World, number: &str) -> (String, String) {
     let told = call(
         world,
         "queryTrans",

@@ -17,13 +17,22 @@ struct Sandbox {
 
 impl Sandbox {
     async fn start(name: &str) -> Sandbox {
+        Sandbox::troubled(name, None).await
+    }
+
+    /// One in which goes wrong what a file says.
+    async fn troubled(name: &str, faults: Option<&str>) -> Sandbox {
         let folder = format!("jiaoyi-gateways-{name}-{}", std::process::id());
         let folder = std::env::temp_dir().join(folder);
         std::fs::create_dir_all(&folder).unwrap();
         let made = ["sandbox", "--make-identities", "keys", "--port", "9"];
         let mut make = command(&made).unwrap();
         assert!(make.current_dir(&folder).output().unwrap().status.success());
-        let start = ["sandbox", "--config", "keys/sandbox.toml", "--port", "0"];
+        let mut start = vec!["sandbox", "--config", "keys/sandbox.toml", "--port", "0"];
+        if let Some(text) = faults {
+            std::fs::write(folder.join("faults.toml"), text).unwrap();
+            start.extend(["--faults", "faults.toml"]);
+        }
         let around = Around::default();
         let mut running = Running::start(&folder, "sandbox", &start, &around).unwrap();
         let base = first_line(&folder.join("sandbox.stdout"), &mut running).await;
@@ -142,6 +151,66 @@ async fn a_gateway_that_does_not_keep_to_the_protocol_is_found_out() {
         let (code, told) = sandbox.conform(gateway, &["--only", only]).await;
         assert_eq!(code, 0, "{gateway} {only}, honest: {told}");
     }
+    sandbox.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_wrong_by_a_file_is_met_and_counted() {
+    let told = command(&["sandbox", "--example-faults"]).unwrap().output();
+    let example = String::from_utf8(told.unwrap().stdout).unwrap();
+    assert!(example.contains("[[rule]]") && example.contains("do = \"clock_off\""));
+    let rule = "[[rule]]\nname = \"never two\"\nchannel = \"wechat\"\nat = \"create\"\n\
+                do = \"error_after\"\nevery = 2\n";
+    let (head, rules) = example.split_once("[[rule]]").unwrap();
+    let text = format!("{head}{rule}[[rule]]{rules}");
+    let sandbox = Sandbox::troubled("faults", Some(&text)).await;
+    let (code, told) = sandbox.conform("wechat", &["--only", "order.again"]).await;
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("SYSTEM_ERROR"), "{told}");
+    let url = format!("{}/_sandbox/faults", sandbox.base);
+    let told = client().unwrap().get(url).send().await.unwrap();
+    let told: Value = serde_json::from_str(&told.text().await.unwrap()).unwrap();
+    let first = &told["rules"][0];
+    assert_eq!(
+        (&first["name"], &first["seen"], &first["applied"]),
+        (&json!("never two"), &json!(2), &json!(1))
+    );
+
+    // A wrong file is told by its name, the line and what is allowed.
+    for (text, code, words) in [
+        (
+            &*example.replace("do = \"lose\"", "do = \"loose\""),
+            2,
+            "`lose`",
+        ),
+        (
+            "[[rule]]\ndo = \"lose\"\n",
+            2,
+            "faults.toml: line 1, rule 1: at is missing",
+        ),
+    ] {
+        std::fs::write(sandbox.folder.join("faults.toml"), text).unwrap();
+        let start = [
+            "sandbox",
+            "--config",
+            "keys/sandbox.toml",
+            "--faults",
+            "faults.toml",
+        ];
+        let (found, told) = play(&sandbox.folder, &start).await;
+        assert_eq!(found, code, "{told}");
+        assert!(told.contains(words), "{told}");
+    }
+    let start = [
+        "sandbox",
+        "--config",
+        "keys/sandbox.toml",
+        "--faults",
+        "none.toml",
+    ];
+    let (found, told) = play(&sandbox.folder, &start).await;
+    assert_eq!(found, 3, "{told}");
+    assert!(told.contains("--example-faults"), "{told}");
     sandbox.end();
 }
 
