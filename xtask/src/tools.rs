@@ -57,6 +57,11 @@ pub fn python() -> PathBuf {
     process::root().join(".tools/venv/bin/python")
 }
 
+/// The Python packages that cannot stand beside others.
+pub fn alone_folder() -> PathBuf {
+    process::root().join(".tools/alone")
+}
+
 /// Makes sure that every outside program is there. `log` takes what the installers say.
 pub fn ensure(log: &Path) -> Result<()> {
     let missing = missing_packages();
@@ -68,6 +73,7 @@ pub fn ensure(log: &Path) -> Result<()> {
         bail!("still missing after the installation: {}", still.join(" "));
     }
     ensure_venv(log)?;
+    ensure_alone(log).context("Python packages that stand alone")?;
     ensure_node(log).context("npm packages")
 }
 
@@ -184,6 +190,31 @@ pub fn ensure_venv(log: &Path) -> Result<()> {
         install.arg("--requirement").arg(list);
     }
     run(&mut install, log).context("Python packages")?;
+    fs::write(&stamp, wanted).context("remember what was installed")
+}
+
+/// Installs the packages that cannot stand beside others, when they are missing or their list has
+/// changed.
+fn ensure_alone(log: &Path) -> Result<()> {
+    let list = process::root().join("crates/jiaoyi-tests/witness/requirements-alone.txt");
+    let wanted = fs::read_to_string(&list).with_context(|| format!("read {}", list.display()))?;
+    let folder = alone_folder();
+    let stamp = folder.join("installed.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == wanted) {
+        return Ok(());
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
+    }
+    let mut install = limited(900, &python().display().to_string());
+    install
+        .args(["-m", "pip", "install", "--quiet"])
+        // Tens of thousands of modules, of which a handful is ever loaded.
+        .args(["--no-compile", "--disable-pip-version-check", "--target"])
+        .arg(&folder)
+        .arg("--requirement")
+        .arg(&list);
+    run(&mut install, log)?;
     fs::write(&stamp, wanted).context("remember what was installed")
 }
 

@@ -7,8 +7,24 @@ process.env.TZ = 'Asia/Shanghai';
 const {
   control, file, load, main, merchant, need, number, ok, pem, receiver, sandbox,
 } = await import('./witness.mjs');
+const { inflateRawSync } = await import('node:zlib');
 const { AlipaySdk } = load('alipay-sdk');
 const app = merchant.alipay;
+
+// The files of a zip as text: name and offset stand in its directory at the end.
+function unzipped(zip) {
+  const texts = [];
+  let at = zip.readUInt32LE(zip.lastIndexOf('PK\x05\x06') + 16);
+  while (zip.toString('latin1', at, at + 4) === 'PK\x01\x02') {
+    const [size, from] = [zip.readUInt32LE(at + 20), zip.readUInt32LE(at + 42)];
+    const begin = from + 30 + zip.readUInt16LE(from + 26) + zip.readUInt16LE(from + 28);
+    const raw = zip.subarray(begin, begin + size);
+    const plain = zip.readUInt16LE(at + 10) === 8 ? inflateRawSync(raw) : raw;
+    texts.push(new TextDecoder('gbk').decode(plain));
+    at += 46 + zip.readUInt16LE(at + 28) + zip.readUInt16LE(at + 30) + zip.readUInt16LE(at + 32);
+  }
+  return texts;
+}
 
 async function run(mode) {
   const keys = mode === 'key'
@@ -130,13 +146,27 @@ async function run(mode) {
   const back = { out_trade_no: fourth, out_request_no: number('NG') };
   told = await rest('refund', { ...back, refund_amount: '1.00' });
   need(told.fund_change === 'Y' && told.refund_fee === '1.00', 'v3 refund');
+  told = await rest('refund', { ...back, refund_amount: '1.00' });
+  need(told.fund_change === 'N' && told.refund_fee === '1.00', 'v3 refund again');
+  await refused('ACQ.REFUND_AMT_NOT_EQUAL_TOTAL', 'refund', {
+    ...back, out_request_no: number('NH'), refund_amount: '400.00',
+  });
   told = await rest('fastpay/refund/query', back);
   need(told.refund_status === 'REFUND_SUCCESS', 'v3 refund query');
-  ok(`alipay-sdk ${mode} v3 refund and its query`);
+  ok(`alipay-sdk ${mode} v3 refund once, never too much, and its query`);
+
+  for (const deed of ['corrupt', 'forge']) {
+    await control('fault', { channel: 'alipay', out_trade_no: fourth, at: 'query', do: deed });
+    const why = await rest('query', { out_trade_no: fourth }).then(() => null, (error) => error);
+    need(/验签失败/.test(String(why?.message)), `v3 ${deed}: ${why?.message ?? 'believed'}`);
+  }
+  ok(`alipay-sdk ${mode} v3 altered and forged answers refused`);
 
   const path = '/v3/alipay/data/dataservice/bill/downloadurl/query';
   told = await pay.curl('GET', path, { query: { bill_type: 'trade', bill_date: day } });
-  need((await fetch(told.data.bill_download_url)).ok, 'v3 bill');
+  const zip = Buffer.from(await (await fetch(told.data.bill_download_url)).arrayBuffer());
+  const details = unzipped(zip).find((text) => text.includes('业务明细列表结束'));
+  for (const no of [fourth, back.out_request_no]) need(details?.includes(no), `v3 bill without ${no}`);
   ok(`alipay-sdk ${mode} v3 bill fetched`);
   door.end();
 }

@@ -1,5 +1,7 @@
 // npm wechatpay-axios-plugin against the sandbox, in both key modes. Only baseURL is changed.
 
+import { createHash } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
 import {
   control, load, main, merchant, need, number, ok, pem, receiver, sandbox,
 } from './witness.mjs';
@@ -84,6 +86,17 @@ async function run(mode) {
   const asked = await pay.v3.refund.domestic.refunds.$out_refund_no$.get({ out_refund_no });
   need(asked.data.status === 'SUCCESS', 'refund query');
   ok(`wechatpay-axios-plugin ${mode} refund query`);
+
+  const bill_date = new Date(Date.now() + 8 * 3600_000).toISOString().slice(0, 10);
+  for (const kind of ['tradebill', 'fundflowbill']) {
+    const offered = (await pay.v3.bill[kind].get({ params: { bill_date, tar_type: 'GZIP' } })).data;
+    const params = Object.fromEntries(new URL(offered.download_url).searchParams);
+    const { data: packed } = await pay.v3.billdownload.file.get({ params, responseType: 'arraybuffer' });
+    const plain = gunzipSync(packed);
+    need(createHash('sha1').update(plain).digest('hex') === offered.hash_value, `${kind} hash`);
+    for (const no of [paying, out_refund_no]) need(plain.includes(no), `${kind} without ${no}`);
+    ok(`wechatpay-axios-plugin ${mode} ${kind} fetched, its hash right`);
+  }
   door.end();
 }
 

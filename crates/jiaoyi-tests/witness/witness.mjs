@@ -48,7 +48,7 @@ export async function receiver(check, yes, no) {
     for await (const part of request) parts.push(part);
     let content;
     try {
-      content = check(request.headers, Buffer.concat(parts).toString('utf8')) || null;
+      content = (await check(request.headers, Buffer.concat(parts).toString('utf8'))) || null;
     } catch (error) {
       console.error('refused:', String(error).slice(0, 200));
       content = null;

@@ -10,6 +10,7 @@
 //! | `JIAOYI_DATA` | the demo's data folder, with the identities of both sides |
 //! | `SANDBOX_URL`, `IDENTITY_DIR` | a sandbox alone, and the identities of both its sides |
 //! | `WITNESS_NODE_DIR` | the same as `JIAOYI_TOOLS` |
+//! | `WITNESS_ALONE_DIR` | the folder of the Python packages that cannot stand beside others |
 //! | `JIAOYI_GALLERY` | a server of every page in every state, from sample views |
 //! | `JIAOYI_BIN` | the binary under test |
 //! | `JIAOYI_TMP` | a folder for the script's own files |
@@ -206,7 +207,9 @@ pub fn run_script(script: &Path, log: &Log) -> Result<Count> {
         command
             .env("SANDBOX_URL", address)
             .env("IDENTITY_DIR", folder.join("identities"));
-        command.env("WITNESS_NODE_DIR", tools::node_folder());
+        command
+            .env("WITNESS_NODE_DIR", tools::node_folder())
+            .env("WITNESS_ALONE_DIR", tools::alone_folder());
     }
     let gallery = if text.contains("JIAOYI_GALLERY") {
         Some(start_gallery(&folder)?)

@@ -212,7 +212,11 @@ pub(super) fn file(sandbox: &Sandbox, call: &Call) -> Reply {
         Some((file, _)) => Ok(Answer {
             status: 200,
             body: file.clone(),
-            content_type: "application/octet-stream",
+            // npm wechatpay-node-v3 takes a bill only as plain text, so that is what WeChat must send.
+            content_type: match call.parameter("tartype") {
+                None => "text/plain",
+                Some(_) => "application/octet-stream",
+            },
             signed: false,
         }),
         None => Err(Answer::refusal(
