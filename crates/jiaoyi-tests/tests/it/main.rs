@@ -22,6 +22,7 @@ mod races;
 mod restarts;
 mod robust;
 mod rosters;
+mod scripted;
 mod sim;
 mod statuses;
 mod surplus;

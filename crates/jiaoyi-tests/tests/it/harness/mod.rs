@@ -272,6 +272,41 @@ impl World {
         assert!(answer.expect("the sandbox answers").status().is_success());
     }
 
+    /// Lets go wrong from now on what a script says.
+    pub async fn trouble(&self, script: &str) {
+        let url = format!("{}/_sandbox/faults", self.sandbox);
+        let answer = self.http.post(url).body(script.to_owned()).send().await;
+        let answer = answer.expect("the sandbox answers");
+        let good = answer.status().is_success();
+        assert!(good, "{}", answer.text().await.expect("a body"));
+    }
+
+    /// How often each rule of the script has struck, by its name.
+    pub async fn struck(&self) -> Vec<(String, u64)> {
+        let told: Value = serde_json::from_str(&self.told_at("faults").await).expect("JSON");
+        let rules = told["rules"].as_array().expect("a list").iter();
+        rules
+            .map(|rule| {
+                let name = rule["name"].as_str().expect("a name").to_owned();
+                (name, rule["applied"].as_u64().expect("a number"))
+            })
+            .collect()
+    }
+
+    /// Every order, payment and refund that the channels know.
+    pub async fn ledger(&self) -> Vec<Value> {
+        let lines = self.told_at("books.jsonl").await;
+        let read = |line: &str| serde_json::from_str(line).expect("JSON");
+        lines.lines().map(read).collect()
+    }
+
+    async fn told_at(&self, path: &str) -> String {
+        let url = format!("{}/_sandbox/{path}", self.sandbox);
+        let answer = self.http.get(url).send().await;
+        let answer = answer.expect("the sandbox answers");
+        answer.text().await.expect("a body")
+    }
+
     /// Plays the payer behind everybody's back, or notifies again; gives the answer.
     pub async fn play(&self, wallet: &Wallet, more: Value) -> Value {
         let mut body = json!({
@@ -287,14 +322,7 @@ impl World {
 
     /// The channels' own books.
     pub async fn books(&self) -> Value {
-        let url = format!("{}/_sandbox/books", self.sandbox);
-        let answer = self
-            .http
-            .get(url)
-            .send()
-            .await
-            .expect("the sandbox answers");
-        serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON")
+        serde_json::from_str(&self.told_at("books").await).expect("JSON")
     }
 
     /// What the channel knows of an attempt.
