@@ -267,6 +267,17 @@ async fn where_nobody_pays_nothing_counts_as_passed() {
         told.contains("weixin://wxpay/") && told.contains("nobody paid in time"),
         "{told}"
     );
+    // UnionPay is paid by a form, which is a page to be opened.
+    let (code, told) = sandbox
+        .conform(
+            "unionpay",
+            &[&only[..], &["1", "--report", "forms"]].concat(),
+        )
+        .await;
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("forms/pay.html"), "{told}");
+    let page = std::fs::read_to_string(sandbox.folder.join("forms/pay.html")).unwrap();
+    assert!(page.contains("/gateway/api/frontTransReq.do") && page.contains("name=\"txnAmt\""));
     let with_time = [&only[..], &["60"]].concat();
     let payer = Sandbox {
         base: honest,

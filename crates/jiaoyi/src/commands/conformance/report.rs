@@ -23,7 +23,7 @@ pub struct Report {
 }
 
 /// Text for HTML and XML; characters that XML does not know are left out.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

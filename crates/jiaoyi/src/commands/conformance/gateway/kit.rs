@@ -76,7 +76,8 @@ pub struct Kit {
     hasty: Arc<dyn Gateway>,
     bills: Arc<dyn Bills>,
     address: String,
-    folder: PathBuf,
+    /// Where the report lies, and what is shown and fetched on the way.
+    pub folder: PathBuf,
     ids: RefCell<IdSource>,
     paid: RefCell<Option<(Order, SeenPayment)>>,
     spoken: RefCell<Vec<Spoken>>,
@@ -293,7 +294,12 @@ impl Kit {
         if let Some(paid) = self.paid.borrow().clone() {
             return Ok(paid);
         }
-        let (order, handover) = self.placed_with(self.method()).await?;
+        // Somebody has a browser, and no app of ours that could take a number of UnionPay's.
+        let method = match self.payer {
+            Payer::Somebody(_) if self.channel == ChannelCode::Unionpay => self.in_browser(),
+            _ => self.method(),
+        };
+        let (order, handover) = self.placed_with(method).await?;
         let seen = self.pay(&order, &handover).await?;
         let paid = (order, seen);
         *self.paid.borrow_mut() = Some(paid.clone());

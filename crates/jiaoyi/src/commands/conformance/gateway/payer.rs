@@ -2,10 +2,12 @@
 
 use super::kit::{Kit, Order};
 use crate::commands::conformance::play::{Miss, Ran};
+use crate::commands::conformance::report::escaped;
 use crate::exit::note;
-use jiaoyi_domain::channel::{Handover, QueryOutcome, SeenPayment};
+use jiaoyi_domain::channel::{Handover, PayForm, QueryOutcome, SeenPayment};
 use reqwest::Url;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// How long a sandbox may take until a payment is told.
@@ -76,7 +78,7 @@ impl Kit {
                 return Err(Miss::NotRun(why.to_owned()));
             }
             Payer::Somebody(patience) => {
-                note(shown(handover, *patience));
+                self.show(handover, *patience)?;
                 *patience
             }
             Payer::Sandbox(_) => {
@@ -128,23 +130,43 @@ impl Kit {
     }
 }
 
-/// What somebody reads who is to pay.
-fn shown(handover: &Handover, patience: Duration) -> String {
-    let seconds = patience.as_secs();
-    match handover {
-        Handover::Qr(text) => {
-            format!("make a QR code of this and pay it within {seconds} s: {text}")
-        }
-        Handover::Redirect(url) => format!("open this and pay within {seconds} s: {url}"),
-        Handover::Form(form) => {
-            let fields = form.fields.iter();
-            let fields: Vec<String> = fields
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            let (action, fields) = (&form.action, fields.join("\n  "));
-            format!("post this form and pay within {seconds} s: {action}\n  {fields}")
-        }
-        Handover::PrepayId(id) => format!("pay this prepay_id within {seconds} s: {id}"),
-        Handover::Tn(tn) => format!("pay this tn within {seconds} s: {tn}"),
+/// A page that sends the form as soon as it is opened.
+fn page(form: &PayForm) -> String {
+    let mut text = format!(
+        "<!doctype html><meta charset=utf-8><title>Pay</title>\n\
+         <body onload=\"document.forms[0].submit()\">\n<form method=post action=\"{}\">\n",
+        escaped(&form.action)
+    );
+    for (name, value) in &form.fields {
+        let (name, value) = (escaped(name), escaped(value));
+        let _ = writeln!(
+            text,
+            "<input type=hidden name=\"{name}\" value=\"{value}\">"
+        );
+    }
+    text.push_str("<button>Pay</button></form>\n");
+    text
+}
+
+impl Kit {
+    /// Shows somebody what is to be paid.
+    fn show(&self, handover: &Handover, patience: Duration) -> Ran {
+        let seconds = patience.as_secs();
+        note(match handover {
+            Handover::Qr(text) => {
+                format!("make a QR code of this and pay it within {seconds} s: {text}")
+            }
+            Handover::Redirect(url) => format!("open this and pay within {seconds} s: {url}"),
+            Handover::Form(form) => {
+                let path = self.folder.join("pay.html");
+                let written = std::fs::write(&path, page(form));
+                written.map_err(|error| format!("{}: {error}", path.display()))?;
+                let path = path.display();
+                format!("open this page and pay within {seconds} s: {path}")
+            }
+            Handover::PrepayId(id) => format!("pay this prepay_id within {seconds} s: {id}"),
+            Handover::Tn(tn) => format!("pay this tn within {seconds} s: {tn}"),
+        });
+        Ok(())
     }
 }
