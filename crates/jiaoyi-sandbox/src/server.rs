@@ -16,6 +16,8 @@ use crate::config::SandboxConfig;
 use crate::crypto::SigningKey;
 use crate::error::SandboxError;
 use crate::faults::{Fault, Point};
+use crate::front::client::Point as FrontPoint;
+use crate::front::faults::Fault as FrontFault;
 use crate::script::{Script, Strike, Turn};
 use crate::{
     alipay, bank, bridge, control, delivery, front, identities, payer, sms, unionpay, wallet,
@@ -125,6 +127,14 @@ impl Sandbox {
                 None
             }
         }
+    }
+
+    /// What goes wrong with a call of an institution, or with one to it.
+    pub(crate) fn strike_front(&self, code: &str, at: FrontPoint) -> Option<FrontFault> {
+        let now_ms = self.now_ms();
+        let mut books = self.books();
+        let single = books.fronts.faults.take(code, at);
+        single.or_else(|| books.faults.script.as_mut()?.take_front(code, at, now_ms))
     }
 
     /// Begins a script in place of the last one.

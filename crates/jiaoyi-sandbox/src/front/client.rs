@@ -165,7 +165,7 @@ pub(crate) async fn exchange(
     let Some(link) = &sandbox.config.front else {
         return Heard::Silence;
     };
-    let fault = sandbox.books().fronts.faults.take(institution.code, at);
+    let fault = sandbox.strike_front(institution.code, at);
     let deed = fault.as_ref().map(|fault| fault.deed);
     let body = payload.into_bytes(deed == Some(Deed::WrongAmount));
     let late_s = if deed == Some(Deed::ClockOff) {

@@ -44,7 +44,7 @@ pub(crate) async fn take(
     let Some(institution) = Institution::by_code(&code) else {
         return StatusCode::NOT_FOUND;
     };
-    let fault = sandbox.books().fronts.faults.take(&code, Point::Events);
+    let fault = sandbox.strike_front(&code, Point::Events);
     match fault.as_ref().map(|fault| fault.deed) {
         Some(Deed::LoseRequest) => return StatusCode::INTERNAL_SERVER_ERROR,
         // Longer than the platform waits.

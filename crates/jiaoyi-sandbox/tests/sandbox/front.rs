@@ -17,7 +17,7 @@ const FRONTS: [&str; 8] = [
 ];
 
 /// A person before one front end.
-struct Payer<'a> {
+pub struct Payer<'a> {
     world: &'a World,
     address: String,
 }
@@ -35,7 +35,7 @@ impl Payer<'_> {
     }
 
     /// Begins a visit and makes every tap.
-    async fn arrive<'a>(world: &'a World, slug: &str) -> Payer<'a> {
+    pub async fn arrive<'a>(world: &'a World, slug: &str) -> Payer<'a> {
         let start = world.get(&format!("/front/{slug}")).await;
         assert!(start.text().contains("演示环境：不是真的缴费"), "{slug}");
         let fields = [
@@ -103,7 +103,7 @@ impl Payer<'_> {
         page
     }
 
-    async fn pay(&self, mishap: &str) -> String {
+    pub async fn pay(&self, mishap: &str) -> String {
         let page = self.reach().await;
         let means = page.split("name=\"means\" value=\"").nth(1).unwrap();
         let means = means.split('"').next().unwrap().to_owned();

@@ -4,6 +4,8 @@ use jiaoyi_sandbox::EXAMPLE_FAULTS;
 use serde_json::{Value, json};
 
 use crate::bank::{FIRST, SECOND, open_first, open_second};
+use crate::front::Payer;
+use crate::platform::Platform;
 use crate::wechat::{Request, believe, close, get, order, place, post, query, refund, state};
 use crate::world::{Told, World, merchant, unique};
 use crate::{alipay, bills, unionpay, wechat};
@@ -32,6 +34,7 @@ const BANKS: &[&str] = &[
     "slow in the morning",
     "signed by somebody unknown",
 ];
+const FRONTS: &[&str] = &["a machine hears nothing"];
 const CLOCK: &[&str] = &[
     "the window closes at midnight",
     "seven minutes fast at noon",
@@ -94,6 +97,7 @@ async fn each_rule_of_the_example_has_its_test() {
         ALIPAY,
         UNIONPAY,
         BANKS,
+        FRONTS,
         CLOCK,
     ];
     let mut shown = shown.concat();
@@ -361,6 +365,27 @@ async fn the_clock_goes_wrong_at_noon_and_the_window_closes_at_midnight() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_hears_nothing_and_takes_back() {
+    let platform = Platform::open().await;
+    let world = World::before(&platform.url).await;
+    assert_eq!(load(&world, EXAMPLE_FAULTS).await.status, 200);
+    let payer = Payer::arrive(&world, "a7-atm").await;
+    let page = payer.pay("").await;
+    assert!(page.contains("没有可信的回答"), "{page}");
+    assert!(page.contains("现金已当面退还"), "{page}");
+    struck(&world, FRONTS).await;
+    let calls = platform.calls();
+    let verbs: Vec<&str> = calls.iter().map(|(verb, _)| verb.as_str()).collect();
+    assert_eq!(verbs, ["query", "collect", "pay", "reverse"]);
+    // The next one is heard.
+    let payer = Payer::arrive(&world, "a7-atm").await;
+    let page = payer.pay("").await;
+    assert!(!page.contains("没有可信的回答"), "{page}");
+    struck(&world, FRONTS).await;
+    world.end().await;
+}
+
 /// What the channels know, a line each, as somebody compares it with other books.
 #[tokio::test]
 async fn the_books_are_handed_out_line_by_line() {
@@ -417,6 +442,11 @@ async fn a_wrong_script_is_refused_and_the_last_one_stays() {
             "line 1, rule 1",
         ),
         ("", "no [[rule]]"),
+        (
+            "[[front]]\nat = \"pay\"\ndo = \"late\"\nfront = \"A99\"\n",
+            "line 1, front 1",
+        ),
+        ("[[front]]\nat = \"dance\"\ndo = \"late\"\n", "`reconcile`"),
     ] {
         let told = load(&world, text).await;
         assert_eq!((told.status, told.code().as_str()), (400, "control.faults"));

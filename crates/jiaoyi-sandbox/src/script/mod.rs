@@ -32,6 +32,11 @@
 //! | `rotate_key` | any, or by its time alone | WeChat signs with its second key from now on (until `until`), and lists it |
 //! | `close_window` | by its time alone | the channel closes its open orders and takes no new one until `until` |
 //! | `clock_off` | by its time alone | the sandbox's clock is `minutes` off (less than 0: behind) until `until` |
+//!
+//! `[[front]]` is a rule about an institution that calls the platform, see [`front`].
+
+mod front;
+mod timing;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -39,9 +44,12 @@ use std::ops::Range;
 use toml::Spanned;
 
 use crate::books::Channel;
-use crate::crypto::sha256_hex;
 use crate::faults::{Deed, Fault, Point};
-use crate::times::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, ms_of_day, parse_rfc3339};
+use crate::front::client::Point as FrontPoint;
+use crate::front::faults::Fault as FrontFault;
+use crate::times::MINUTE_MS;
+use front::{FrontRule, FrontText};
+use timing::{Timing, Told};
 
 /// What a rule does; each deed of a single fault, and more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,62 +168,8 @@ struct File {
     seed: u64,
     #[serde(default)]
     rule: Vec<Spanned<RuleText>>,
-}
-
-/// A moment as a file names it.
-#[derive(Clone, Copy, Debug)]
-enum Moment {
-    AfterLoading(i64),
-    /// The next time that it is so late in Beijing.
-    OfDay(i64),
-    At(i64),
-}
-
-impl Moment {
-    fn parse(text: &str) -> Option<Moment> {
-        if let Some(rest) = text.strip_prefix('+') {
-            let unit = match rest.chars().last()? {
-                's' => SECOND_MS,
-                'm' => MINUTE_MS,
-                'h' => HOUR_MS,
-                _ => return None,
-            };
-            let count: i64 = rest.get(..rest.len() - 1)?.parse().ok()?;
-            return count.checked_mul(unit).map(Moment::AfterLoading);
-        }
-        if let Some(at_ms) = parse_rfc3339(text) {
-            return Some(Moment::At(at_ms));
-        }
-        let (hour, minute) = text.split_once(':')?;
-        let (hour, minute): (i64, i64) = (hour.parse().ok()?, minute.parse().ok()?);
-        let good = (0..24).contains(&hour) && (0..60).contains(&minute);
-        good.then_some(Moment::OfDay(hour * HOUR_MS + minute * MINUTE_MS))
-    }
-
-    /// The moment by the clock; a time of day is the next one after `since_ms`.
-    fn after(self, loaded_ms: i64, since_ms: i64) -> i64 {
-        match self {
-            Moment::AfterLoading(ms) => loaded_ms + ms,
-            Moment::At(at_ms) => at_ms,
-            Moment::OfDay(of_day_ms) => {
-                let wait_ms = (of_day_ms - ms_of_day(since_ms)).rem_euclid(DAY_MS);
-                since_ms + if wait_ms == 0 { DAY_MS } else { wait_ms }
-            }
-        }
-    }
-}
-
-/// From when until when a rule holds that is loaded now. Two times of day may lie around now.
-fn span(from: Option<Moment>, until: Option<Moment>, now_ms: i64) -> (i64, i64) {
-    let end = |from_ms| until.map_or(i64::MAX, |until| until.after(now_ms, from_ms));
-    let from_ms = from.map_or(now_ms, |from| from.after(now_ms, now_ms));
-    if let (Some(Moment::OfDay(_)), Some(Moment::OfDay(_))) = (from, until) {
-        let before_ms = from_ms - DAY_MS;
-        if end(before_ms) > now_ms {
-            return (before_ms, end(before_ms));
-        }
-    }
-    (from_ms, end(from_ms))
+    #[serde(default)]
+    front: Vec<Spanned<FrontText>>,
 }
 
 /// A rule that was found good, with what it has done.
@@ -224,12 +178,7 @@ struct Rule {
     text: RuleText,
     name: String,
     line: usize,
-    from: Option<Moment>,
-    until: Option<Moment>,
-    from_ms: i64,
-    until_ms: i64,
-    seen: u64,
-    applied: u64,
+    timing: Timing,
 }
 
 /// A file of faults, and how far it has come.
@@ -237,6 +186,7 @@ struct Rule {
 pub(crate) struct Script {
     seed: u64,
     rules: Vec<Rule>,
+    fronts: Vec<FrontRule>,
 }
 
 /// What begins or ends by the clock.
@@ -275,12 +225,19 @@ impl Script {
             let rule = Rule::check(text, &name, line);
             rules.push(rule.map_err(|what| format!("line {line}, {name}: {what}"))?);
         }
-        if rules.is_empty() {
-            return Err("there is no [[rule]] in it".to_owned());
+        let mut fronts = Vec::new();
+        for (number, rule) in (1..).zip(file.front) {
+            let line = line_of(rule.span());
+            let rule = FrontRule::check(rule.into_inner(), number, line);
+            fronts.push(rule.map_err(|what| format!("line {line}, {what}"))?);
+        }
+        if rules.is_empty() && fronts.is_empty() {
+            return Err("there is no [[rule]] and no [[front]] in it".to_owned());
         }
         Ok(Script {
             seed: file.seed,
             rules,
+            fronts,
         })
     }
 
@@ -288,10 +245,13 @@ impl Script {
     pub(crate) fn load(&mut self, now_ms: i64) -> Vec<(i64, usize)> {
         let mut turns = Vec::new();
         for (index, rule) in self.rules.iter_mut().enumerate() {
-            (rule.from_ms, rule.until_ms) = span(rule.from, rule.until, now_ms);
+            rule.timing.load(now_ms);
             if rule.by_time() {
-                turns.push((rule.from_ms, index));
+                turns.push((rule.timing.from_ms, index));
             }
+        }
+        for rule in &mut self.fronts {
+            rule.timing.load(now_ms);
         }
         turns
     }
@@ -299,8 +259,8 @@ impl Script {
     /// What a rule of the clock does now, and when it ends.
     pub(crate) fn begin(&mut self, index: usize) -> Option<(Turn, i64)> {
         let rule = self.rules.get_mut(index)?;
-        rule.applied += 1;
-        Some((rule.turn()?, rule.until_ms))
+        rule.timing.applied += 1;
+        Some((rule.turn()?, rule.timing.until_ms))
     }
 
     /// What a rule of the clock has done and is over now.
@@ -321,10 +281,29 @@ impl Script {
             if !rule.is_about(channel, at, order, now_ms) {
                 continue;
             }
-            rule.seen += 1;
-            if found.is_none() && rule.strikes(self.seed, index) {
-                rule.applied += 1;
+            if rule.timing.strikes(self.seed, index, found.is_some()) {
                 found = Some(rule.strike(channel, at, order));
+            }
+        }
+        found
+    }
+
+    /// What strikes a call of an institution, or one to it.
+    pub(crate) fn take_front(
+        &mut self,
+        code: &str,
+        at: FrontPoint,
+        now_ms: i64,
+    ) -> Option<FrontFault> {
+        let mut found = None;
+        let first = self.rules.len();
+        for (index, rule) in self.fronts.iter_mut().enumerate() {
+            if rule.is_about(code, at, now_ms)
+                && rule
+                    .timing
+                    .strikes(self.seed, first + index, found.is_some())
+            {
+                found = Some(rule.strike(code));
             }
         }
         found
@@ -333,15 +312,31 @@ impl Script {
     /// How often each rule has struck.
     pub(crate) fn told(&self) -> Value {
         let rules = self.rules.iter().map(|rule| {
-            json!({
-                "name": rule.name, "line": rule.line, "channel": rule.text.channel,
-                "at": rule.text.at, "do": rule.text.act, "from_ms": rule.from_ms,
-                "until_ms": Some(rule.until_ms).filter(|end| *end < i64::MAX),
-                "seen": rule.seen, "applied": rule.applied,
-            })
+            let text = &rule.text;
+            let head = json!({ "channel": text.channel, "at": text.at, "do": text.act });
+            told(head, &rule.name, rule.line, &rule.timing)
         });
-        json!({ "seed": self.seed, "rules": rules.collect::<Vec<_>>() })
+        let fronts = self.fronts.iter().map(FrontRule::told);
+        json!({ "seed": self.seed, "rules": rules.chain(fronts).collect::<Vec<_>>() })
     }
+}
+
+/// A rule for whoever asks, what it says and how often it has struck.
+fn told(mut head: Value, name: &str, line: usize, timing: &Timing) -> Value {
+    for (field, value) in [
+        ("name", json!(name)),
+        ("line", json!(line)),
+        ("from_ms", json!(timing.from_ms)),
+        (
+            "until_ms",
+            json!(Some(timing.until_ms).filter(|end| *end < i64::MAX)),
+        ),
+        ("seen", json!(timing.seen)),
+        ("applied", json!(timing.applied)),
+    ] {
+        head[field] = value;
+    }
+    head
 }
 
 /// The word of a channel that takes no orders now.
@@ -380,28 +375,20 @@ impl Rule {
             return Err(format!("do = {act} is a matter of time: leave at out"));
         }
         text.check_channel()?;
-        text.check_figures()?;
-        let moment = |field: &str, text: &Option<String>| {
-            let parse = |text: &String| {
-                Moment::parse(text).ok_or_else(|| {
-                    format!(
-                        "{field} = {text:?}: \"+90s\", \"+5m\" or \"+2h\" after loading, \
-                         \"23:59\" in Beijing, or \"2026-12-31T23:59:59+08:00\""
-                    )
-                })
-            };
-            text.as_ref().map(parse).transpose()
-        };
+        text.check_minutes()?;
+        let timing = Timing::check(&Told {
+            nth: text.nth,
+            every: text.every,
+            percent: text.percent,
+            times: text.times,
+            from: text.from.as_deref(),
+            until: text.until.as_deref(),
+        })?;
         Ok(Rule {
-            from: moment("from", &text.from)?,
-            until: moment("until", &text.until)?,
             name: name.to_owned(),
             line,
             text,
-            from_ms: i64::MIN,
-            until_ms: i64::MAX,
-            seen: 0,
-            applied: 0,
+            timing,
         })
     }
 
@@ -428,22 +415,7 @@ impl Rule {
         (self.text.at == Some(at) || window)
             && self.text.channel.is_none_or(|own| own == channel)
             && self.text.order.as_deref().is_none_or(|own| own == order)
-            && (self.from_ms..self.until_ms).contains(&now_ms)
-    }
-
-    /// Whether this call, which was counted, is one of those that it picks.
-    fn strikes(&self, seed: u64, index: usize) -> bool {
-        let RuleText {
-            nth,
-            every,
-            percent,
-            times,
-            ..
-        } = self.text;
-        nth.is_none_or(|nth| self.seen == nth)
-            && every.is_none_or(|every| self.seen.is_multiple_of(every))
-            && percent.is_none_or(|percent| draw(seed, index, self.seen) < percent)
-            && times.is_none_or(|times| self.applied < times)
+            && self.timing.holds(now_ms)
     }
 
     fn strike(&self, channel: Channel, at: Point, order: &str) -> Strike {
@@ -485,20 +457,7 @@ impl RuleText {
         }
     }
 
-    fn check_figures(&self) -> Result<(), String> {
-        let counted = [
-            ("nth", self.nth),
-            ("every", self.every),
-            ("percent", self.percent),
-            ("times", self.times),
-        ];
-        for (field, value) in counted {
-            let most = if field == "percent" { 100 } else { u64::MAX };
-            if value.is_some_and(|value| value == 0 || value > most) {
-                let range = if most == 100 { "1 to 100" } else { "1 or more" };
-                return Err(format!("{field}: {range}"));
-            }
-        }
+    fn check_minutes(&self) -> Result<(), String> {
         match (self.act, self.minutes) {
             (Act::ClockOff, None | Some(0)) => {
                 Err("do = \"clock_off\" needs minutes, such as 7 or -7".to_owned())
@@ -514,16 +473,10 @@ fn quoted(word: &impl Serialize) -> String {
     serde_json::to_string(word).unwrap_or_default()
 }
 
-/// 0 to 99, the same for the same call of the same rule under the same seed.
-fn draw(seed: u64, index: usize, seen: u64) -> u64 {
-    let hash = sha256_hex(format!("{seed} {index} {seen}").as_bytes());
-    let part = hash.get(..8).unwrap_or_default();
-    u64::from_str_radix(part, 16).unwrap_or(0) % 100
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::times::HOUR_MS;
 
     /// 10:00 in Beijing.
     const NOW_MS: i64 = 1_795_312_800_000;
