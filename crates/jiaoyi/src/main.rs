@@ -63,7 +63,8 @@ enum Command {
     Migrate(commands::migrate::MigrateArgs),
     /// Check an installation and say what to mend.
     Doctor(commands::doctor::DoctorArgs),
-    /// Play an institution against a platform and report what does not conform.
+    /// Play an institution against a platform, or our adapter against a gateway, and report what does
+    /// not conform.
     Conformance(commands::conformance::ConformanceArgs),
     /// Measure this program on this machine.
     Bench(commands::bench::BenchArgs),

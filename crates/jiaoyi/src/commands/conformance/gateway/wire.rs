@@ -139,12 +139,20 @@ impl Wire {
             return broken();
         };
         self.state().last = Some(honest.clone());
-        let (told, mark) = self.bend(trick, honest).await;
+        let late = match trick {
+            Trick::Late(late) => Some(late),
+            _ => None,
+        };
+        let (told, mark) = self.bend(trick, honest);
         let shown = told.as_ref().map_or_else(
             || "(broken off)".to_owned(),
             |told| format!("{} {}", told.status, pretty(&told.body)),
         );
         self.hear(format!("{said}\n{mark}{shown}"));
+        // Whoever has gone away by then ends this task.
+        if let Some(late) = late {
+            tokio::time::sleep(late).await;
+        }
         told.map_or_else(broken, answer)
     }
 
@@ -176,7 +184,7 @@ impl Wire {
     }
 
     /// What arrives instead, and a mark of the lie for the report.
-    async fn bend(&self, trick: Trick, mut told: Told) -> (Option<Told>, &'static str) {
+    fn bend(&self, trick: Trick, mut told: Told) -> (Option<Told>, &'static str) {
         match trick {
             Trick::Honest | Trick::Unreachable => (Some(told), ""),
             Trick::Flipped(thousandths) => {
@@ -193,10 +201,7 @@ impl Wire {
             }
             Trick::Replayed(old) => (Some(old), "(an old answer) "),
             Trick::Lost => (None, "(answered) "),
-            Trick::Late(late) => {
-                tokio::time::sleep(late).await;
-                (Some(told), "(too late) ")
-            }
+            Trick::Late(_) => (Some(told), "(too late) "),
         }
     }
 }
