@@ -1,5 +1,6 @@
 //! The platform as the pages see it.
 
+use crate::biller::access::{AccessAction, AccessAnswer, Acted};
 use crate::biller::{BillerReply, RawCall};
 use crate::platform::Platform;
 use crate::portal::{
@@ -369,6 +370,19 @@ impl Portal for Platform {
 
     fn biller_keys(&self) -> String {
         self.answer_keys_json()
+    }
+
+    fn access<'a>(&'a self, visitor: &'a Visitor, token: &'a str) -> Answer<'a, AccessAnswer> {
+        Box::pin(self.or_trouble(self.access_shown(visitor, token)))
+    }
+
+    fn access_act<'a>(
+        &'a self,
+        visitor: &'a Visitor,
+        token: &'a str,
+        action: AccessAction,
+    ) -> Answer<'a, Acted> {
+        Box::pin(self.or_trouble(self.access_acted(visitor, token, action)))
     }
 
     fn ready(&self) -> Answer<'_, String> {

@@ -3,6 +3,7 @@
 //! These are views: everything in them may be shown to the person who asked. Names are masked
 //! unless the asker typed them; no view holds a birth date or a whole document number.
 
+use crate::biller::access::{AccessAction, AccessAnswer, Acted};
 use crate::biller::{BillerReply, RawCall};
 use jiaoyi_domain::channel::{ChannelCode, Method, PayForm};
 use jiaoyi_domain::{Date, Fen, Instant};
@@ -680,6 +681,17 @@ pub trait Portal: Send + Sync {
 
     /// The public keys with which answers to institutions are signed, as JSON.
     fn biller_keys(&self) -> String;
+
+    /// What an institution's link shows; see [`crate::biller::access`].
+    fn access<'a>(&'a self, visitor: &'a Visitor, token: &'a str) -> Answer<'a, AccessAnswer>;
+
+    /// Does what an institution asks on its page.
+    fn access_act<'a>(
+        &'a self,
+        visitor: &'a Visitor,
+        token: &'a str,
+        action: AccessAction,
+    ) -> Answer<'a, Acted>;
 
     /// Whether the platform can serve: a JSON text of its checks, or why not.
     fn ready(&self) -> Answer<'_, String>;

@@ -83,6 +83,51 @@ record! {
     }
 }
 
+record! {
+    /// A link through which an institution keeps its own keys; the operator hands it over. A
+    /// reference row.
+    pub struct AccessLink in 32 "access_link" versioned version {
+        key { inst_id: String = Public, link_id: String = Public, }
+        row {
+            /// Hash of the device that opened it and holds it since; empty before.
+            device: Vec<u8> = Hmac,
+            made_at: Instant = Public fixed,
+            /// From this moment it opens nothing.
+            valid_until: Instant = Public,
+            version: u32 = Public,
+        }
+        ranges { }
+    }
+}
+
+impl AccessLink {
+    /// Whether this device opened it.
+    #[must_use]
+    pub fn is_held_by(&self, device: &[u8; 32]) -> bool {
+        self.device == device
+    }
+}
+
+/// Who keeps the keys and the webhook of an institution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeper {
+    /// The operator, on the command line.
+    Staff,
+    /// The institution itself, through its link.
+    Institution,
+}
+
+impl Keeper {
+    /// How the audit names them.
+    #[must_use]
+    pub fn actor(self, inst_id: &str) -> String {
+        match self {
+            Keeper::Staff => "staff:cli".to_owned(),
+            Keeper::Institution => format!("institution:{inst_id}"),
+        }
+    }
+}
+
 impl InstitutionKey {
     /// Whether it holds at a moment.
     #[must_use]

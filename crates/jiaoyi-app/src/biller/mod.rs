@@ -4,6 +4,7 @@
 //! A call is verified over its raw bytes, read, *claimed* in a commit of its own, then decided; its
 //! answer is signed. An error decides and stores nothing.
 
+pub mod access;
 mod auth;
 mod calls;
 mod hooks;

@@ -156,6 +156,7 @@ pub fn page_of(path: &str) -> String {
     match (parts.next(), parts.next()) {
         (Some("o"), Some(order)) => format!("/o/{order}"),
         (Some("k"), Some(token)) => format!("/k/{token}"),
+        (Some("access"), Some(token)) => format!("/access/{token}"),
         (Some("v"), Some(number)) => format!("/v/{number}"),
         (Some("pay"), Some("person")) => "/pay/person".to_owned(),
         (Some("pay"), _) => "/pay/check".to_owned(),

@@ -1,5 +1,6 @@
 //! HTTP: routes, limits, and the answers of handlers turned into responses.
 
+mod access;
 mod admission;
 mod asker;
 mod biller;
@@ -129,6 +130,7 @@ pub fn router(state: WebState) -> Router {
         .route("/Q/{text}", get(voucher::scanned))
         .route("/records", get(order::records).post(order::add_record))
         .route("/k/{token}", get(link::open).post(link::answer))
+        .route("/access/{token}", get(access::open).post(access::act))
         .route("/notices", get(info::notices))
         .route("/help", get(info::help))
         .route("/a11y", get(info::accessibility))

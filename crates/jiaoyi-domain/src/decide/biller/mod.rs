@@ -1,5 +1,6 @@
 //! What institutions ask of us (the biller API): claimed, then decided, one file a call.
 
+mod access;
 mod admin;
 mod claim;
 mod collect;
@@ -9,6 +10,7 @@ mod pay;
 mod reverse;
 mod status;
 
+pub use access::{CloseAccessLink, MakeAccessLink, OpenAccessLink};
 pub use admin::{PutInstitution, PutInstitutionKey, RevokeInstitutionKey};
 pub use claim::ClaimSeq;
 pub use collect::{CollectBill, EndCollect, ReleaseBill};

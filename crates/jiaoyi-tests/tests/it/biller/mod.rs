@@ -2,6 +2,7 @@
 //! nothing else: it makes the string to sign itself and believes no answer whose signature is
 //! wrong.
 
+mod access;
 mod auth;
 mod day;
 mod hooks;
@@ -11,7 +12,7 @@ mod races;
 use crate::harness::{Person, World};
 use jiaoyi_crypto::{CallScheme, CallSigner, CallVerifier};
 use jiaoyi_domain::decide::{PutInstitution, PutInstitutionKey};
-use jiaoyi_domain::institution::{Institution, InstitutionKey, KeyScheme};
+use jiaoyi_domain::institution::{Institution, InstitutionKey, Keeper, KeyScheme};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -164,7 +165,10 @@ impl Bank {
             valid_until: until_ms.map(|ms| world.now().plus_ms(ms)),
             version: 1,
         };
-        let put = PutInstitutionKey { key };
+        let put = PutInstitutionKey {
+            key,
+            by: Keeper::Staff,
+        };
         world.platform.submit(put).await.expect("the key is taken");
         let known = world.platform.reload_institutions().await;
         known.expect("the institutions are read");

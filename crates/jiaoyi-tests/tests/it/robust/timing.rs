@@ -11,6 +11,7 @@ use super::chance::Chance;
 use super::installation::{fill, now};
 use super::people::{Form, Person, person, write_roster};
 use anyhow::{Context, Result, ensure};
+use jiaoyi_app::biller::access::{AccessAction, AccessAnswer, Acted};
 use jiaoyi_app::biller::{BillerReply, RawCall};
 use jiaoyi_app::import::ImportRequest;
 use jiaoyi_app::limits::Budgets;
@@ -385,6 +386,8 @@ impl Portal for Early {
         fn answer_link(visitor: &'a Visitor, token: &'a str, month: u8, day: u8) -> LinkAnswer;
         fn wechat_openid(code: &'a str) -> Option<String>;
         fn biller_call(call: RawCall) -> BillerReply;
+        fn access(visitor: &'a Visitor, token: &'a str) -> AccessAnswer;
+        fn access_act(visitor: &'a Visitor, token: &'a str, action: AccessAction) -> Acted;
         fn receive_notice(channel: ChannelCode, notice: RawNotice) -> NoticeReply;
         fn ready() -> String;
     }
