@@ -32,6 +32,7 @@ const EXAMPLES: &[(&str, &str)] = examples![
     "curl/pay.sh",
     "curl/pay_again.sh",
     "curl/query.sh",
+    "curl/query_xml.sh",
     "curl/reconcile.sh",
     "curl/release.sh",
     "curl/reverse.sh",
