@@ -1,9 +1,10 @@
 //! Answers for: calls and answers in XML and GBK, for institutions with old systems. Written from
 //! `docs/biller-api.md`, section 11, with other code than the platform's.
 
-use encoding_rs::{GB18030, GBK};
+use encoding_rs::{GB18030, GBK, UTF_8};
 use roxmltree::{Document, Node};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// The content type of such calls and answers.
 pub const CONTENT: &str = "application/xml; charset=gbk";
@@ -59,10 +60,20 @@ fn escape(text: &str) -> String {
 
 /// Reads an answer; `None` when it is none of the contract's.
 pub fn response(body: &[u8]) -> Option<Value> {
-    let text = GB18030.decode_without_bom_handling_and_without_replacement(body)?;
+    let utf_8 = body.starts_with(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+    let charset = if utf_8 { UTF_8 } else { GB18030 };
+    let text = charset.decode_without_bom_handling_and_without_replacement(body)?;
     let document = Document::parse(&text).ok()?;
     let root = document.root_element();
     root.has_tag_name("response").then(|| fields(root))?
+}
+
+/// A body as people read it, in whatever encoding it is.
+pub fn text(body: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(body) {
+        Ok(text) => text.into(),
+        Err(_) => GB18030.decode_without_bom_handling(body).0,
+    }
 }
 
 fn fields(element: Node<'_, '_>) -> Option<Value> {
