@@ -137,7 +137,10 @@ impl Platform {
         };
         let due_to = match priced.phase {
             Phase::NotYet { opens } => opens,
-            Phase::InWindow { last } | Phase::Late { last } | Phase::Closed { last } => last,
+            Phase::InWindow { last }
+            | Phase::Late { last }
+            | Phase::Resting { last, .. }
+            | Phase::Closed { last } => last,
         };
         let mut bill = BillView {
             bill_ref: self.seal_bill(reference),
@@ -209,10 +212,13 @@ impl Platform {
         match priced.phase {
             Phase::NotYet { opens } => return Ok(BillState::NotYet { opens_on: opens }),
             Phase::Closed { last } => return Ok(BillState::Closed { closed_on: last }),
-            Phase::InWindow { .. } | Phase::Late { .. } => {}
+            Phase::InWindow { .. } | Phase::Late { .. } | Phase::Resting { .. } => {}
         }
         if due.state == DueState::Locked && !due.lock_is_over(self.now()) {
             return Ok(self.locked_state(visitor, due));
+        }
+        if let Phase::Resting { opens, .. } = priced.phase {
+            return Ok(BillState::Resting { opens_at: opens });
         }
         if priced.price.own.is_zero() {
             return Ok(BillState::NothingToPay);

@@ -208,7 +208,10 @@ impl Platform {
         let pack = priced.pack.pack();
         let due_to = match priced.phase {
             Phase::NotYet { opens } => opens,
-            Phase::InWindow { last } | Phase::Late { last } | Phase::Closed { last } => last,
+            Phase::InWindow { last }
+            | Phase::Late { last }
+            | Phase::Resting { last, .. }
+            | Phase::Closed { last } => last,
         };
         let locked = due.state == DueState::Locked && !due.lock_is_over(now);
         let status = match (slot, priced.phase) {
@@ -216,10 +219,12 @@ impl Platform {
             (None, _) if priced.is_void() || due.state == DueState::Returned => "WITHDRAWN",
             (None, Phase::NotYet { .. }) => "NOT_YET",
             (None, Phase::Closed { .. }) => "CLOSED",
-            (None, Phase::InWindow { .. } | Phase::Late { .. }) if locked => "LOCKED",
+            (None, _) if locked => "LOCKED",
+            (None, Phase::Resting { .. }) => "NOT_YET",
             (None, _) if priced.price.own.is_zero() => "NOTHING_TO_PAY",
             (None, Phase::InWindow { .. } | Phase::Late { .. }) => "PAYABLE",
         };
+        let opens_at = priced.phase.opens().filter(|_| status == "NOT_YET");
         let items = priced.price.items.iter().map(|part| ItemOf {
             code: part.item.code().to_owned(),
             name: item_names(part.item.code()).0,
@@ -260,6 +265,7 @@ impl Platform {
                     .to_owned(),
                 at: slot.accepted_at.rfc3339(),
             }),
+            opens_at: opens_at.map(Instant::rfc3339),
         }
     }
 }

@@ -22,9 +22,9 @@ mod take_persons;
 
 pub use approve_refund::ApproveRefund;
 pub use biller::{
-    AskCall, Caller, ClaimSeq, CollectBill, Delivery, EndCollect, Offer, PayBill, PutInstitution,
-    PutInstitutionKey, PutWebhook, RecordDelivery, ReleaseBill, ReplayEvent, ReverseBill,
-    RevokeInstitutionKey, StoreDayFile, tombstone_body,
+    AskCall, Caller, ClaimSeq, CollectBill, Delivery, EndCollect, Obstacle, Offer, PayBill,
+    PutInstitution, PutInstitutionKey, PutWebhook, RecordDelivery, ReleaseBill, ReplayEvent,
+    ReverseBill, RevokeInstitutionKey, StoreDayFile, tombstone_body,
 };
 pub use confirm_zero::ConfirmZero;
 pub use give_up::GiveUp;

@@ -70,9 +70,9 @@ fn bill() -> impl Strategy<Value = Bill> {
         name,
         amount_fen,
     });
-    let more = (option::of(lock), option::of(paid), vec(item, 0..3));
+    let more = (option::of(lock), option::of(paid), vec(item, 0..3), maybe());
     let numbers = any::<(i16, u64, u64)>();
-    (texts(), numbers, more).prop_map(|(texts, numbers, (lock, paid, items))| {
+    (texts(), numbers, more).prop_map(|(texts, numbers, (lock, paid, items, opens_at))| {
         let [
             bill_no,
             scheme,
@@ -100,6 +100,7 @@ fn bill() -> impl Strategy<Value = Bill> {
             status,
             lock,
             paid,
+            opens_at,
         }
     })
 }
@@ -191,7 +192,7 @@ proptest! {
             seq: t(&a), state: t(&b), orig_seq: t(&c), undone: yes,
         });
         let refused = Refused {
-            seq: t(&a), state: t(&b), reason: t(&c), message: t(&d), paid, lock,
+            seq: t(&a), state: t(&b), reason: t(&c), message: t(&d), paid, lock, opens_at: x.clone(),
         };
         there_and_back("response", &refused);
         there_and_back("response", &Told {
