@@ -3,6 +3,7 @@
 //! wrong.
 
 mod auth;
+mod calendars;
 mod day;
 mod hooks;
 mod money;
