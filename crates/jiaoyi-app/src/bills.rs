@@ -135,13 +135,6 @@ impl Platform {
             let parts: Vec<String> = category.into_iter().chain(tier).map(of).collect();
             parts.join(if zh { "，" } else { ", " })
         };
-        let due_to = match priced.phase {
-            Phase::NotYet { opens } => opens,
-            Phase::InWindow { last }
-            | Phase::Late { last }
-            | Phase::Resting { last, .. }
-            | Phase::Closed { last } => last,
-        };
         let mut bill = BillView {
             bill_ref: self.seal_bill(reference),
             name: reference.name.clone(),
@@ -157,7 +150,7 @@ impl Platform {
             amount: priced.price.own,
             benefit_first: priced.benefit_first,
             benefit_last: priced.benefit_last,
-            due_to,
+            due_to: priced.phase.due_to(),
             state,
             source: pack.source.clone().unwrap_or_default(),
             grade: pack.grade.map_or("", |grade| grade.code()).to_owned(),

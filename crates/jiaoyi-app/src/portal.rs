@@ -654,6 +654,9 @@ pub trait Portal: Send + Sync {
     /// The published voucher keys as JSON.
     fn keys_json(&self) -> Answer<'_, String>;
 
+    /// What each channel may do, and when payments begin in each region or the one named, as JSON.
+    fn channels_json(&self, region: Option<&str>) -> String;
+
     /// The receipts that this device holds, newest first.
     fn records<'a>(&'a self, visitor: &'a Visitor) -> Answer<'a, Vec<RecordView>>;
 

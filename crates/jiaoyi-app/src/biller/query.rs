@@ -206,13 +206,6 @@ impl Platform {
         let due = &priced.due;
         let now = self.now();
         let pack = priced.pack.pack();
-        let due_to = match priced.phase {
-            Phase::NotYet { opens } => opens,
-            Phase::InWindow { last }
-            | Phase::Late { last }
-            | Phase::Resting { last, .. }
-            | Phase::Closed { last } => last,
-        };
         let locked = due.state == DueState::Locked && !due.lock_is_over(now);
         let status = match (slot, priced.phase) {
             (Some(_), _) => "PAID",
@@ -246,7 +239,7 @@ impl Platform {
             amount_fen: slot.map_or(priced.price.own, |slot| slot.own).get(),
             gross_fen: slot.map_or(priced.price.gross, |slot| slot.gross).get(),
             items: items.collect(),
-            due_to: due_to.to_string(),
+            due_to: priced.phase.due_to().to_string(),
             benefit_first: priced.benefit_first.to_string(),
             benefit_last: priced.benefit_last.to_string(),
             status: status.to_owned(),

@@ -48,6 +48,18 @@ impl Phase {
         }
     }
 
+    /// The day to name to a payer: the last on which can be paid, before the window the first.
+    #[must_use]
+    pub const fn due_to(self) -> Date {
+        match self {
+            Phase::NotYet { opens } => opens,
+            Phase::InWindow { last }
+            | Phase::Late { last }
+            | Phase::Resting { last, .. }
+            | Phase::Closed { last } => last,
+        }
+    }
+
     /// Ordinary or late; `None` when nothing can be paid.
     #[must_use]
     pub const fn kind(self) -> Option<PhaseKind> {

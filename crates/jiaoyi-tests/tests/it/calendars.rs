@@ -2,6 +2,7 @@
 //! when it goes on.
 
 use crate::harness::{Channel, HOUR, MINUTE, Payer, Setup, World};
+use serde_json::{Value, json};
 
 /// The whole county takes payments from nine to three.
 const FOR_ALL: &str = "[[calendar]]\nhours = [\"09:00\", \"15:00\"]\n[benefit]";
@@ -51,6 +52,13 @@ async fn what_began_before_closing_ends_right_and_nothing_begins_after() {
     }
 }
 
+/// What `GET /api/channels` tells of a region.
+async fn matrix(world: &World, region: &str) -> Value {
+    let url = format!("{}/api/channels?region={region}", world.portal);
+    let told = reqwest::get(url).await.expect("an answer").text().await;
+    serde_json::from_str(&told.expect("a body")).expect("JSON")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_that_rests_is_named_and_the_others_go_on() {
     let mut world = before_closing(FOR_ALIPAY).await;
@@ -63,6 +71,19 @@ async fn a_channel_that_rests_is_named_and_the_others_go_on() {
     assert_eq!(refused.status, 409, "{}", refused.words());
     let words = "支付宝现在不受理本地的缴费，2026 年 11 月 23 日 09:00起可以缴";
     refused.is("web.resting").says(words).says("没有扣款");
+    let told = matrix(&world, person.region).await;
+    let rows = told["channels"].as_array().expect("a list");
+    assert_eq!(rows.len(), 17);
+    let bank = rows.iter().find(|row| row["code"] == "bank1");
+    let bank = bank.expect("a bank");
+    assert_eq!(bank["methods"], json!(["bank1_page"]));
+    assert_eq!(bank["fee"]["basis_points"], Value::Null);
+    let levy = &told["levy"][0];
+    let hours = &levy["calendar"][0]["hours"];
+    assert_eq!(hours, &json!(["09:00", "15:00"]), "{told}");
+    let opens = json!({ "alipay": "2026-11-23T09:00:00+08:00" });
+    assert_eq!(levy["resting"], opens, "{levy}");
+    assert_eq!(matrix(&world, "110000").await["levy"], json!([]));
     let wallet = payer.walk_to_wallet(&world, &person, Channel::Wechat).await;
     // A change of the way of paying is a beginning too.
     let switch = format!("/o/{}/switch", wallet.order);

@@ -673,6 +673,10 @@ impl Portal for Fake {
         answer("{\"keys\":[]}".to_owned())
     }
 
+    fn channels_json(&self, _: Option<&str>) -> String {
+        "{\"channels\":[],\"levy\":[]}".to_owned()
+    }
+
     fn records<'a>(&'a self, _: &'a Visitor) -> Answer<'a, Vec<RecordView>> {
         let list = ["paid", "confirming", "cancelled", "refunded"]
             .into_iter()

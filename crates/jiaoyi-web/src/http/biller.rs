@@ -125,5 +125,5 @@ pub async fn keys(State(state): State<WebState>) -> Response {
 
 /// `GET /biller/v1/channels`: what each front end may do.
 pub async fn channels() -> Response {
-    json(&serde_json::json!({ "channels": FrontEnd::rows() })).into_response()
+    json(&serde_json::json!({ "channels": FrontEnd::rows().collect::<Vec<_>>() })).into_response()
 }
