@@ -51,8 +51,8 @@ hours = [\"08:30\", \"16:30\"]
 ```
 
 Asked is only when a payment *begins*: a look-up, a start, a change of the way of paying, `collect`, and `pay` by its
-`paid_at`. What has begun ends as if it were open. Whoever comes while it rests reads, and is told as `opens_at`, from when
-it goes on.
+`paid_at`. What has begun ends as if it were open. Whoever comes while it rests reads, and is told as
+`opens_at`, from when it goes on.
 ";
 
 fn yes(is: bool) -> &'static str {
