@@ -292,6 +292,7 @@ fn document() -> Value {
         "lock_until",
         "token_expires_at",
         "reversible_until",
+        "opens_at",
     ] {
         form(all, name, "format", "date-time");
     }
