@@ -97,18 +97,9 @@ impl Platform {
 
     /// One announcement for each channel that seems to be down.
     fn troubled_channels(&self) -> Vec<Announcement> {
-        let tell = |channel| {
-            let (zh, en) = match channel {
-                ChannelCode::Wechat => ("微信支付", "WeChat Pay"),
-                ChannelCode::Alipay => ("支付宝", "Alipay"),
-                ChannelCode::Unionpay => ("银联支付", "UnionPay"),
-                ChannelCode::Inbound(front) => {
-                    let row = front.capability();
-                    (row.name_zh.as_str(), row.name_en.as_str())
-                }
-                ChannelCode::Bank1 => ("网上银行一", "Online bank 1"),
-                ChannelCode::Bank2 => ("网上银行二", "Online bank 2"),
-            };
+        let tell = |channel: ChannelCode| {
+            let row = channel.capability();
+            let (zh, en) = (&row.name_zh, &row.name_en);
             Announcement {
                 on: self.today(),
                 until: None,
@@ -316,6 +307,10 @@ impl Portal for Platform {
 
     fn keys_json(&self) -> Answer<'_, String> {
         Box::pin(async move { Ok(self.keyring.public_keys().to_json()) })
+    }
+
+    fn channels_json(&self, region: Option<&str>) -> String {
+        self.matrix(region)
     }
 
     fn records<'a>(&'a self, visitor: &'a Visitor) -> Answer<'a, Vec<RecordView>> {

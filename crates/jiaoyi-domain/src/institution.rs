@@ -208,6 +208,15 @@ impl Institution {
         (inside && known).then(|| paid_at.min(at))
     }
 
+    /// When its hours begin next after a moment outside of them.
+    #[must_use]
+    pub fn hours_begin(&self, at: Instant) -> Instant {
+        let on = |day: Date| Instant::start_of(day).plus_ms(i64::from(self.hours_from) * MINUTE_MS);
+        let today = on(at.date());
+        let tomorrow = on(at.date().tomorrow().unwrap_or(at.date()));
+        if at < today { today } else { tomorrow }
+    }
+
     /// Whether it may collect at this moment of the day.
     #[must_use]
     pub fn in_hours(&self, at: Instant) -> bool {
@@ -298,6 +307,12 @@ mod tests {
         ] {
             let moment = at(&format!("2026-11-27 {time}:00"));
             assert_eq!(bank.in_hours(moment), open, "{time}");
+        }
+        for (moment, begin) in [
+            ("2026-11-27 08:59:59", "2026-11-27 09:00:00"),
+            ("2026-11-27 17:00:00", "2026-11-28 09:00:00"),
+        ] {
+            assert_eq!(bank.hours_begin(at(moment)), at(begin), "{moment}");
         }
         assert!(bank.has_front_end(FrontEnd::Machine));
         assert!(!bank.has_front_end(FrontEnd::AlipayCity), "A7 is not A1");

@@ -23,7 +23,7 @@ pub const CHECK_CODE: &str = "7K3MQ9";
 pub struct Fake;
 
 /// References of bills in each state.
-pub const BILLS: [&str; 11] = [
+pub const BILLS: [&str; 12] = [
     "payable",
     "late",
     "tiers",
@@ -33,6 +33,7 @@ pub const BILLS: [&str; 11] = [
     "displace",
     "paid",
     "notyet",
+    "resting",
     "closed",
     "withdrawn",
 ];
@@ -175,6 +176,9 @@ pub fn bill(reference: &str) -> Option<BillView> {
         },
         "notyet" => BillState::NotYet {
             opens_on: Date::constant(2026, 12, 1),
+        },
+        "resting" => BillState::Resting {
+            opens_at: NOW.plus_ms(DAY_MS),
         },
         "closed" => BillState::Closed {
             closed_on: Date::constant(2026, 3, 31),
@@ -602,6 +606,10 @@ impl Portal for Fake {
                 Method::UnionpayApp | Method::Inbound(_) => started("topayform", Next::Page),
             },
             "toomany" => StartAnswer::TooMany,
+            "channelresting" => StartAnswer::Resting {
+                channel: ChannelCode::Wechat,
+                opens_at: NOW.plus_ms(DAY_MS),
+            },
             "down" => StartAnswer::ChannelDown { order: None },
             "downorder" => StartAnswer::ChannelDown {
                 order: Some("channel-down_1".to_owned()),
@@ -731,6 +739,10 @@ impl Portal for Fake {
 
     fn keys_json(&self) -> Answer<'_, String> {
         answer("{\"keys\":[]}".to_owned())
+    }
+
+    fn channels_json(&self, _: Option<&str>) -> String {
+        "{\"channels\":[],\"levy\":[]}".to_owned()
     }
 
     fn records<'a>(&'a self, _: &'a Visitor) -> Answer<'a, Vec<RecordView>> {

@@ -189,7 +189,7 @@ fn explain(asker: &Asker, asked: &Asked, stop: Stop) -> Page {
     // may have been paid since, from this device or another.
     let of_order = asked.route.starts_with("/o/");
     let money = match kind {
-        Trouble::NotFound => Money::None,
+        Trouble::NotFound | Trouble::Resting { .. } => Money::None,
         Trouble::TooManyOrders
         | Trouble::ChannelDown
         | Trouble::RateLimited { .. }

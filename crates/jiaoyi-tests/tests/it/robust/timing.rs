@@ -356,6 +356,10 @@ impl Portal for Early {
         self.0.biller_keys()
     }
 
+    fn channels_json(&self, region: Option<&str>) -> String {
+        self.0.channels_json(region)
+    }
+
     passed_on! {
         fn regions_search(text: &'a str, limit: usize) -> Vec<RegionView>;
         fn regions_children(code: Option<&'a str>) -> Vec<RegionView>;

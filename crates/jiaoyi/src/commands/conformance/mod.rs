@@ -11,10 +11,19 @@ mod kit;
 mod report;
 
 use crate::exit::{Exit, note, print};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use kit::{Kit, Terms};
 use report::{Done, Report};
 use std::path::PathBuf;
+
+/// In which form calls are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// UTF-8.
+    Json,
+    /// GBK.
+    Xml,
+}
 
 #[derive(Args)]
 #[command(
@@ -40,6 +49,9 @@ pub struct ConformanceArgs {
     /// The channel that is named; one of yours.
     #[arg(long, default_value = "A7")]
     channel: String,
+    /// In which form calls are made: JSON in UTF-8, or XML in GBK.
+    #[arg(long, value_enum, default_value = "json")]
+    profile: Profile,
     /// The Beijing time at which your accounting day ends.
     #[arg(long, default_value = "24:00")]
     cut_over: String,
@@ -62,6 +74,7 @@ pub async fn run(args: ConformanceArgs) -> Result<(), Exit> {
     let only = args.only.as_deref().unwrap_or_default();
     let cases: Vec<_> = cases::all()
         .filter(|case| case.name.starts_with(only))
+        .filter(|case| case.only.is_none_or(|form| form == args.profile))
         .collect();
     if cases.is_empty() {
         return Err(Exit::usage(format!(
@@ -81,6 +94,7 @@ pub async fn run(args: ConformanceArgs) -> Result<(), Exit> {
         inst_id: inst.clone(),
         key_id: args.key_id.clone(),
         channel: args.channel.clone(),
+        profile: args.profile,
         cut_over: kit::minutes(&args.cut_over)
             .ok_or_else(|| Exit::usage("--cut-over: give a time such as 23:00"))?,
     };

@@ -8,7 +8,9 @@ mod pay;
 mod query;
 mod reverse;
 mod signature;
+mod xml;
 
+use super::Profile;
 use super::expect::Outcome;
 use super::kit::Kit;
 use futures_util::future::LocalBoxFuture;
@@ -20,15 +22,24 @@ pub struct Case {
     /// What must be so, in a sentence.
     pub what: &'static str,
     pub run: for<'k> fn(&'k Kit) -> LocalBoxFuture<'k, Outcome>,
+    /// Only in this form; in every form when none is named.
+    pub only: Option<Profile>,
 }
 
-/// `case!("pay.twice", "what must be so", function)`.
+/// `case!("pay.twice", "what must be so", function)`; a fourth names the only form.
 macro_rules! case {
     ($name:literal, $what:literal, $run:path) => {
+        $crate::commands::conformance::cases::case!(@ $name, $what, $run, None)
+    };
+    ($name:literal, $what:literal, $run:path, $only:expr) => {
+        $crate::commands::conformance::cases::case!(@ $name, $what, $run, Some($only))
+    };
+    (@ $name:literal, $what:literal, $run:path, $only:expr) => {
         $crate::commands::conformance::cases::Case {
             name: $name,
             what: $what,
             run: |kit| Box::pin($run(kit)),
+            only: $only,
         }
     };
 }
@@ -44,6 +55,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         doubt::CASES,
         reverse::CASES,
         day::CASES,
+        xml::CASES,
     ]
     .into_iter()
     .flatten()
