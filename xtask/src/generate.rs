@@ -43,6 +43,13 @@ const GENERATORS: &[Generator] = &[
         checked: true,
     },
     Generator {
+        name: "channels",
+        makes: "the table of what each channel may do, from the capability rows",
+        command: &["example", "channels"],
+        outputs: &["docs/channels.md"],
+        checked: true,
+    },
+    Generator {
         name: "font",
         makes: "the fonts of the vouchers, cut out of Noto Sans CJK",
         command: &["sh", "crates/jiaoyi-documents/gen/font.sh"],

@@ -135,10 +135,6 @@ impl Platform {
             let parts: Vec<String> = category.into_iter().chain(tier).map(of).collect();
             parts.join(if zh { "，" } else { ", " })
         };
-        let due_to = match priced.phase {
-            Phase::NotYet { opens } => opens,
-            Phase::InWindow { last } | Phase::Late { last } | Phase::Closed { last } => last,
-        };
         let mut bill = BillView {
             bill_ref: self.seal_bill(reference),
             name: reference.name.clone(),
@@ -154,7 +150,7 @@ impl Platform {
             amount: priced.price.own,
             benefit_first: priced.benefit_first,
             benefit_last: priced.benefit_last,
-            due_to,
+            due_to: priced.phase.due_to(),
             state,
             source: pack.source.clone().unwrap_or_default(),
             grade: pack.grade.map_or("", |grade| grade.code()).to_owned(),
@@ -209,10 +205,13 @@ impl Platform {
         match priced.phase {
             Phase::NotYet { opens } => return Ok(BillState::NotYet { opens_on: opens }),
             Phase::Closed { last } => return Ok(BillState::Closed { closed_on: last }),
-            Phase::InWindow { .. } | Phase::Late { .. } => {}
+            Phase::InWindow { .. } | Phase::Late { .. } | Phase::Resting { .. } => {}
         }
         if due.state == DueState::Locked && !due.lock_is_over(self.now()) {
             return Ok(self.locked_state(visitor, due));
+        }
+        if let Phase::Resting { opens, .. } = priced.phase {
+            return Ok(BillState::Resting { opens_at: opens });
         }
         if priced.price.own.is_zero() {
             return Ok(BillState::NothingToPay);

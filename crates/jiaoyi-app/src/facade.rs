@@ -1,5 +1,6 @@
 //! The platform as the pages see it.
 
+use crate::biller::access::{AccessAction, AccessAnswer, Acted};
 use crate::biller::{BillerReply, RawCall};
 use crate::platform::Platform;
 use crate::portal::{
@@ -96,18 +97,9 @@ impl Platform {
 
     /// One announcement for each channel that seems to be down.
     fn troubled_channels(&self) -> Vec<Announcement> {
-        let tell = |channel| {
-            let (zh, en) = match channel {
-                ChannelCode::Wechat => ("微信支付", "WeChat Pay"),
-                ChannelCode::Alipay => ("支付宝", "Alipay"),
-                ChannelCode::Unionpay => ("银联支付", "UnionPay"),
-                ChannelCode::Inbound(front) => {
-                    let row = front.capability();
-                    (row.name_zh.as_str(), row.name_en.as_str())
-                }
-                ChannelCode::Bank1 => ("网上银行一", "Online bank 1"),
-                ChannelCode::Bank2 => ("网上银行二", "Online bank 2"),
-            };
+        let tell = |channel: ChannelCode| {
+            let row = channel.capability();
+            let (zh, en) = (&row.name_zh, &row.name_en);
             Announcement {
                 on: self.today(),
                 until: None,
@@ -317,6 +309,10 @@ impl Portal for Platform {
         Box::pin(async move { Ok(self.keyring.public_keys().to_json()) })
     }
 
+    fn channels_json(&self, region: Option<&str>) -> String {
+        self.matrix(region)
+    }
+
     fn records<'a>(&'a self, visitor: &'a Visitor) -> Answer<'a, Vec<RecordView>> {
         Box::pin(self.or_trouble(self.records_of(visitor)))
     }
@@ -369,6 +365,19 @@ impl Portal for Platform {
 
     fn biller_keys(&self) -> String {
         self.answer_keys_json()
+    }
+
+    fn access<'a>(&'a self, visitor: &'a Visitor, token: &'a str) -> Answer<'a, AccessAnswer> {
+        Box::pin(self.or_trouble(self.access_shown(visitor, token)))
+    }
+
+    fn access_act<'a>(
+        &'a self,
+        visitor: &'a Visitor,
+        token: &'a str,
+        action: AccessAction,
+    ) -> Answer<'a, Acted> {
+        Box::pin(self.or_trouble(self.access_acted(visitor, token, action)))
     }
 
     fn ready(&self) -> Answer<'_, String> {

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod links;
 mod lookup;
 pub mod made;
+mod matrix;
 mod notices;
 mod orders;
 mod pay;

@@ -3,17 +3,18 @@
 use crate::bills::BillRef;
 use crate::orders::Loaded;
 use crate::platform::{Platform, hash_parts};
-use crate::portal::{Next, OrderView, StartAnswer, StartRequest, Visitor};
+use crate::portal::{BillState, Next, OrderView, StartAnswer, StartRequest, Visitor};
 use crate::pricing::Priced;
 use jiaoyi_domain::attempt::Attempt;
-use jiaoyi_domain::channel::{Handover, Method};
+use jiaoyi_domain::channel::{ChannelCode, Handover, Method};
 use jiaoyi_domain::decide::{
     Answer, ConfirmZero, Drafted, DueKey, GiveUp, Refusal, StartPayment, SwitchMethod,
     order_from_text,
 };
 use jiaoyi_domain::due::OrderId;
+use jiaoyi_domain::policy::Phase;
 use jiaoyi_domain::record::{Column, Value};
-use jiaoyi_domain::{AttemptNo, Bucket};
+use jiaoyi_domain::{AttemptNo, Bucket, Instant};
 use jiaoyi_store::{CallKey, StoreError, View};
 
 /// What a payer chose on a form.
@@ -25,6 +26,18 @@ struct Pressed<'f> {
 
 /// Most open payments of one device.
 const OPEN_LOCKS_MAX: i64 = 10;
+
+/// What keeps a bill from being paid, when it is the calendar of the chosen channel alone.
+fn resting(priced: Option<&Priced>, channel: ChannelCode, answer: StartAnswer) -> StartAnswer {
+    let payable = match &answer {
+        StartAnswer::NotPayable(bill) => matches!(bill.state, BillState::Payable { .. }),
+        _ => false,
+    };
+    match priced.and_then(|priced| priced.phase.opens()) {
+        Some(opens_at) if payable => StartAnswer::Resting { channel, opens_at },
+        Some(_) | None => answer,
+    }
+}
 
 impl Platform {
     fn call_key(&self, bucket: Bucket, visitor: &Visitor, key: &str, body: &[&[u8]]) -> CallKey {
@@ -79,7 +92,8 @@ impl Platform {
         let too_many = Platform::holds_too_many(&view, visitor).await?;
         drop(view);
         let Some(quote) = priced.as_ref().and_then(Priced::quote) else {
-            return self.not_payable(visitor, &reference).await;
+            let answer = self.not_payable(visitor, &reference).await?;
+            return Ok(resting(priced.as_ref(), channel, answer));
         };
         if too_many {
             return Ok(StartAnswer::TooMany);
@@ -369,6 +383,9 @@ impl Platform {
                 order: Some(token.to_owned()),
             });
         };
+        if let Some(opens_at) = self.rests_for(visitor, token, channel).await? {
+            return Ok(StartAnswer::Resting { channel, opens_at });
+        }
         // A form of switching may be sent again with yet another method: each is a call of its own.
         let form_key = format!("{}:{}", pressed.form_key, method.code());
         let key = self.call_key(order.0, visitor, &form_key, &[&order.1.0]);
@@ -400,30 +417,59 @@ impl Platform {
         }
     }
 
+    /// From when a payment for an order may begin at a channel whose calendar rests now.
+    async fn rests_for(
+        &self,
+        visitor: &Visitor,
+        token: &str,
+        channel: ChannelCode,
+    ) -> Result<Option<Instant>, StoreError> {
+        let Some(reference) = self.bill_of_order(visitor, token).await? else {
+            return Ok(None);
+        };
+        let view = self.store.view().await?;
+        let priced = self.bill_priced(&view, &reference, Some(channel.code()));
+        Ok(match priced.await?.map(|priced| priced.phase) {
+            Some(Phase::Resting { opens, .. }) => Some(opens),
+            _ => None,
+        })
+    }
+
     /// The order cannot go on: the bill as it stands now says why.
     async fn switch_refused(
         &self,
         visitor: &Visitor,
         token: &str,
     ) -> Result<StartAnswer, StoreError> {
+        match self.bill_of_order(visitor, token).await? {
+            Some(reference) => self.not_payable(visitor, &reference).await,
+            None => Ok(StartAnswer::Expired),
+        }
+    }
+
+    /// The bill of an order of this device.
+    async fn bill_of_order(
+        &self,
+        visitor: &Visitor,
+        token: &str,
+    ) -> Result<Option<BillRef>, StoreError> {
         let Some(loaded) = self.load_order(token).await? else {
-            return Ok(StartAnswer::Expired);
+            return Ok(None);
         };
         let Loaded { lines, person, .. } = &loaded;
         let (Some(line), Some(person)) = (lines.first(), person) else {
-            return Ok(StartAnswer::Expired);
+            return Ok(None);
         };
         if loaded.order.holder != visitor.device {
-            return Ok(StartAnswer::Expired);
+            return Ok(None);
         }
-        let reference = BillRef::new(
+        Ok(Some(BillRef::new(
             &(line.due_bucket, line.due_id, line.generation),
             self.now(),
             visitor,
             person.name_masked.clone(),
             person.document_masked.clone(),
             line.region.clone(),
-        );
-        self.not_payable(visitor, &reference).await
+        )))
     }
 }

@@ -417,6 +417,8 @@ const ROSTERS_MAX: usize = 10_000;
 const LINK_ORDER: u8 = 1;
 /// First byte of a signed notice link to a due.
 pub(crate) const LINK_DUE: u8 = 2;
+/// First byte of a signed link through which an institution keeps its keys.
+pub(crate) const LINK_ACCESS: u8 = 3;
 
 fn order_token(keyring: &Keyring, bucket: Bucket, order: OrderId) -> String {
     let mut payload = vec![LINK_ORDER];

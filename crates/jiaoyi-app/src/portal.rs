@@ -3,6 +3,7 @@
 //! These are views: everything in them may be shown to the person who asked. Names are masked
 //! unless the asker typed them; no view holds a birth date or a whole document number.
 
+use crate::biller::access::{AccessAction, AccessAnswer, Acted};
 use crate::biller::{BillerReply, RawCall};
 use jiaoyi_domain::channel::{ChannelCode, Method, PayForm};
 use jiaoyi_domain::{Date, Fen, Instant};
@@ -131,6 +132,8 @@ pub enum BillState {
     },
     /// The window has not opened yet.
     NotYet { opens_on: Date },
+    /// In the window, on a day or at an hour at which no payment begins.
+    Resting { opens_at: Instant },
     /// The window has closed.
     Closed { closed_on: Date },
     /// The bill was withdrawn (insured elsewhere, …).
@@ -190,6 +193,11 @@ pub enum StartAnswer {
     Expired,
     /// The bill is not payable any more; show why.
     NotPayable(Box<BillView>),
+    /// At this channel no payment begins now, by its calendar; no money was taken.
+    Resting {
+        channel: ChannelCode,
+        opens_at: Instant,
+    },
     /// This device holds ten open payments, or locked this bill less than an hour ago.
     TooMany,
     /// The channel is not reachable or refused; no money was taken.
@@ -647,6 +655,9 @@ pub trait Portal: Send + Sync {
     /// The published voucher keys as JSON.
     fn keys_json(&self) -> Answer<'_, String>;
 
+    /// What each channel may do, and when payments begin in each region or the one named, as JSON.
+    fn channels_json(&self, region: Option<&str>) -> String;
+
     /// The receipts that this device holds, newest first.
     fn records<'a>(&'a self, visitor: &'a Visitor) -> Answer<'a, Vec<RecordView>>;
 
@@ -680,6 +691,17 @@ pub trait Portal: Send + Sync {
 
     /// The public keys with which answers to institutions are signed, as JSON.
     fn biller_keys(&self) -> String;
+
+    /// What an institution's link shows; see [`crate::biller::access`].
+    fn access<'a>(&'a self, visitor: &'a Visitor, token: &'a str) -> Answer<'a, AccessAnswer>;
+
+    /// Does what an institution asks on its page.
+    fn access_act<'a>(
+        &'a self,
+        visitor: &'a Visitor,
+        token: &'a str,
+        action: AccessAction,
+    ) -> Answer<'a, Acted>;
 
     /// Whether the platform can serve: a JSON text of its checks, or why not.
     fn ready(&self) -> Answer<'_, String>;

@@ -126,6 +126,7 @@ impl Platform {
         let kind = phase.kind().unwrap_or(match phase {
             Phase::Closed { .. } | Phase::Late { .. } => PhaseKind::Late,
             Phase::NotYet { .. } | Phase::InWindow { .. } => PhaseKind::InWindow,
+            Phase::Resting { kind, .. } => kind,
         });
         let price = price_of(
             &pack,

@@ -272,9 +272,9 @@ impl CallSigner {
         }
     }
 
-    /// The private half as it stands in the key file.
+    /// The private half as it stands in a key file: see [`CallSigner::parse`].
     #[must_use]
-    pub(crate) fn secret(&self) -> &str {
+    pub fn secret(&self) -> &str {
         &self.private
     }
 

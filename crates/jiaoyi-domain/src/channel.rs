@@ -213,6 +213,18 @@ pub enum Close {
     None,
 }
 
+impl Close {
+    /// As it is told to programs.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Close::Hard => "hard",
+            Close::Soft => "soft",
+            Close::None => "none",
+        }
+    }
+}
+
 /// Everything a channel needs to know about one attempt. Rendered once and stored with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttemptTerms {

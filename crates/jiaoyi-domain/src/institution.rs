@@ -83,6 +83,51 @@ record! {
     }
 }
 
+record! {
+    /// A link through which an institution keeps its own keys; the operator hands it over. A
+    /// reference row.
+    pub struct AccessLink in 32 "access_link" versioned version {
+        key { inst_id: String = Public, link_id: String = Public, }
+        row {
+            /// Hash of the device that opened it and holds it since; empty before.
+            device: Vec<u8> = Hmac,
+            made_at: Instant = Public fixed,
+            /// From this moment it opens nothing.
+            valid_until: Instant = Public,
+            version: u32 = Public,
+        }
+        ranges { }
+    }
+}
+
+impl AccessLink {
+    /// Whether this device opened it.
+    #[must_use]
+    pub fn is_held_by(&self, device: &[u8; 32]) -> bool {
+        self.device == device
+    }
+}
+
+/// Who keeps the keys and the webhook of an institution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeper {
+    /// The operator, on the command line.
+    Staff,
+    /// The institution itself, through its link.
+    Institution,
+}
+
+impl Keeper {
+    /// How the audit names them.
+    #[must_use]
+    pub fn actor(self, inst_id: &str) -> String {
+        match self {
+            Keeper::Staff => "staff:cli".to_owned(),
+            Keeper::Institution => format!("institution:{inst_id}"),
+        }
+    }
+}
+
 impl InstitutionKey {
     /// Whether it holds at a moment.
     #[must_use]
@@ -161,6 +206,15 @@ impl Institution {
         let inside = self.day_begins(day) <= paid_at && paid_at <= self.day_ends(day);
         let known = paid_at <= at.plus_ms(SKEW_MS);
         (inside && known).then(|| paid_at.min(at))
+    }
+
+    /// When its hours begin next after a moment outside of them.
+    #[must_use]
+    pub fn hours_begin(&self, at: Instant) -> Instant {
+        let on = |day: Date| Instant::start_of(day).plus_ms(i64::from(self.hours_from) * MINUTE_MS);
+        let today = on(at.date());
+        let tomorrow = on(at.date().tomorrow().unwrap_or(at.date()));
+        if at < today { today } else { tomorrow }
     }
 
     /// Whether it may collect at this moment of the day.
@@ -253,6 +307,12 @@ mod tests {
         ] {
             let moment = at(&format!("2026-11-27 {time}:00"));
             assert_eq!(bank.in_hours(moment), open, "{time}");
+        }
+        for (moment, begin) in [
+            ("2026-11-27 08:59:59", "2026-11-27 09:00:00"),
+            ("2026-11-27 17:00:00", "2026-11-28 09:00:00"),
+        ] {
+            assert_eq!(bank.hours_begin(at(moment)), at(begin), "{moment}");
         }
         assert!(bank.has_front_end(FrontEnd::Machine));
         assert!(!bank.has_front_end(FrontEnd::AlipayCity), "A7 is not A1");

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod bill;
 pub mod biller;
 pub mod books;
+pub mod capability;
 pub mod capital;
 pub mod channel;
 pub mod decide;

@@ -12,7 +12,7 @@ use crate::due::{Due, Revision, Slot, TurnedAway};
 use crate::fact::Fact;
 use crate::hook::HookEvent;
 use crate::id::Bucket;
-use crate::institution::{Institution, InstitutionKey};
+use crate::institution::{AccessLink, Institution, InstitutionKey};
 use crate::messages::{Case, CommandKey, Inbox, Outbox};
 use crate::order::{DeviceOrder, Line, PayOrder};
 use crate::record::{Record, TableSpec, Value, encode_values, image_of};
@@ -357,6 +357,7 @@ working_set! {
     day_file: DayFile,
     institution: Institution,
     institution_key: InstitutionKey,
+    access_link: AccessLink,
     roster: Roster,
     policy_pack: PolicyPack,
     person: Person,

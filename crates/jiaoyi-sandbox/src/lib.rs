@@ -102,5 +102,8 @@ pub use error::SandboxError;
 pub use front::catalog::{INSTITUTIONS, Institution};
 pub use front::client::KEY_ID as INSTITUTION_KEY_ID;
 pub use front::sign::{Signer as CallSigner, Verifier as CallVerifier};
+pub use front::xml::{
+    CONTENT as XML_CONTENT, request as xml_request, response as xml_response, text as wire_text,
+};
 pub use identities::{DemoIdentities, write_demo_identities};
 pub use server::{Clock, Running, Sandbox, router, run_agenda, serve};

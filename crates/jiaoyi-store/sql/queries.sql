@@ -41,6 +41,13 @@ WHERE inst_id = ?1 AND hook_id > ?2
 ORDER BY hook_id
 LIMIT ?3
 
+-- name: hook_events_newest
+SELECT bucket, hook_id
+FROM hook_event
+WHERE inst_id = ?1
+ORDER BY hook_id DESC
+LIMIT ?2
+
 -- name: outbox_of_subject
 SELECT bucket, subject, outbox_id
 FROM outbox

@@ -19,6 +19,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../migrations/0001_core.sql")),
     (2, include_str!("../migrations/0002_biller.sql")),
     (3, include_str!("../migrations/0003_bills.sql")),
+    (4, include_str!("../migrations/0004_access.sql")),
 ];
 
 /// Where the rows of a table lie when PostgreSQL is distributed over several machines.
@@ -66,6 +67,7 @@ pub const PLACEMENTS: &[(&str, Placement)] = &[
     ("barrier", Sharded),
     ("institution", Reference),
     ("institution_key", Reference),
+    ("access_link", Reference),
     ("roster", Reference),
     ("policy_pack", Reference),
     ("schema_version", Reference),

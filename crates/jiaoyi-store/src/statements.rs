@@ -12,6 +12,7 @@ macro_rules! files {
 }
 
 const FILES: &[(&str, &str)] = files![
+    "access_link",
     "attempt",
     "biller_call",
     "checkpoint",

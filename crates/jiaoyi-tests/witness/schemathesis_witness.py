@@ -34,7 +34,22 @@ def start_demo():
     return demo, json.loads(demo.stdout.readline())["portal"]
 
 
-def run(portal, seed, cases, document=DOCUMENT):
+def json_alone():
+    """The document without the requests in XML: what schemathesis makes of them is not well formed
+    half of the time, and the same types are read behind them."""
+    text = json.loads(DOCUMENT.read_text())
+    for path in text["paths"].values():
+        path["post"]["requestBody"]["content"].pop("application/xml", None)
+    return text
+
+
+def written(name, text):
+    file = WORK / name
+    file.write_text(json.dumps(text))
+    return file
+
+
+def run(portal, seed, cases, document=None):
     """Runs schemathesis once; whether all was well, the number of calls, and what it said."""
     count = WORK / "api-count"
     told = {
@@ -45,6 +60,7 @@ def run(portal, seed, cases, document=DOCUMENT):
         "PYTHONPATH": str(HERE),
         "SCHEMATHESIS_HOOKS": "_schemathesis_hooks",
     }
+    document = written("api.json", document or json_alone())
     words = [Path(sys.executable).with_name("schemathesis"), "run", document, "--url", portal]
     # The cases that cover the document's limits are always the same.
     phases = "coverage,fuzzing" if seed == 1 else "fuzzing"
@@ -58,11 +74,9 @@ def run(portal, seed, cases, document=DOCUMENT):
 
 def lying_document():
     """The document, saying of an answer of `echo-signature` what is not so."""
-    text = json.loads(DOCUMENT.read_text())
+    text = json_alone()
     text["components"]["schemas"]["Echo"]["properties"]["key_known"] = {"type": "integer"}
-    lie = WORK / "lie.json"
-    lie.write_text(json.dumps(text))
-    return lie
+    return text
 
 
 def main():

@@ -16,6 +16,7 @@ pub mod pages;
 pub mod parts;
 pub mod qr;
 pub mod shell;
+mod xml;
 
 pub use http::{Clock, Random, WebSettings, WebState, router};
 

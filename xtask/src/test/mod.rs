@@ -269,6 +269,7 @@ fn generated(_log: &Log) -> Result<Count> {
 /// The scenarios that run on PostgreSQL too: all in which money or a roster moves. Others differ
 /// from them in wording, time and limits, about which a database is not asked.
 const ON_POSTGRES: &[&str] = &[
+    "calendars::",
     "front_ends::",
     "locks::",
     "notices::",

@@ -8,8 +8,8 @@ use jiaoyi_domain::biller::ErrorCode;
 use jiaoyi_domain::biller::wire::{Collect, Pay, Release, Reverse, Status, Told};
 use jiaoyi_domain::biller::{BillNo, Claim, Reason, Verb};
 use jiaoyi_domain::decide::{
-    Answer, AskCall, Caller, ClaimSeq, CollectBill, Command, Offer, PayBill, Refusal, ReleaseBill,
-    ReverseBill, tombstone_body,
+    Answer, AskCall, Caller, ClaimSeq, CollectBill, Command, Obstacle, Offer, PayBill, Refusal,
+    ReleaseBill, ReverseBill, tombstone_body,
 };
 use jiaoyi_domain::due::{Due, DueState};
 use jiaoyi_domain::front_end::FrontEnd;
@@ -197,14 +197,21 @@ impl Platform {
         let view = self.store.view().await?;
         let priced = self.priced(&view, due, at, Some(front.code())).await?;
         let Some(priced) = priced.filter(|priced| !priced.is_void()) else {
-            return Ok(Err(Reason::NotPayable));
+            return Ok(Err(Reason::NotPayable.into()));
+        };
+        let shut = |reason| Obstacle {
+            reason,
+            opens_at: priced.phase.opens(),
         };
         Ok(match priced.phase {
-            Phase::NotYet { .. } | Phase::Closed { .. } => Err(Reason::WindowClosed),
+            Phase::NotYet { .. } | Phase::Closed { .. } => Err(shut(Reason::WindowClosed)),
+            Phase::Resting { .. } => Err(shut(Reason::OutsideHours)),
             Phase::InWindow { .. } | Phase::Late { .. } if priced.price.own.is_zero() => {
-                Err(Reason::NothingToPay)
+                Err(Reason::NothingToPay.into())
             }
-            Phase::InWindow { .. } | Phase::Late { .. } => priced.quote().ok_or(Reason::NotPayable),
+            Phase::InWindow { .. } | Phase::Late { .. } => {
+                priced.quote().ok_or(Reason::NotPayable.into())
+            }
         })
     }
 

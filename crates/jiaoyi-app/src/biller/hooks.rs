@@ -208,8 +208,26 @@ impl Platform {
             Value::Bytes(since.to_vec()),
             Value::Int(limit.into()),
         ];
+        self.events("hook_events_of", &given).await
+    }
+
+    /// An institution's last events, newest first.
+    pub(super) async fn newest_events_of(
+        &self,
+        inst_id: &str,
+        limit: u16,
+    ) -> Result<Vec<HookEvent>, StoreError> {
+        let given = [Value::Text(inst_id.to_owned()), Value::Int(limit.into())];
+        self.events("hook_events_newest", &given).await
+    }
+
+    async fn events(
+        &self,
+        query: &'static str,
+        given: &[Value],
+    ) -> Result<Vec<HookEvent>, StoreError> {
         let mut events = Vec::new();
-        for row in self.store.query("hook_events_of", &given).await?.iter() {
+        for row in self.store.query(query, given).await?.iter() {
             let [bucket, id] = &row[..] else { continue };
             let key = Bucket::from_value(bucket.clone()).zip(HookId::from_value(id.clone()));
             if let Some(key) = key

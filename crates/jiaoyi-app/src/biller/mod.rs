@@ -4,14 +4,17 @@
 //! A call is verified over its raw bytes, read, *claimed* in a commit of its own, then decided; its
 //! answer is signed. An error decides and stores nothing.
 
+pub mod access;
 mod auth;
 mod calls;
 mod hooks;
+mod profile;
 mod query;
 mod reconcile;
 
 pub(crate) use auth::Desk;
 pub use auth::are_networks;
+pub use profile::{Misread, Profile};
 
 use crate::platform::Platform;
 use auth::{Header, Known};
@@ -23,6 +26,7 @@ use jiaoyi_domain::institution::{KeyScheme, Scope};
 use jiaoyi_domain::time::SECOND_MS;
 use jiaoyi_store::StoreError;
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 
 /// One call as it came.
 #[derive(Clone, Debug, Default)]
@@ -35,8 +39,13 @@ pub struct RawCall {
     /// What the caller says it has signed, in Base64; for `echo-signature`.
     pub signed_string: Option<String>,
     pub content_type: String,
+    /// How the body is written, when it is neither JSON nor a file.
+    pub body_in: Option<Arc<dyn Profile>>,
+    /// How the answer is to be written, when not in JSON.
+    pub answer_in: Option<Arc<dyn Profile>>,
     /// The caller's network address.
     pub address: String,
+    /// As sent, whatever it is written in: this is what was signed.
     pub body: Vec<u8>,
 }
 
@@ -163,9 +172,9 @@ fn decided(body: String) -> BillerReply {
     }
 }
 
-/// Reads a body; the error names the field where it can.
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(body).map_err(|error| {
+/// Reads a call's body; the error names the field where it can.
+fn read<T: DeserializeOwned>(call: &RawCall) -> Result<T, Failure> {
+    serde_json::from_slice(&call.json()?).map_err(|error| {
         let text = error.to_string();
         let field = text.split('`').nth(1).unwrap_or("body").to_owned();
         // What was sent may hold a name: only the place is told.
@@ -209,18 +218,18 @@ impl Platform {
             Some(header) => header,
             None => {
                 let message = "Authorization is missing or not of the documented form";
-                return Failure::new(ErrorCode::AuthMalformed, message).reply();
+                return call.answered(Failure::new(ErrorCode::AuthMalformed, message).reply());
             }
         };
         if let Err(error) = self.refresh_institutions().await {
-            return Failure::from(error).reply();
+            return call.answered(Failure::from(error).reply());
         }
         if call.verb == "echo-signature" {
             return self.echo(&header, &call);
         }
         let Some(known) = self.desk.known(&header, self.now()) else {
             let message = "this institution and key are not known, or the key does not hold now";
-            return Failure::new(ErrorCode::UnknownKey, message).reply();
+            return call.answered(Failure::new(ErrorCode::UnknownKey, message).reply());
         };
         let reply = match self.admitted(&known, &header, &call) {
             Ok(()) => self.answer(&known, &call).await,
@@ -277,16 +286,15 @@ impl Platform {
     }
 
     async fn answer(&self, known: &Known, call: &RawCall) -> Result<BillerReply, Failure> {
-        let body = &call.body[..];
         match call.verb.as_str() {
-            "query" => self.biller_query(known, read(body)?).await,
-            "collect" => self.biller_collect(known, read(body)?).await,
-            "release" => self.biller_release(known, read(body)?).await,
-            "pay" => self.biller_pay(known, read(body)?, body).await,
-            "reverse" => self.biller_reverse(known, read(body)?).await,
-            "status" => self.biller_status(known, read(body)?).await,
-            "events" => self.biller_events(known, read(body)?).await,
-            "replay" => self.biller_replay(known, read(body)?).await,
+            "query" => self.biller_query(known, read(call)?).await,
+            "collect" => self.biller_collect(known, read(call)?).await,
+            "release" => self.biller_release(known, read(call)?).await,
+            "pay" => self.biller_pay(known, read(call)?, &call.body).await,
+            "reverse" => self.biller_reverse(known, read(call)?).await,
+            "status" => self.biller_status(known, read(call)?).await,
+            "events" => self.biller_events(known, read(call)?).await,
+            "replay" => self.biller_replay(known, read(call)?).await,
             _ => self.biller_reconcile(known, call).await,
         }
     }
@@ -297,13 +305,14 @@ impl Platform {
         scheme: KeyScheme,
         header: &Header,
         call: &RawCall,
-        mut reply: BillerReply,
+        reply: BillerReply,
     ) -> BillerReply {
         let Some((id, signer)) = self.keyring.answer_key(auth::call_scheme(scheme)) else {
             tracing::error!("there is no key to sign answers with; `jiaoyi keys answer` makes one");
             let message = "this installation cannot sign answers";
-            return Failure::new(ErrorCode::Unavailable, message).reply();
+            return call.answered(Failure::new(ErrorCode::Unavailable, message).reply());
         };
+        let mut reply = call.answered(reply);
         let (status, at) = (reply.status.to_string(), self.now().0.div_euclid(SECOND_MS));
         let at = at.to_string();
         let lines = [status.as_str(), &call.path, &at, &header.nonce];
@@ -324,7 +333,7 @@ impl Platform {
         let now = self.now();
         let Some(institution) = self.desk.institution(&header.inst_id) else {
             let message = "this institution is not known";
-            return Failure::new(ErrorCode::UnknownKey, message).reply();
+            return call.answered(Failure::new(ErrorCode::UnknownKey, message).reply());
         };
         let known = self.desk.known(header, now);
         let ours = header.signed(call);

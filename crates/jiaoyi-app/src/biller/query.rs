@@ -206,20 +206,18 @@ impl Platform {
         let due = &priced.due;
         let now = self.now();
         let pack = priced.pack.pack();
-        let due_to = match priced.phase {
-            Phase::NotYet { opens } => opens,
-            Phase::InWindow { last } | Phase::Late { last } | Phase::Closed { last } => last,
-        };
         let locked = due.state == DueState::Locked && !due.lock_is_over(now);
         let status = match (slot, priced.phase) {
             (Some(_), _) => "PAID",
             (None, _) if priced.is_void() || due.state == DueState::Returned => "WITHDRAWN",
             (None, Phase::NotYet { .. }) => "NOT_YET",
             (None, Phase::Closed { .. }) => "CLOSED",
-            (None, Phase::InWindow { .. } | Phase::Late { .. }) if locked => "LOCKED",
+            (None, _) if locked => "LOCKED",
+            (None, Phase::Resting { .. }) => "NOT_YET",
             (None, _) if priced.price.own.is_zero() => "NOTHING_TO_PAY",
             (None, Phase::InWindow { .. } | Phase::Late { .. }) => "PAYABLE",
         };
+        let opens_at = priced.phase.opens().filter(|_| status == "NOT_YET");
         let items = priced.price.items.iter().map(|part| ItemOf {
             code: part.item.code().to_owned(),
             name: item_names(part.item.code()).0,
@@ -241,7 +239,7 @@ impl Platform {
             amount_fen: slot.map_or(priced.price.own, |slot| slot.own).get(),
             gross_fen: slot.map_or(priced.price.gross, |slot| slot.gross).get(),
             items: items.collect(),
-            due_to: due_to.to_string(),
+            due_to: priced.phase.due_to().to_string(),
             benefit_first: priced.benefit_first.to_string(),
             benefit_last: priced.benefit_last.to_string(),
             status: status.to_owned(),
@@ -260,6 +258,7 @@ impl Platform {
                     .to_owned(),
                 at: slot.accepted_at.rfc3339(),
             }),
+            opens_at: opens_at.map(Instant::rfc3339),
         }
     }
 }

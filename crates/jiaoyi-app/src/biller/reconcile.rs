@@ -230,8 +230,8 @@ impl Platform {
         call: &RawCall,
     ) -> Result<BillerReply, Failure> {
         let content = call.content_type.to_ascii_lowercase();
-        if content.starts_with("application/json") {
-            return self.day_result(known, read(&call.body)?).await;
+        if call.body_in.is_some() || content.starts_with("application/json") {
+            return self.day_result(known, read(call)?).await;
         }
         let encoding = if content.contains("gbk") || content.contains("gb18030") {
             GB18030

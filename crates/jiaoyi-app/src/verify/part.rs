@@ -13,7 +13,7 @@ use jiaoyi_domain::due::{Due, DueId, OrderId, Revision, Slot, TurnedAway};
 use jiaoyi_domain::fact::Fact;
 use jiaoyi_domain::hook::HookEvent;
 use jiaoyi_domain::id::RefundNo;
-use jiaoyi_domain::institution::{Institution, InstitutionKey};
+use jiaoyi_domain::institution::{AccessLink, Institution, InstitutionKey};
 use jiaoyi_domain::messages::{Case, CommandKey, Inbox, Outbox, Topic};
 use jiaoyi_domain::order::{DeviceOrder, Line, PayOrder};
 use jiaoyi_domain::policy::Pack;
@@ -67,6 +67,9 @@ impl Reference {
                 report,
                 &mut Table::<InstitutionKey>::new(),
             );
+        })?;
+        snapshot.scan_raw::<AccessLink>(|values| {
+            read(&values, options, report, &mut Table::<AccessLink>::new());
         })?;
         let packs = &reference.packs;
         if !packs.is_empty() && packs.values().all(|pack| pack.version == 1) {
@@ -212,6 +215,8 @@ pub(super) fn load(
         snapshot.scan_raw::<InstitutionKey>(|row| {
             reference_row::<InstitutionKey>(history, &row, report);
         })?;
+        snapshot
+            .scan_raw::<AccessLink>(|row| reference_row::<AccessLink>(history, &row, report))?;
     }
     part.history.finish(report);
     part.build_index();

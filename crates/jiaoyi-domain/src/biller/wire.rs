@@ -156,6 +156,8 @@ pub struct Bill {
     pub status: String,
     pub lock: Option<LockedBy>,
     pub paid: Option<PaidBy>,
+    /// With `NOT_YET`: from when it can be paid through the channel that asked.
+    pub opens_at: Option<String>,
 }
 
 /// The answer to `query`.
@@ -235,6 +237,8 @@ pub struct Refused {
     pub message: String,
     pub paid: Option<PaidBy>,
     pub lock: Option<LockedBy>,
+    /// With `WINDOW_CLOSED` and `OUTSIDE_HOURS`: from when it can be paid, where that is known.
+    pub opens_at: Option<String>,
 }
 
 /// The answer to `status`.

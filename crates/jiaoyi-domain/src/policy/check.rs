@@ -6,6 +6,7 @@ use super::{
     Aid, Item, LatePrice, Named, Pack, PhaseKind, PriceRow, Problem, SharePart, StartBase, Status,
     Window,
 };
+use crate::channel::ChannelCode;
 use crate::money::Fen;
 use crate::region::RegionTable;
 use crate::time::Date;
@@ -84,6 +85,7 @@ impl Pack {
         check.prices();
         check.aids();
         check.windows();
+        check.calendars();
         check.problems.sort_by_key(|problem| problem.line);
         check.problems
     }
@@ -393,6 +395,41 @@ impl Check<'_> {
             "window",
             "add a window without channel for all others",
         );
+    }
+
+    /// Calendar rows of one channel must not speak of one month twice, and each names a channel that
+    /// is.
+    fn calendars(&mut self) {
+        let pack = self.pack;
+        for (index, row) in pack.calendars.iter().enumerate() {
+            let path = format!("calendar[{}]", index + 1);
+            if let Some(code) = row.channel.as_deref()
+                && ChannelCode::from_code(code).is_none()
+            {
+                let what = format!("there is no channel {code}");
+                let field = format!("{path}.channel");
+                self.report(
+                    "policy.unknown_code",
+                    &field,
+                    what,
+                    "write wechat, A7 or so",
+                );
+            }
+            let twice = pack.calendars[..index].iter().any(|other| {
+                let both = other.months.iter().any(|month| row.months.contains(month));
+                let neither = other.months.is_empty() && row.months.is_empty();
+                other.channel == row.channel && (both || neither)
+            });
+            if twice {
+                let what = "a month has two rows for one channel".to_owned();
+                self.report(
+                    "policy.duplicate",
+                    &path,
+                    what,
+                    "remove one, or name its months",
+                );
+            }
+        }
     }
 
     /// Whoever pays last must still get benefits.

@@ -5,6 +5,7 @@
 //! judge a day and publish dues. Packs of status `example` show published figures with their
 //! source and grade and are never payable. This module reads text that others loaded.
 
+mod calendar;
 mod check;
 mod demo;
 mod examples;
@@ -22,7 +23,7 @@ pub use demo::{DEMO_COUNTY, demo_packs};
 pub use examples::EXAMPLES;
 pub use price::{Price, PriceError, Subsidy};
 pub use set::PolicySet;
-pub use show::show;
+pub use show::{clock, show};
 pub use window::Phase;
 
 use crate::money::Fen;
@@ -295,6 +296,24 @@ pub struct Window {
     pub start: Option<StartRule>,
 }
 
+/// On which days and at which hours payments begin, inside of the windows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Calendar {
+    /// Code of the only channel it holds for; a channel without calendar rows of its own has the
+    /// general ones.
+    pub channel: Option<String>,
+    /// The months it holds in, 1 to 12; none: those that no other row names.
+    pub months: Vec<u8>,
+    /// First and last open day of the month; 1 and 31 when every day is.
+    pub days: (u8, u8),
+    /// Beijing minutes of the day from and until which payments begin.
+    pub hours: (u16, u16),
+    /// Days on which none begins, such as holidays of the treasury.
+    pub closed: Vec<Date>,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
 /// The rule of the late phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LateRule {
@@ -339,6 +358,8 @@ pub struct Pack {
     pub aids: Vec<Aid>,
     /// Windows.
     pub windows: Vec<Window>,
+    /// Open days and hours inside of them.
+    pub calendars: Vec<Calendar>,
     /// First and last day of the benefit period.
     pub benefit: Option<(Date, Date)>,
     /// The rule of the late phase.

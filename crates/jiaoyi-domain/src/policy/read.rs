@@ -1,9 +1,9 @@
 //! From TOML text to a [`Pack`], with every problem at once and its line.
 
 use super::{
-    AfterClose, Aid, Difference, Grade, Item, ItemAmount, LatePrice, LateRule, Named, Origin, Pack,
-    Payer, PhaseKind, PriceRow, Problem, Scheme, Share, SharePart, StartBase, StartRule, Status,
-    Window,
+    AfterClose, Aid, Calendar, Difference, Grade, Item, ItemAmount, LatePrice, LateRule, Named,
+    Origin, Pack, Payer, PhaseKind, PriceRow, Problem, Scheme, Share, SharePart, StartBase,
+    StartRule, Status, Window,
 };
 use crate::money::Fen;
 use crate::time::Date;
@@ -15,7 +15,10 @@ use toml::de::{DeTable, DeValue};
 /// The longest grace a region may give, in minutes (DESIGN.md 2).
 const GRACE_MINUTES_MAX: u8 = 30;
 
-const TOP: [&str; 20] = [
+/// Minutes of a day.
+const DAY_MINUTES: u16 = 1_440;
+
+const TOP: [&str; 21] = [
     "region",
     "region_name",
     "benefit_year",
@@ -35,6 +38,7 @@ const TOP: [&str; 20] = [
     "price",
     "aid",
     "window",
+    "calendar",
     "version",
 ];
 
@@ -321,6 +325,7 @@ impl<'a> Reader<'a> {
             prices: self.prices(top),
             aids: self.aids(top),
             windows: self.windows(top),
+            calendars: self.calendars(top),
             lines: BTreeMap::new(),
             benefit_year: benefit_year?,
             status: status?,
@@ -531,6 +536,76 @@ impl<'a> Reader<'a> {
         }
         windows
     }
+
+    fn calendars(&mut self, top: &Table<'_>) -> Vec<Calendar> {
+        let mut calendars = Vec::new();
+        for table in self.tables(top, "calendar") {
+            let known = [
+                "channel", "months", "days", "hours", "closed", "source", "grade", "note",
+            ];
+            self.only(&table, &known);
+            let months = self.get(&table, "months", "months such as [12]", |value| {
+                let months: Option<Vec<u8>> = value.as_array()?.iter().map(as_item).collect();
+                months.filter(|all| all.iter().all(|month| (1..=12).contains(month)))
+            });
+            let days = self.get(
+                &table,
+                "days",
+                "a first and a last day such as [1, 25]",
+                |v| {
+                    pair(v, as_small)
+                        .filter(|(first, last)| 1 <= *first && first <= last && *last <= 31)
+                },
+            );
+            let hours = "two times such as [\"09:00\", \"17:00\"]";
+            let hours = self.get(&table, "hours", hours, |value| {
+                pair(value, as_minutes).filter(|(from, until)| from < until)
+            });
+            let closed = self.get(&table, "closed", "dates such as [2027-01-01]", |value| {
+                let days = value.as_array()?.iter();
+                days.map(|day| as_date(day.get_ref())).collect()
+            });
+            calendars.push(Calendar {
+                channel: self.text(&table, "channel"),
+                months: months.unwrap_or_default(),
+                days: days.unwrap_or((1, 31)),
+                hours: hours.unwrap_or((0, DAY_MINUTES)),
+                closed: closed.unwrap_or_default(),
+                origin: self.origin(&table),
+            });
+        }
+        calendars
+    }
+}
+
+fn as_item(value: &Spanned<DeValue<'_>>) -> Option<u8> {
+    as_small(value.get_ref())
+}
+
+/// Two values.
+fn pair<T: Copy>(
+    value: &DeValue<'_>,
+    convert: impl Fn(&DeValue<'_>) -> Option<T>,
+) -> Option<(T, T)> {
+    let all = value.as_array()?.iter();
+    let all: Option<Vec<T>> = all.map(|one| convert(one.get_ref())).collect();
+    match all?[..] {
+        [first, second] => Some((first, second)),
+        _ => None,
+    }
+}
+
+/// Minutes of `HH:MM`, up to 24:00.
+fn as_minutes(value: &DeValue<'_>) -> Option<u16> {
+    let (hour, minute) = value.as_str()?.split_once(':')?;
+    let two = |text: &str| {
+        (text.len() == 2)
+            .then(|| text.parse::<u16>().ok())
+            .flatten()
+    };
+    let (hour, minute) = (two(hour)?, two(minute)?);
+    let all = hour.checked_mul(60)?.checked_add(minute)?;
+    (minute < 60 && all <= DAY_MINUTES).then_some(all)
 }
 
 fn as_text(value: &DeValue<'_>) -> Option<String> {

@@ -15,6 +15,7 @@ pub fn show(pack: &Pack) -> String {
     let mut text = String::new();
     head(&mut text, pack);
     windows(&mut text, pack);
+    calendars(&mut text, pack);
     prices(&mut text, pack);
     aids(&mut text, pack);
     for note in &pack.notes {
@@ -77,6 +78,37 @@ fn windows(text: &mut String, pack: &Pack) {
         let days = format!("{} – {}", day(window.first), day(window.last));
         line(text, &["", &phase, &days, channel, &start(window)]);
     }
+}
+
+fn calendars(text: &mut String, pack: &Pack) {
+    if pack.calendars.is_empty() {
+        return;
+    }
+    text.push_str("\n受理日历 days and hours (Beijing)\n");
+    for row in &pack.calendars {
+        let channel = row.channel.as_deref().unwrap_or("各渠道 all channels");
+        let of: Vec<String> = row.months.iter().map(u8::to_string).collect();
+        let months = match of.as_slice() {
+            [] => "其余各月 other months".to_owned(),
+            of => format!("{} 月 month", of.join("、")),
+        };
+        let days = format!("{}–{} 日 day", row.days.0, row.days.1);
+        let (from, until) = (clock(row.hours.0), clock(row.hours.1));
+        let closed: Vec<String> = row.closed.iter().map(Date::to_string).collect();
+        let closed = match closed.as_slice() {
+            [] => String::new(),
+            days => format!("停办 closed {}", days.join(" ")),
+        };
+        let hours = format!("{from}–{until}");
+        let told = origin(&row.origin, pack);
+        line(text, &["", channel, &months, &days, &hours, &closed, &told]);
+    }
+}
+
+/// Minutes of a day as `HH:MM`.
+#[must_use]
+pub fn clock(minutes: u16) -> String {
+    format!("{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
 fn start(window: &Window) -> String {

@@ -51,6 +51,10 @@ start = "payment_day"
 wait_months = 3
 "#;
 
+fn at(text: &str) -> Instant {
+    Instant::parse(text).unwrap()
+}
+
 fn in_force(text: &str) -> InForce {
     let pack = Pack::parse("t.toml", text).unwrap_or_else(|p| panic!("{p:#?}"));
     InForce::try_new(pack).unwrap_or_else(|p| panic!("{p:#?}"))
@@ -363,7 +367,6 @@ fn prices_are_what_the_pack_says() {
 #[test]
 fn days_fall_into_phases_and_benefits_start() {
     let pack = in_force(GOOD);
-    let at = |text: &str| Instant::parse(text).unwrap();
     for (paid, phase, start) in [
         (
             "2025-09-01 00:00:00",
@@ -444,6 +447,94 @@ fn a_channel_may_have_its_own_calendar() {
     assert_eq!(phase("2025-09-10", Some("bank")), None);
     assert_eq!(phase("2025-12-20", Some("bank")), Some(PhaseKind::InWindow));
     assert_eq!(phase("2026-01-05", Some("bank")), None);
+}
+
+/// Days 1 to 25 until three in the afternoon, in December until the 28th; at a bank's own counter
+/// on other hours.
+const CALENDAR: &str = "[[calendar]]\ndays = [1, 25]\nhours = [\"09:00\", \"15:00\"]\n\
+    closed = [2025-10-01]\nsource = \"a notice\"\ngrade = \"A\"\n\
+    [[calendar]]\nmonths = [12]\ndays = [1, 28]\n\
+    [[calendar]]\nchannel = \"A8\"\nhours = [\"08:30\", \"17:00\"]\n";
+
+#[test]
+fn a_calendar_says_when_payments_begin_inside_of_the_windows() {
+    let pack = in_force(&format!("{GOOD}{CALENDAR}"));
+    let (kind, last) = (PhaseKind::InWindow, "2025-12-31");
+    let open = Phase::InWindow {
+        last: last.parse().unwrap(),
+    };
+    let rest = |opens: &str| Phase::Resting {
+        kind,
+        last: last.parse().unwrap(),
+        opens: at(opens),
+    };
+    for (moment, channel, phase) in [
+        ("2025-09-10 09:00:00", None, open),
+        ("2025-09-10 14:59:59", Some("wechat"), open),
+        ("2025-09-10 15:00:00", None, rest("2025-09-11 09:00:00")),
+        ("2025-09-10 08:59:59", None, rest("2025-09-10 09:00:00")),
+        ("2025-09-25 15:00:00", None, rest("2025-10-02 09:00:00")),
+        ("2025-10-01 12:00:00", None, rest("2025-10-02 09:00:00")),
+        ("2025-11-26 12:00:00", None, rest("2025-12-01 00:00:00")),
+        ("2025-12-28 23:59:59", None, open),
+        // A channel with rows of its own has no others.
+        ("2025-10-01 08:30:00", Some("A8"), open),
+        (
+            "2025-10-01 08:29:59",
+            Some("A8"),
+            rest("2025-10-01 08:30:00"),
+        ),
+    ] {
+        assert_eq!(
+            pack.phase(at(moment), channel),
+            phase,
+            "{moment} {channel:?}"
+        );
+        let can = phase == open;
+        assert_eq!(phase.opens().is_none(), can, "{moment}");
+        assert_eq!(pack.attempts_end(phase).is_some(), can, "{moment}");
+        // What has begun is paid in its window whatever the calendar says.
+        assert_eq!(pack.phase_of_payment(at(moment), channel), open, "{moment}");
+    }
+    // The rest reaches into the late phase: from its first open day.
+    let late = pack.phase(at("2025-12-29 12:00:00"), None);
+    assert_eq!(late.opens(), Some(at("2026-01-01 09:00:00")));
+    // After its last open day the window is over, though its last day is not.
+    let end = pack.phase(at("2026-03-26 12:00:00"), None);
+    let last = "2026-03-25".parse().unwrap();
+    assert_eq!(end, Phase::Closed { last });
+    let shown = show(pack.pack());
+    assert!(
+        shown.contains("1–25 日 day  09:00–15:00  停办 closed 2025-10-01"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("12 月 month  1–28 日 day  00:00–24:00"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_calendar_that_cannot_be_is_refused() {
+    for (text, field) in [
+        ("days = [0, 25]", "calendar[1].days"),
+        ("days = [25, 1]", "calendar[1].days"),
+        ("days = [1, 32]", "calendar[1].days"),
+        ("days = [1]", "calendar[1].days"),
+        ("hours = [\"15:00\", \"09:00\"]", "calendar[1].hours"),
+        ("hours = [\"9:00\", \"15:00\"]", "calendar[1].hours"),
+        ("hours = [\"09:00\", \"24:01\"]", "calendar[1].hours"),
+        ("months = [13]", "calendar[1].months"),
+        ("closed = [\"soon\"]", "calendar[1].closed"),
+        ("weekdays = true", "calendar[1].weekdays"),
+        ("channel = \"A13\"", "calendar[1].channel"),
+        ("months = [1]\n[[calendar]]\nmonths = [1, 2]", "calendar[2]"),
+        ("[[calendar]]", "calendar[2]"),
+    ] {
+        let all = problems(&format!("{GOOD}[[calendar]]\n{text}\n"));
+        let fields: Vec<&str> = all.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(fields, [field], "{text}");
+    }
 }
 
 #[test]

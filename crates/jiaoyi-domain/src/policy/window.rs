@@ -22,6 +22,14 @@ pub enum Phase {
         /// Its last day.
         last: Date,
     },
+    /// In a window, on a day or at an hour at which no payment begins.
+    Resting {
+        /// What the window is, and its last day.
+        kind: PhaseKind,
+        last: Date,
+        /// From when payments begin again.
+        opens: Instant,
+    },
     /// After the last window.
     Closed {
         /// The last day on which could be paid.
@@ -30,29 +38,46 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// From when payments begin, where they do not now but will.
+    #[must_use]
+    pub fn opens(self) -> Option<Instant> {
+        match self {
+            Phase::NotYet { opens } => Some(Instant::start_of(opens)),
+            Phase::Resting { opens, .. } => Some(opens),
+            Phase::InWindow { .. } | Phase::Late { .. } | Phase::Closed { .. } => None,
+        }
+    }
+
+    /// The day to name to a payer: the last on which can be paid, before the window the first.
+    #[must_use]
+    pub const fn due_to(self) -> Date {
+        match self {
+            Phase::NotYet { opens } => opens,
+            Phase::InWindow { last }
+            | Phase::Late { last }
+            | Phase::Resting { last, .. }
+            | Phase::Closed { last } => last,
+        }
+    }
+
     /// Ordinary or late; `None` when nothing can be paid.
     #[must_use]
     pub const fn kind(self) -> Option<PhaseKind> {
         match self {
             Phase::InWindow { .. } => Some(PhaseKind::InWindow),
             Phase::Late { .. } => Some(PhaseKind::Late),
-            Phase::NotYet { .. } | Phase::Closed { .. } => None,
+            Phase::NotYet { .. } | Phase::Resting { .. } | Phase::Closed { .. } => None,
         }
     }
 }
 
 impl InForce {
-    /// Where `at` lies for payers at `channel` (`None`: any channel without windows of its own).
+    /// Where a Beijing date lies among the windows for payers at `channel` (`None`: any channel
+    /// without windows of its own), whatever its calendar says.
     ///
     /// # Source
     ///
-    /// S-007 (windows and phases), S-009 (calendars per channel).
-    #[must_use]
-    pub fn phase(&self, at: Instant, channel: Option<&str>) -> Phase {
-        self.phase_on(at.date(), channel)
-    }
-
-    /// Where a Beijing date lies; see [`InForce::phase`].
+    /// S-007 (windows and phases).
     #[must_use]
     pub fn phase_on(&self, day: Date, channel: Option<&str>) -> Phase {
         let windows = self.windows(channel);
@@ -90,8 +115,8 @@ impl InForce {
     #[must_use]
     pub fn phase_of_payment(&self, paid_at: Instant, channel: Option<&str>) -> Phase {
         let begun = paid_at.plus_ms(-i64::from(self.pack().grace_minutes) * MINUTE_MS);
-        match self.phase(begun, channel) {
-            Phase::NotYet { .. } => self.phase(paid_at, channel),
+        match self.phase_on(begun.date(), channel) {
+            Phase::NotYet { .. } => self.phase_on(paid_at.date(), channel),
             phase => phase,
         }
     }
@@ -104,7 +129,7 @@ impl InForce {
             Phase::InWindow { last } | Phase::Late { last } => Some(
                 Instant::end_of(last).plus_ms(i64::from(self.pack().grace_minutes) * MINUTE_MS),
             ),
-            Phase::NotYet { .. } | Phase::Closed { .. } => None,
+            Phase::NotYet { .. } | Phase::Resting { .. } | Phase::Closed { .. } => None,
         }
     }
 

@@ -164,6 +164,8 @@ pub struct Institution {
     pub cut_over_min: u16,
     /// Its day files are in GBK.
     pub gbk: bool,
+    /// Calls in XML and GBK instead of JSON.
+    pub xml: bool,
 }
 
 impl Institution {
@@ -191,6 +193,7 @@ const fn shop(code: &'static str, inst_id: &'static str, name: &'static str) -> 
         sm2: false,
         cut_over_min: 24 * 60,
         gbk: false,
+        xml: false,
     }
 }
 
@@ -202,7 +205,8 @@ const fn bank(code: &'static str, inst_id: &'static str, name: &'static str) -> 
     }
 }
 
-/// Everybody who calls the platform; some sign with SM2, and old systems write GBK.
+/// Everybody who calls the platform; some sign with SM2, old systems write GBK, and the
+/// counters' speaks XML.
 #[rustfmt::skip]
 pub const INSTITUTIONS: &[Institution] = &[
     shop("A1", "SIM-A1", "模拟支付宝城市服务"),
@@ -212,7 +216,7 @@ pub const INSTITUTIONS: &[Institution] = &[
     Institution { sm2: true, ..shop("A5", "SIM-A5", "模拟省税务小程序") },
     Institution { sm2: true, ..bank("A6", "SIM-A6", "模拟银行电子渠道") },
     Institution { gbk: true, ..bank("A7", "SIM-A7", "模拟银行自助设备") },
-    Institution { sm2: true, gbk: true, ..bank("A8", "SIM-A8", "模拟银行柜面") },
+    Institution { sm2: true, gbk: true, xml: true, ..bank("A8", "SIM-A8", "模拟银行柜面") },
     shop("A12", "SIM-A12", "模拟政务入口与服务站"),
 ];
 

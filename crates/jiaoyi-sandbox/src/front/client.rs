@@ -15,7 +15,7 @@ use super::Later;
 use super::catalog::Institution;
 use super::faults::{Deed, Fault};
 use super::sign::{Signer, Verifier};
-use super::wire;
+use super::{wire, xml};
 use crate::books::Event;
 use crate::crypto::random_hex;
 use crate::page::corrupt;
@@ -85,6 +85,8 @@ struct Request {
     nonce: String,
     scheme: &'static str,
     headers: Vec<(&'static str, String)>,
+    /// It is to be answered in XML.
+    xml: bool,
     body: Vec<u8>,
 }
 
@@ -113,19 +115,24 @@ pub(crate) fn string_to_sign(lines: [&str; 4], body: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Calls the platform with a JSON body and reads the decision as JSON.
+/// Calls the platform in the form that the institution speaks, and reads the decision.
 pub(crate) async fn call<T: DeserializeOwned>(
     sandbox: &Arc<Sandbox>,
     institution: &Institution,
     at: Point,
     body: Value,
 ) -> Heard<T> {
-    let kind = "application/json";
-    match exchange(sandbox, institution, at, kind, body).await {
-        Heard::Decision(body) => match serde_json::from_slice(&body) {
-            Ok(told) => Heard::Decision(told),
-            Err(error) => {
-                tracing::error!(%error, ?at, "an answer that the contract does not know");
+    let xml = institution.xml;
+    let kind = if xml {
+        xml::CONTENT
+    } else {
+        "application/json"
+    };
+    match exchange(sandbox, institution, at, kind, Call { body, xml }).await {
+        Heard::Decision(body) => match told(xml, &body) {
+            Some(told) => Heard::Decision(told),
+            None => {
+                tracing::error!(?at, "an answer that the contract does not know");
                 Heard::Silence
             }
         },
@@ -134,17 +141,34 @@ pub(crate) async fn call<T: DeserializeOwned>(
     }
 }
 
-/// What is sent: JSON, or a file as it is.
+/// Reads an answer in XML or JSON; `None` when it is not as the contract says.
+pub(crate) fn told<T: DeserializeOwned>(xml: bool, body: &[u8]) -> Option<T> {
+    match xml {
+        true => serde_json::from_value(xml::response(body)?).ok(),
+        false => serde_json::from_slice(body).ok(),
+    }
+}
+
+/// What is sent: a call, or a file as it is.
 pub(crate) trait Payload {
     fn into_bytes(self, wrong_amount: bool) -> Vec<u8>;
 }
 
-impl Payload for Value {
+/// The fields of a call, and whether they go as XML.
+struct Call {
+    body: Value,
+    xml: bool,
+}
+
+impl Payload for Call {
     fn into_bytes(mut self, wrong_amount: bool) -> Vec<u8> {
-        if wrong_amount && let Some(fen) = self["amount_fen"].as_u64() {
-            self["amount_fen"] = json!(fen + 1);
+        if wrong_amount && let Some(fen) = self.body["amount_fen"].as_u64() {
+            self.body["amount_fen"] = json!(fen + 1);
         }
-        self.to_string().into_bytes()
+        match self.xml {
+            true => xml::request(&self.body),
+            false => self.body.to_string().into_bytes(),
+        }
     }
 }
 
@@ -227,6 +251,11 @@ fn sign(
         institution.inst_id,
         signer.sign(&text),
     );
+    let accept = if institution.xml {
+        xml::CONTENT
+    } else {
+        "application/json"
+    };
     Some(Request {
         url: format!("{}{path}", link.platform_url),
         path,
@@ -234,8 +263,10 @@ fn sign(
         scheme: signer.scheme(),
         headers: vec![
             ("content-type", kind.to_owned()),
+            ("accept", accept.to_owned()),
             ("authorization", authorization),
         ],
+        xml: institution.xml,
         body,
     })
 }
@@ -305,8 +336,8 @@ async fn read(
     match answer.status {
         200 => Heard::Decision(answer.body),
         429 | 500.. => Heard::Silence,
-        _ => match serde_json::from_slice::<wire::Error>(&answer.body) {
-            Ok(error) => {
+        _ => match told::<wire::Error>(request.xml, &answer.body) {
+            Some(error) => {
                 let wire::Error {
                     code,
                     message,
@@ -321,7 +352,7 @@ async fn read(
                 );
                 Heard::Error(error)
             }
-            Err(_) => Heard::Silence,
+            None => Heard::Silence,
         },
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::books::{DayEnd, FrontBooks, Payment, State};
 use super::catalog::Institution;
-use super::client::{Heard, Point, exchange};
+use super::client::{Heard, Point, exchange, told};
 use super::pay;
 use super::wire::{self, DayResult};
 use crate::crypto::sha256_hex;
@@ -66,7 +66,7 @@ pub(crate) async fn end(
         Heard::Error(error) => return Err(Hangs::Told(error)),
         Heard::Silence => return Err(Hangs::Silence),
     };
-    let Ok(answer) = serde_json::from_slice::<DayResult>(&body) else {
+    let Some(answer) = told::<DayResult>(institution.xml, &body) else {
         return Err(Hangs::Silence);
     };
     let ended = DayEnd {

@@ -8,7 +8,7 @@
 //! | module | answers for |
 //! |---|---|
 //! | [`catalog`] | the front ends and institutions as data |
-//! | [`wire`], [`sign`], [`client`] | the contract: what is answered, the signatures, one call |
+//! | [`wire`], [`xml`], [`sign`], [`client`] | the contract: what is answered, in which form, the signatures, one call |
 //! | [`pay`] | whose the money is, whatever was heard |
 //! | [`visit`] | what one person does at one front end |
 //! | [`books`], [`day`] | the institutions' books, the accounting day and its file |
@@ -42,6 +42,7 @@ pub(crate) mod sign;
 mod visit;
 mod wire;
 mod wording;
+pub(crate) mod xml;
 
 use std::sync::Arc;
 

@@ -162,16 +162,28 @@ fn runs(id: u32) -> bool {
     state(id).is_some_and(|(letter, _)| letter != 'Z')
 }
 
+/// How long another program may take to do what it is told.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 #[expect(
     clippy::disallowed_methods,
     reason = "other programs start and end; nothing else tells when they have"
 )]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
-        std::thread::sleep(Duration::from_millis(20));
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        pause();
     }
+}
+
+/// The file that the server of this folder writes its messages to.
+fn words(data: &Path) -> PathBuf {
+    data.with_file_name("server.log")
 }
 
 impl Cluster {
@@ -216,6 +228,11 @@ impl Cluster {
                 for setting in settings {
                     server.args(["-c", &setting]);
                 }
+                let log = std::fs::File::options()
+                    .create(true)
+                    .append(true)
+                    .open(words(&place));
+                server.stderr(log.expect("a file"));
                 let mut server = server.spawn().expect("postgres runs");
                 running.store(server.id(), Ordering::SeqCst);
                 let _ = server.wait();
@@ -249,7 +266,12 @@ impl Cluster {
 
     /// Starts the server after it has ended; it answers a moment later.
     pub fn start(&self, more: &[&str]) {
-        let always = ["listen_addresses=127.0.0.1", "unix_socket_directories="];
+        // Hundreds of small databases: what is checkpointed late lies on the disk for nothing.
+        let always = [
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            "max_wal_size=128MB",
+        ];
         let settings = always.iter().chain(more).map(|&text| text.to_owned());
         let server = self.server();
         server.start.send(settings.collect()).expect("its thread");
@@ -278,14 +300,46 @@ impl Cluster {
     /// Runs statements as the superuser, as soon as the server answers.
     pub fn run(&self, database: &str, statements: &[String]) {
         let url = self.superuser(database);
-        wait_for("the cluster does not do what it is told", || {
+        let begun = Instant::now();
+        loop {
             let mut psql = command("psql");
             psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &url]);
             for statement in statements {
                 psql.args(["-c", statement]);
             }
-            psql.status().expect("psql runs").success()
-        });
+            let done = psql.stderr(Stdio::piped()).output().expect("psql runs");
+            if done.status.success() {
+                return;
+            }
+            let said = String::from_utf8_lossy(&done.stderr);
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "the cluster does not do what it is told: {said}\n{}",
+                self.last_words()
+            );
+            pause();
+        }
+    }
+
+    /// The end of what the server has written, if it is ours.
+    fn last_words(&self) -> String {
+        let Some(server) = &self.server else {
+            return String::new();
+        };
+        let said = std::fs::read_to_string(words(&server.data)).unwrap_or_default();
+        let lines: Vec<&str> = said.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
+    /// Ends a database that [`Cluster::database`] made, whoever is still connected.
+    pub fn forget(&self, name: &str) {
+        self.run(
+            "postgres",
+            &[
+                format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+                format!("DROP ROLE IF EXISTS {name}"),
+            ],
+        );
     }
 
     /// A fresh database with a role of its own, set as an installation has to set it. Blocks.

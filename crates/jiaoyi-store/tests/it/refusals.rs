@@ -36,6 +36,7 @@ const SCATTERS: &[&str] = &[
     "queries.hooks_due",
     // What an institution was told, listed when it asks; an event lies where its cause lies.
     "queries.hook_events_of",
+    "queries.hook_events_newest",
     // The day file of an institution, compared once a day.
     "queries.payments_of_day",
     "queries.count_open_cases",
@@ -65,6 +66,7 @@ pub const PLAIN_ONLY: &[&str] = &[
     "policy_pack.assert_many",
     "institution.assert_many",
     "institution_key.assert_many",
+    "access_link.assert_many",
 ];
 
 /// The mark of a copy that is under way: it stands in a table beside the schema, which comes and goes.

@@ -5,7 +5,9 @@ use crate::harness::{Channel, HOUR, MINUTE, Page, Payer, Person, SECOND, World, 
 use jiaoyi_crypto::{CallScheme, CallVerifier};
 use jiaoyi_domain::books::Transfer;
 use jiaoyi_domain::decide::{PutInstitution, PutInstitutionKey};
-use jiaoyi_domain::institution::{DAY_MINUTES, Institution, InstitutionKey, KeyScheme, Scope};
+use jiaoyi_domain::institution::{
+    DAY_MINUTES, Institution, InstitutionKey, Keeper, KeyScheme, Scope,
+};
 use jiaoyi_sandbox::{INSTITUTION_KEY_ID, INSTITUTIONS};
 use serde_json::{Value, json};
 
@@ -71,7 +73,10 @@ async fn world(people: u16) -> World {
             valid_until: None,
             version: 1,
         };
-        let put = PutInstitutionKey { key };
+        let put = PutInstitutionKey {
+            key,
+            by: Keeper::Staff,
+        };
         world.platform.submit(put).await.expect("it is kept");
     }
     let read = world.platform.reload_institutions().await;

@@ -5,6 +5,7 @@
 mod banks;
 mod biller;
 mod bills;
+mod calendars;
 #[path = "../../../jiaoyi-store/tests/it/cluster.rs"]
 mod cluster;
 mod copies;

@@ -1,10 +1,15 @@
 //! A portal of sample views: each name, reference and token shows one state. Nothing is stored.
 
+use jiaoyi_app::biller::access::{
+    AccessAction, AccessAnswer, AccessProblem, AccessView, Acted, KeyView,
+};
 use jiaoyi_app::biller::{BillerReply, RawCall};
 use jiaoyi_app::portal::*;
 use jiaoyi_domain::channel::{ChannelCode, Method, PayForm};
+use jiaoyi_domain::hook::{HookEvent, HookId, HookKind, HookState};
+use jiaoyi_domain::institution::{DAY_MINUTES, Institution, InstitutionKey, KeyScheme};
 use jiaoyi_domain::time::{DAY_MS, HOUR_MS, MINUTE_MS};
-use jiaoyi_domain::{Date, Fen, Instant};
+use jiaoyi_domain::{Bucket, Date, Fen, Instant};
 
 /// 2026-11-22 10:00 in Beijing.
 pub const NOW: Instant = Instant(1_795_312_800_000);
@@ -18,7 +23,7 @@ pub const CHECK_CODE: &str = "7K3MQ9";
 pub struct Fake;
 
 /// References of bills in each state.
-pub const BILLS: [&str; 11] = [
+pub const BILLS: [&str; 12] = [
     "payable",
     "late",
     "tiers",
@@ -28,6 +33,7 @@ pub const BILLS: [&str; 11] = [
     "displace",
     "paid",
     "notyet",
+    "resting",
     "closed",
     "withdrawn",
 ];
@@ -56,6 +62,69 @@ pub const ORDERS: [&str; 21] = [
     "returned",
     "disputed",
 ];
+
+/// An institution's own page.
+pub fn access(live: bool) -> AccessView {
+    let key = |key_id: &str, from: i64, until: Option<i64>| KeyView {
+        key: InstitutionKey {
+            inst_id: "BANK01".to_owned(),
+            key_id: key_id.to_owned(),
+            scheme: KeyScheme::Rsa,
+            public_key: Vec::new(),
+            valid_from: NOW.plus_ms(from * DAY_MS),
+            valid_until: until.map(|days| NOW.plus_ms(days * DAY_MS)),
+            version: 1,
+        },
+        fingerprint: "0f1e2d3c".repeat(8),
+    };
+    let event = |state, log: &str| HookEvent {
+        bucket: Bucket::default(),
+        hook_id: HookId::new(NOW, Bucket::default(), [7; 16]),
+        inst_id: "BANK01".to_owned(),
+        kind: HookKind::Payment,
+        body: String::new(),
+        state,
+        tries: 1,
+        log: log.to_owned(),
+        at: NOW.plus_ms(-HOUR_MS),
+        ended_at: None,
+        version: 1,
+    };
+    AccessView {
+        institution: Institution {
+            inst_id: "BANK01".to_owned(),
+            name: "某某银行".to_owned(),
+            front_ends: "A6;A7;A8".to_owned(),
+            scopes: "query;pay;reverse;reconcile".to_owned(),
+            addresses: "192.0.2.0/24".to_owned(),
+            cut_over: 1380,
+            hours_from: 0,
+            hours_until: DAY_MINUTES,
+            live,
+            webhook: "https://bank.example/jiaoyi-events".to_owned(),
+            created_at: NOW,
+            version: 1,
+        },
+        keys: vec![
+            key("k3", 2, None),
+            key("k2", -3, None),
+            key("k1", -400, Some(-1)),
+        ],
+        events: vec![
+            event(
+                HookState::Delivered,
+                "2026-11-22T09:00:00+08:00 status 200 41 ms",
+            ),
+            event(
+                HookState::Failed,
+                "2026-11-22T09:00:00+08:00 status 503 41 ms",
+            ),
+            event(HookState::Waiting, ""),
+        ],
+        until: NOW.plus_ms(20 * DAY_MS),
+        now: NOW,
+    }
+}
 
 fn answer<'a, T: Send + 'a>(value: T) -> Answer<'a, T> {
     Box::pin(async move { Ok(value) })
@@ -107,6 +176,9 @@ pub fn bill(reference: &str) -> Option<BillView> {
         },
         "notyet" => BillState::NotYet {
             opens_on: Date::constant(2026, 12, 1),
+        },
+        "resting" => BillState::Resting {
+            opens_at: NOW.plus_ms(DAY_MS),
         },
         "closed" => BillState::Closed {
             closed_on: Date::constant(2026, 3, 31),
@@ -534,6 +606,10 @@ impl Portal for Fake {
                 Method::UnionpayApp | Method::Inbound(_) => started("topayform", Next::Page),
             },
             "toomany" => StartAnswer::TooMany,
+            "channelresting" => StartAnswer::Resting {
+                channel: ChannelCode::Wechat,
+                opens_at: NOW.plus_ms(DAY_MS),
+            },
             "down" => StartAnswer::ChannelDown { order: None },
             "downorder" => StartAnswer::ChannelDown {
                 order: Some("channel-down_1".to_owned()),
@@ -665,6 +741,10 @@ impl Portal for Fake {
         answer("{\"keys\":[]}".to_owned())
     }
 
+    fn channels_json(&self, _: Option<&str>) -> String {
+        "{\"channels\":[],\"levy\":[]}".to_owned()
+    }
+
     fn records<'a>(&'a self, _: &'a Visitor) -> Answer<'a, Vec<RecordView>> {
         let list = ["paid", "confirming", "cancelled", "refunded"]
             .into_iter()
@@ -741,6 +821,33 @@ impl Portal for Fake {
             content_type: "application/json; charset=utf-8",
             headers: Vec::new(),
             body: Vec::new(),
+        })
+    }
+
+    fn access<'a>(&'a self, _: &'a Visitor, token: &'a str) -> Answer<'a, AccessAnswer> {
+        answer(match token {
+            "ask" => AccessAnswer::Ask {
+                name: "某某银行".to_owned(),
+            },
+            "elsewhere" => AccessAnswer::Elsewhere,
+            "live" => AccessAnswer::Open(Box::new(access(true))),
+            "test" => AccessAnswer::Open(Box::new(access(false))),
+            _ => AccessAnswer::Gone,
+        })
+    }
+
+    fn access_act<'a>(
+        &'a self,
+        _: &'a Visitor,
+        token: &'a str,
+        action: AccessAction,
+    ) -> Answer<'a, Acted> {
+        answer(match (token, action) {
+            ("ask" | "live" | "test", AccessAction::AddKey { .. }) => {
+                Acted::Refused(AccessProblem::Key)
+            }
+            ("ask" | "live" | "test", _) => Acted::Done,
+            _ => Acted::Shut,
         })
     }
 

@@ -1,20 +1,27 @@
 //! Which pages there are, and those that only a posted form or a failure shows.
 
 use super::fake::{self, BILLS, NOW, ORDERS, VOUCHER};
+use jiaoyi_app::biller::access::AccessProblem;
 use jiaoyi_app::portal::{FieldProblem, VerifyAnswer, VoucherStatus, WindowNote};
 use jiaoyi_domain::Date;
 use jiaoyi_domain::channel::Method;
+use jiaoyi_domain::institution::KeyScheme;
 use jiaoyi_web::look::Look;
 use jiaoyi_web::pages::check::{Checking, check};
 use jiaoyi_web::pages::order::{Showing, switch};
 use jiaoyi_web::pages::person::{PersonForm, RegionStep, person};
 use jiaoyi_web::pages::trouble::{Money, Trouble, trouble};
 use jiaoyi_web::pages::verify::{VerifyForm, ask, result};
-use jiaoyi_web::pages::{home, link, method, records, voucher};
+use jiaoyi_web::pages::{access, home, link, method, records, voucher};
 use jiaoyi_web::shell::Page;
 
 /// Pages that a plain address shows.
-const PATHS: [&str; 21] = [
+const PATHS: [&str; 26] = [
+    "/access/ask",
+    "/access/elsewhere",
+    "/access/gone",
+    "/access/live",
+    "/access/test",
     "/",
     "/pay",
     "/pay/person",
@@ -39,7 +46,9 @@ const PATHS: [&str; 21] = [
 ];
 
 /// Pages that only a posted form or a failure shows.
-const POSTED: [&str; 16] = [
+const POSTED: [&str; 18] = [
+    "access-drawn",
+    "access-wrong",
     "person-errors",
     "person-miss",
     "person-hits",
@@ -212,6 +221,25 @@ fn posted(look: &Look, name: &str) -> Option<Page> {
         "verify-not-found" => result(look, &VerifyAnswer::NotFound, "/verify"),
         "records-empty" => records::records(look, &[], None),
         "records-wrong" => records::records(look, &[], Some("JO123")),
+        "access-drawn" => {
+            let key = ("k4", KeyScheme::Sm2);
+            access::drawn(
+                look,
+                "test",
+                key,
+                &"0123456789abcdef".repeat(4),
+                "-----BEGIN PUBLIC KEY-----",
+            )
+        }
+        "access-wrong" => {
+            let typed = access::Typed {
+                about: "add".to_owned(),
+                problem: Some(AccessProblem::PrivateKey),
+                key_id: "k4".to_owned(),
+                ..access::Typed::default()
+            };
+            access::own(look, "test", &fake::access(false), &typed)
+        }
         "link-wrong" => link::birthday(look, "ask", "王*国", true, 4),
         "home-closed" => {
             let note = WindowNote {

@@ -163,6 +163,28 @@ fn states(answers: &[&str]) -> Value {
     answers.iter().map(pair).collect::<Map<_, _>>().into()
 }
 
+/// In JSON, and in XML under a name of the outermost element.
+fn written(schema: &Value, root: &str) -> Value {
+    let mut named = schema.clone();
+    named["xml"] = json!({ "name": root });
+    json!({
+        "application/json": { "schema": schema },
+        "application/xml": { "schema": named },
+    })
+}
+
+/// Lists are an element with an `item` for each entry.
+fn lists(schemas: &mut Map<String, Value>) {
+    let properties = schemas
+        .values_mut()
+        .filter_map(|schema| schema.get_mut("properties")?.as_object_mut())
+        .flat_map(Map::values_mut);
+    for property in properties.filter(|property| property["type"] == "array") {
+        property["xml"] = json!({ "wrapped": true });
+        property["items"]["xml"] = json!({ "name": "item" });
+    }
+}
+
 fn path(verb: &Verb) -> Value {
     let answers: Vec<Value> = verb.answers.iter().map(|name| reference(name)).collect();
     let answer = match answers.as_slice() {
@@ -171,8 +193,8 @@ fn path(verb: &Verb) -> Value {
             "propertyName": "state", "mapping": states(verb.answers),
         } }),
     };
-    let mut content = json!({ "application/json": { "schema": reference(verb.request) } });
-    let mut told = json!({ "application/json": { "schema": answer } });
+    let mut content = written(&reference(verb.request), "request");
+    let mut told = written(&answer, "response");
     if verb.name == "reconcile" {
         content["text/plain"] = json!({ "schema": { "type": "string" } });
         told["text/plain"] = json!({ "schema": { "type": "string" } });
@@ -184,7 +206,7 @@ fn path(verb: &Verb) -> Value {
         "responses": {
             "200": { "description": "Decided, be it yes or no", "content": told },
             "default": { "description": "Not decided, and nothing is stored",
-                "content": { "application/json": { "schema": reference("Failed") } } },
+                "content": written(&reference("Failed"), "response") },
         },
     } })
 }
@@ -270,10 +292,12 @@ fn document() -> Value {
         "lock_until",
         "token_expires_at",
         "reversible_until",
+        "opens_at",
     ] {
         form(all, name, "format", "date-time");
     }
     form(all, "pooling_region", "pattern", "^[0-9]{6}$");
+    lists(all);
     let catalogue: Vec<Value> = ErrorCode::ALL
         .iter()
         .map(|code| {
@@ -301,7 +325,8 @@ fn document() -> Value {
             "title": "Jiaoyi biller API",
             "version": "1",
             "description": "Institutions ask what somebody owes and say that they have taken the money. \
-                            The contract in words is docs/biller-api.md.",
+                            The contract in words is docs/biller-api.md; its section 11 tells of XML in \
+                            GBK or UTF-8.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "paths": paths,

@@ -9,12 +9,14 @@ use super::{FORM_BYTES_MAX, WebSettings};
 use crate::locale::Lang;
 use crate::look::{Browser, Look, Size, Theme};
 use crate::pages::trouble::{Money, Trouble, trouble};
+use crate::xml::Wanted;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method as Verb, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jiaoyi_app::admission::{Gate, Purpose};
+use jiaoyi_domain::biller::ErrorCode;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -209,7 +211,10 @@ pub async fn biller(State(door): State<Arc<Door>>, request: Request, next: Next)
     };
     match door.gate.enter(purpose) {
         Some(_place) => next.run(request).await,
-        None => super::biller::failed(jiaoyi_domain::biller::ErrorCode::Busy, Some(RETRY_AFTER_S)),
+        None => {
+            let wanted = Wanted::of(request.headers());
+            super::biller::failed(ErrorCode::Busy, Some(RETRY_AFTER_S), &wanted)
+        }
     }
 }
 

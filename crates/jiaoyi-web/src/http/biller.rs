@@ -2,14 +2,16 @@
 
 use super::WebState;
 use super::asker::address;
+use crate::xml::{Wanted, Xml};
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jiaoyi_app::biller::RawCall;
+use jiaoyi_app::biller::{Profile, RawCall};
 use jiaoyi_domain::biller::ErrorCode;
 use jiaoyi_domain::biller::wire::Failed;
 use jiaoyi_domain::front_end::FrontEnd;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -26,6 +28,7 @@ pub async fn call(
     Path(verb): Path<String>,
     request: Request,
 ) -> Response {
+    let wanted = Wanted::of(request.headers());
     let text = |headers: &HeaderMap, name: &str| {
         let value = headers.get(name).and_then(|value| value.to_str().ok());
         value.map(str::to_owned)
@@ -40,25 +43,36 @@ pub async fn call(
         authorization: text(headers, "authorization"),
         signed_string: text(headers, "biller-string-to-sign"),
         content_type: text(headers, "content-type").unwrap_or_default(),
+        body_in: None,
+        answer_in: None,
         address: address(&request, &state.settings),
         body: Vec::new(),
         verb,
     };
-    let max = if call.verb == "reconcile" {
+    let max = if call.verb == "reconcile" && wanted.body.is_none() {
         FILE_BYTES_MAX
     } else {
         CALL_BYTES_MAX
     };
-    let body = match timeout(DEADLINE, axum::body::to_bytes(request.into_body(), max)).await {
+    let (head, body) = request.into_parts();
+    let failed = |code, wanted: &Wanted| failed(code, None, wanted);
+    let body = match timeout(DEADLINE, axum::body::to_bytes(body, max)).await {
         Ok(Ok(body)) => body.to_vec(),
-        Ok(Err(_)) => return failed(ErrorCode::TooLarge, None),
-        Err(_) => return failed(ErrorCode::Timeout, None),
+        Ok(Err(_)) => return failed(ErrorCode::TooLarge, &wanted),
+        Err(_) => return failed(ErrorCode::Timeout, &wanted),
     };
-    let answer = state.portal.biller_call(RawCall { body, ..call });
+    let wanted = wanted.with(&head.headers, &body);
+    let profile = |xml: &Option<Xml>| xml.clone().map(|xml| Arc::new(xml) as Arc<dyn Profile>);
+    let answer = state.portal.biller_call(RawCall {
+        body_in: profile(&wanted.body),
+        answer_in: profile(&wanted.answer),
+        body,
+        ..call
+    });
     let reply = match timeout(DEADLINE, answer).await {
         Ok(Ok(reply)) => reply,
-        Ok(Err(_)) => return failed(ErrorCode::Internal, None),
-        Err(_) => return failed(ErrorCode::Timeout, None),
+        Ok(Err(_)) => return failed(ErrorCode::Internal, &wanted),
+        Err(_) => return failed(ErrorCode::Timeout, &wanted),
     };
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() =
@@ -76,14 +90,21 @@ pub async fn call(
 }
 
 /// An answer of the door itself: unsigned, so it proves nothing.
-pub fn failed(code: ErrorCode, retry_after_s: Option<u32>) -> Response {
+pub fn failed(code: ErrorCode, retry_after_s: Option<u32>, wanted: &Wanted) -> Response {
     let failed = Failed {
         code: code.code().to_owned(),
         message: "nothing is known of the outcome".to_owned(),
         field: None,
     };
     let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, json(&failed)).into_response();
+    let (content, json) = json(&failed);
+    let mut response = match &wanted.answer {
+        None => (status, content, json).into_response(),
+        Some(xml) => {
+            let content = [(header::CONTENT_TYPE, xml.content_type())];
+            (status, content, xml.of_json(json.as_bytes())).into_response()
+        }
+    };
     if let Some(seconds) = retry_after_s {
         let seconds = HeaderValue::from(seconds);
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
@@ -104,5 +125,5 @@ pub async fn keys(State(state): State<WebState>) -> Response {
 
 /// `GET /biller/v1/channels`: what each front end may do.
 pub async fn channels() -> Response {
-    json(&serde_json::json!({ "channels": FrontEnd::rows() })).into_response()
+    json(&serde_json::json!({ "channels": FrontEnd::rows().collect::<Vec<_>>() })).into_response()
 }

@@ -9,6 +9,7 @@ use pulldown_cmark::{Options, Parser};
 use std::sync::LazyLock;
 
 const CONTRACT: &str = include_str!("../../../../docs/biller-api.md");
+const CHANNELS: &str = include_str!("../../../../docs/channels.md");
 const EXAMPLE_KEY: &str = include_str!("../../../../docs/biller-api/example-key.pem");
 const OPENAPI: &str = include_str!("../../../../docs/biller-api/openapi.json");
 
@@ -32,6 +33,7 @@ const EXAMPLES: &[(&str, &str)] = examples![
     "curl/pay.sh",
     "curl/pay_again.sh",
     "curl/query.sh",
+    "curl/query_xml.sh",
     "curl/reconcile.sh",
     "curl/release.sh",
     "curl/reverse.sh",
@@ -76,11 +78,17 @@ const EXAMPLES: &[(&str, &str)] = examples![
 /// Readable on a phone, in the dark and on paper; no script.
 const STYLE: &str = include_str!("../../assets/docs.css");
 
-static PAGE: LazyLock<String> = LazyLock::new(|| {
+static PAGE: LazyLock<String> = LazyLock::new(|| page("The biller API", CONTRACT));
+static CHANNELS_PAGE: LazyLock<String> =
+    LazyLock::new(|| page("What each channel may do", CHANNELS));
+
+fn page(title: &str, text: &str) -> String {
     let mut body = String::new();
-    // A link to the repository's glossary leads nowhere from here.
-    let text = CONTRACT
+    // What lies in the repository alone cannot be reached from here.
+    let text = text
         .replace("[glossary](GLOSSARY.md)", "glossary")
+        .replace("[sources](SOURCES.md)", "sources")
+        .replace("](channels.md)", "](/docs/channels)")
         .replace("](biller-api/", "](/docs/biller-api/");
     let parser = Parser::new_ext(&text, Options::ENABLE_TABLES);
     pulldown_cmark::html::push_html(&mut body, parser);
@@ -90,7 +98,7 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "The biller API" }
+                title { (title) }
                 link rel="stylesheet" href="/docs/style.css";
             }
             body {
@@ -100,11 +108,16 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
         }
     };
     page.into_string()
-});
+}
 
 /// `GET /docs`
 pub async fn contract() -> Html<&'static str> {
     Html(PAGE.as_str())
+}
+
+/// `GET /docs/channels`
+pub async fn channels() -> Html<&'static str> {
+    Html(CHANNELS_PAGE.as_str())
 }
 
 /// `GET /docs/style.css`
@@ -160,6 +173,10 @@ mod tests {
     #[test]
     fn the_page_is_whole_and_holds_no_script() {
         assert!(PAGE.contains("<table>") && PAGE.contains("NONCE_REUSED"));
+        assert!(PAGE.contains("href=\"/docs/channels\""));
+        assert!(CHANNELS_PAGE.contains("A12 其他渠道") && CHANNELS_PAGE.contains("[[calendar]]"));
+        let outside = CHANNELS_PAGE.matches("href=\"").count();
+        assert_eq!(outside, CHANNELS_PAGE.matches("href=\"/docs").count());
         assert!(!PAGE.contains("<script"));
         for file in ["example-key.pem", "examples/README.md"] {
             let link = format!("href=\"/docs/biller-api/{file}\"");

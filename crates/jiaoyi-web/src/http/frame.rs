@@ -156,6 +156,7 @@ pub fn page_of(path: &str) -> String {
     match (parts.next(), parts.next()) {
         (Some("o"), Some(order)) => format!("/o/{order}"),
         (Some("k"), Some(token)) => format!("/k/{token}"),
+        (Some("access"), Some(token)) => format!("/access/{token}"),
         (Some("v"), Some(number)) => format!("/v/{number}"),
         (Some("pay"), Some("person")) => "/pay/person".to_owned(),
         (Some("pay"), _) => "/pay/check".to_owned(),
@@ -188,7 +189,7 @@ fn explain(asker: &Asker, asked: &Asked, stop: Stop) -> Page {
     // may have been paid since, from this device or another.
     let of_order = asked.route.starts_with("/o/");
     let money = match kind {
-        Trouble::NotFound => Money::None,
+        Trouble::NotFound | Trouble::Resting { .. } => Money::None,
         Trouble::TooManyOrders
         | Trouble::ChannelDown
         | Trouble::RateLimited { .. }

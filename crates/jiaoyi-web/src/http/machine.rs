@@ -4,11 +4,12 @@ use super::WebState;
 use super::frame::accepts_gzip;
 use crate::assets;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiaoyi_app::portal::{PortalError, PortalErrorKind, RawNotice};
 use jiaoyi_domain::channel::ChannelCode;
+use serde::Deserialize;
 
 /// `POST /notify/{channel}`. What the platform answers is passed on as it is; an error of ours is
 /// a 5xx, so that the channel sends the notice again.
@@ -84,6 +85,20 @@ pub async fn keys(State(state): State<WebState>) -> Response {
         }
         Err(error) => unavailable(&error),
     }
+}
+
+/// `GET /api/channels`: what each channel may do and when payments begin, all regions or `?region=`.
+pub async fn channels(State(state): State<WebState>, Query(asked): Query<Region>) -> Response {
+    json_response(
+        state.portal.channels_json(asked.region.as_deref()),
+        "no-store",
+    )
+}
+
+/// Six digits of a pooling region.
+#[derive(Debug, Deserialize)]
+pub struct Region {
+    region: Option<String>,
 }
 
 fn json_response(json: String, cache: &'static str) -> Response {

@@ -1,5 +1,6 @@
 //! HTTP: routes, limits, and the answers of handlers turned into responses.
 
+mod access;
 mod admission;
 mod asker;
 mod biller;
@@ -129,6 +130,7 @@ pub fn router(state: WebState) -> Router {
         .route("/Q/{text}", get(voucher::scanned))
         .route("/records", get(order::records).post(order::add_record))
         .route("/k/{token}", get(link::open).post(link::answer))
+        .route("/access/{token}", get(access::open).post(access::act))
         .route("/notices", get(info::notices))
         .route("/help", get(info::help))
         .route("/a11y", get(info::accessibility))
@@ -163,6 +165,7 @@ pub fn router(state: WebState) -> Router {
         .route("/biller/v1/keys", get(biller::keys))
         .route("/biller/v1/channels", get(biller::channels))
         .route("/docs", get(docs::contract))
+        .route("/docs/channels", get(docs::channels))
         .route("/docs/style.css", get(docs::style))
         .route("/docs/openapi.json", get(docs::openapi))
         .route("/docs/biller-api/example-key.pem", get(docs::example_key))
@@ -171,6 +174,7 @@ pub fn router(state: WebState) -> Router {
         .route("/healthz", get(machine::health))
         .route("/readyz", get(machine::ready))
         .route("/verify/keys", get(machine::keys))
+        .route("/api/channels", get(machine::channels))
         .route("/assets/{file}", get(machine::asset))
         .route("/robots.txt", get(machine::robots))
         .merge(notices)

@@ -380,6 +380,7 @@ fn payable(bill: &BillView, displace: bool) -> bool {
         BillState::NothingToPay
         | BillState::Paid { .. }
         | BillState::NotYet { .. }
+        | BillState::Resting { .. }
         | BillState::Closed { .. }
         | BillState::Withdrawn => false,
     }
@@ -445,6 +446,9 @@ pub fn started(state: &WebState, asker: &Asker, answer: StartAnswer, relation: &
         StartAnswer::NotPayable(bill) => {
             let page = check_of(state, asker, &[*bill], relation, "/pay/check", None);
             Ok(show(page.with_status(409)))
+        }
+        StartAnswer::Resting { channel, opens_at } => {
+            Err(Trouble::Resting { channel, opens_at }.into())
         }
         StartAnswer::TooMany => Err(Trouble::TooManyOrders.into()),
         StartAnswer::ChannelDown { order: None } => Err(Trouble::ChannelDown.into()),

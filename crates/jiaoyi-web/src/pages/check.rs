@@ -66,6 +66,7 @@ const fn title_of(state: &BillState) -> &'static str {
         BillState::Locked { mine: None, .. } => "check.locked_title",
         BillState::Paid { .. } => "check.paid_title",
         BillState::NotYet { .. } => "check.not_yet_title",
+        BillState::Resting { .. } => "check.resting_title",
         BillState::Closed { .. } => "check.closed_title",
         BillState::Withdrawn => "check.withdrawn_title",
     }
@@ -82,6 +83,7 @@ fn headline(look: &Look, bill: &BillView, title: &str) -> Markup {
         | BillState::NothingToPay
         | BillState::Locked { .. }
         | BillState::NotYet { .. }
+        | BillState::Resting { .. }
         | BillState::Closed { .. }
         | BillState::Withdrawn => html! { h1 { (title) } },
     }
@@ -94,6 +96,7 @@ fn state_tag(look: &Look, state: &BillState) -> Markup {
         BillState::Locked { .. } => (Tone::Wait, "check.tag_locked"),
         BillState::Paid { .. } => (Tone::Good, "check.tag_paid"),
         BillState::NotYet { .. } => (Tone::Plain, "home.not_yet"),
+        BillState::Resting { .. } => (Tone::Plain, "check.tag_resting"),
         BillState::Closed { .. } => (Tone::Plain, "home.closed"),
         BillState::Withdrawn => (Tone::Plain, "check.tag_withdrawn"),
     };
@@ -220,6 +223,11 @@ fn action(look: &Look, bill: &BillView, checking: Checking<'_>, form_key: &str) 
             Tone::Wait,
             look.t("money.none"),
             &look.f("check.not_yet", &[("date", &look.date(*opens_on))]),
+        ),
+        BillState::Resting { opens_at } => note(
+            Tone::Wait,
+            look.t("money.none"),
+            &look.f("check.resting", &[("opens", &look.moment(*opens_at))]),
         ),
         BillState::Closed { closed_on } => html! {
             (note(Tone::Wait, look.t("money.none"), &look.f("check.closed", &[("date", &look.date(*closed_on))])))

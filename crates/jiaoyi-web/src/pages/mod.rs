@@ -1,5 +1,6 @@
-//! What residents see: pure functions from views to pages. No rule, no I/O, no clock.
+//! What residents and institutions see: pure functions from views to pages. No rule, no I/O, no clock.
 
+pub mod access;
 pub mod check;
 pub mod home;
 pub mod info;

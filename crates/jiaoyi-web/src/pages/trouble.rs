@@ -3,6 +3,8 @@
 use crate::look::Look;
 use crate::parts::{Tone, panel, support};
 use crate::shell::{Frame, Page, page};
+use jiaoyi_domain::Instant;
+use jiaoyi_domain::channel::ChannelCode;
 use maud::html;
 
 /// What can be said about the money when something failed.
@@ -39,11 +41,16 @@ pub enum Trouble {
     TooManyOrders,
     /// The wallet's platform cannot be reached.
     ChannelDown,
+    /// No payment begins at this channel now, by the calendar of the region.
+    Resting {
+        channel: ChannelCode,
+        opens_at: Instant,
+    },
 }
 
 impl Trouble {
     /// Every trouble, for the test that demands a page for each.
-    pub const ALL: [Trouble; 11] = [
+    pub const ALL: [Trouble; 12] = [
         Trouble::NotFound,
         Trouble::BadRequest,
         Trouble::NotAllowed,
@@ -57,6 +64,10 @@ impl Trouble {
         Trouble::SessionExpired,
         Trouble::TooManyOrders,
         Trouble::ChannelDown,
+        Trouble::Resting {
+            channel: ChannelCode::Wechat,
+            opens_at: Instant(1_795_741_200_000),
+        },
     ];
 
     /// The HTTP status.
@@ -71,6 +82,7 @@ impl Trouble {
             Trouble::Unavailable | Trouble::Busy { .. } | Trouble::ChannelDown => 503,
             Trouble::RateLimited { .. } | Trouble::TooManyOrders => 429,
             Trouble::SessionExpired => 410,
+            Trouble::Resting { .. } => 409,
         }
     }
 
@@ -89,6 +101,7 @@ impl Trouble {
             Trouble::SessionExpired => "web.session_expired",
             Trouble::TooManyOrders => "web.too_many_orders",
             Trouble::ChannelDown => "web.channel_down",
+            Trouble::Resting { .. } => "web.resting",
         }
     }
 
@@ -150,6 +163,12 @@ impl Trouble {
                 "trouble.check",
                 "/pay/check",
             ),
+            Trouble::Resting { .. } => (
+                "trouble.resting",
+                "trouble.resting_text",
+                "trouble.check",
+                "/pay/check",
+            ),
         }
     }
 }
@@ -179,7 +198,12 @@ pub fn trouble(
         | Trouble::Unavailable
         | Trouble::SessionExpired
         | Trouble::TooManyOrders
-        | Trouble::ChannelDown => None,
+        | Trouble::ChannelDown
+        | Trouble::Resting { .. } => None,
+    };
+    let (channel, opens) = match trouble {
+        Trouble::Resting { channel, opens_at } => (look.channel(channel), look.moment(opens_at)),
+        _ => ("", String::new()),
     };
     let wait = look.f(
         "unit.minutes",
@@ -192,7 +216,7 @@ pub fn trouble(
     let body = html! {
         (panel(Tone::Plain, title, html! {
             p { b { (look.t(match money { Money::None => "money.none", Money::Maybe => "money.maybe" })) } }
-            p { (look.f(text, &[("wait", &wait)])) }
+            p { (look.f(text, &[("wait", &wait), ("channel", channel), ("opens", &opens)])) }
         }))
         @if retry { a.btn href=(here) { (look.t("trouble.again")) } }
         a.btn.second[retry] href=(path) { (look.lang.text(button)) }

@@ -247,6 +247,8 @@ async fn a_start_that_cannot_be_says_why() {
         ("closed", 409, "缴费期已经结束"),
         ("locked", 409, "有人正在付这一笔"),
         ("withdrawn", 409, "这一笔不用缴了"),
+        ("resting", 409, "起可以缴"),
+        ("channelresting", 409, "微信支付现在不受理本地的缴费"),
         ("unknown", 410, "页面放得太久了"),
         ("toomany", 429, "没付完的太多"),
         ("down", 503, "支付平台连不上"),

@@ -1,4 +1,4 @@
-//! `jiaoyi institution add|change|list|key|webhook`: who may call us, and with which keys.
+//! `jiaoyi institution add|change|list|key|access|webhook`: who may call us, and with which keys.
 
 use crate::commands::open_platform;
 use crate::commands::webhook::{self, WebhookCommand};
@@ -11,12 +11,14 @@ use jiaoyi_app::platform::Platform;
 use jiaoyi_crypto::{CallScheme, CallVerifier};
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::decide::{
-    Answer, Command, PutInstitution, PutInstitutionKey, Refusal, RevokeInstitutionKey,
+    Answer, CloseAccessLink, Command, PutInstitution, PutInstitutionKey, Refusal,
+    RevokeInstitutionKey,
 };
 use jiaoyi_domain::front_end::FrontEnd;
 use jiaoyi_domain::institution::{
-    DAY_MINUTES, Institution, InstitutionKey, KeyScheme, Scope, is_name,
+    DAY_MINUTES, Institution, InstitutionKey, Keeper, KeyScheme, Scope, is_name,
 };
+use jiaoyi_domain::record::Record;
 use jiaoyi_store::StoreError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +47,19 @@ enum InstitutionCommand {
     Key {
         #[command(subcommand)]
         command: KeyCommand,
+    },
+    /// Make a link through which an institution keeps its own keys and its webhook, or end them.
+    ///
+    /// The link belongs to the device that opens it first; hand it over where nobody else reads.
+    #[command(after_help = "Example:\n  jiaoyi institution access BANK01 --days 30")]
+    Access {
+        inst_id: String,
+        /// How long it opens.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=366))]
+        days: u32,
+        /// End every link of this institution instead.
+        #[arg(long)]
+        close: bool,
     },
     /// Tell an institution of payments, reversals, refunds, vouchers and locks that ended.
     Webhook {
@@ -191,7 +206,11 @@ impl TermsArgs {
 
 /// Keeps a row of the operator's; a refusal is told in the operator's words.
 pub async fn submit(platform: &Platform, command: impl Command + 'static) -> Result<Answer, Exit> {
-    platform.submit(command).await.map_err(|error| match error {
+    platform.submit(command).await.map_err(told)
+}
+
+fn told(error: StoreError) -> Exit {
+    match error {
         StoreError::Refused(Refusal::WrongState) => Exit::conflict(
             "this institution is known already; `jiaoyi institution change` changes its terms",
         ),
@@ -202,7 +221,20 @@ pub async fn submit(platform: &Platform, command: impl Command + 'static) -> Res
             "there is no such {what}; `jiaoyi institution list` names those that are known"
         )),
         other => Exit::unavailable(other),
-    })
+    }
+}
+
+/// Ends every link of an institution.
+async fn close_access(platform: &Platform, inst_id: &str) -> Result<(), Exit> {
+    let links = platform.access_links(inst_id).await;
+    let links = links.map_err(Exit::unavailable)?;
+    let (at, count) = (edge::system_now(), links.len());
+    for link in links {
+        let link = link.key();
+        submit(platform, CloseAccessLink { link, at }).await?;
+    }
+    note(format!("已停用 ended: {count}"));
+    Ok(())
 }
 
 /// A key file as a row.
@@ -269,8 +301,19 @@ pub async fn run(args: InstitutionArgs) -> Result<(), Exit> {
 }
 
 async fn dispatch(command: InstitutionCommand, platform: &Arc<Platform>) -> Result<(), Exit> {
+    let by = Keeper::Staff;
     let answer = match command {
         InstitutionCommand::List => return list(platform).await,
+        InstitutionCommand::Access {
+            inst_id,
+            close: true,
+            ..
+        } => return close_access(platform, &inst_id).await,
+        InstitutionCommand::Access { inst_id, days, .. } => {
+            let made = platform.make_access_link(&inst_id, days).await;
+            print(made.map_err(told)?);
+            return Ok(());
+        }
         InstitutionCommand::Webhook { command } => return webhook::run(command, platform).await,
         InstitutionCommand::Add(terms) => {
             let institution = terms.institution()?;
@@ -317,7 +360,7 @@ async fn dispatch(command: InstitutionCommand, platform: &Arc<Platform>) -> Resu
                 let from = instant(from.as_ref(), "--from")?;
                 let until = instant(until.as_ref(), "--until")?;
                 let key = key_row(inst_id, key_id, &file, from, until)?;
-                submit(platform, PutInstitutionKey { key }).await?
+                submit(platform, PutInstitutionKey { key, by }).await?
             }
             KeyCommand::Revoke {
                 inst_id,
@@ -326,6 +369,7 @@ async fn dispatch(command: InstitutionCommand, platform: &Arc<Platform>) -> Resu
             } => {
                 let at = instant(at.as_ref(), "--at")?.unwrap_or_else(edge::system_now);
                 let command = RevokeInstitutionKey {
+                    by,
                     inst_id,
                     key_id,
                     at,

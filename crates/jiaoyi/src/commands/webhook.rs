@@ -7,7 +7,7 @@ use clap::Subcommand;
 use jiaoyi_app::platform::Platform;
 use jiaoyi_domain::decide::{Delivery, PutWebhook, ReplayEvent};
 use jiaoyi_domain::hook::HookId;
-use jiaoyi_domain::institution::Institution;
+use jiaoyi_domain::institution::{Institution, Keeper};
 
 #[derive(Subcommand)]
 pub enum WebhookCommand {
@@ -57,7 +57,8 @@ fn event_id(text: &str) -> Result<HookId, Exit> {
 
 async fn put(platform: &Platform, inst_id: String, url: String) -> Result<(), Exit> {
     known(platform, &inst_id).await?;
-    submit(platform, PutWebhook { inst_id, url }).await?;
+    let by = Keeper::Staff;
+    submit(platform, PutWebhook { by, inst_id, url }).await?;
     note("已保存，两秒内生效 kept; it holds within two seconds");
     Ok(())
 }

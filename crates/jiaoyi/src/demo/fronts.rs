@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use jiaoyi_app::platform::Platform;
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::decide::{PutInstitution, PutInstitutionKey, PutWebhook};
-use jiaoyi_domain::institution::{DAY_MINUTES, Institution, InstitutionKey, Scope};
+use jiaoyi_domain::institution::{DAY_MINUTES, Institution, InstitutionKey, Keeper, Scope};
 use jiaoyi_sandbox::{INSTITUTION_KEY_ID, INSTITUTIONS};
 use std::path::Path;
 
@@ -48,6 +48,7 @@ pub async fn register(
         )
         .await?;
         let webhook = PutWebhook {
+            by: Keeper::Staff,
             inst_id: own.inst_id.to_owned(),
             url: format!("{sandbox}/front/events/{}", own.code),
         };
@@ -59,7 +60,8 @@ pub async fn register(
             .await;
         if known.map_err(Exit::unavailable)?.is_none() {
             let key = key_row(inst_id, key_id, &file, Some(Instant(now_ms)), None)?;
-            submit(platform, PutInstitutionKey { key }).await?;
+            let by = Keeper::Staff;
+            submit(platform, PutInstitutionKey { key, by }).await?;
         }
     }
     platform

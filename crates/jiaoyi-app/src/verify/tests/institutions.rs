@@ -11,7 +11,7 @@ use jiaoyi_domain::decide::{
     PutInstitutionKey, ReverseBill,
 };
 use jiaoyi_domain::front_end::FrontEnd;
-use jiaoyi_domain::institution::{DAY_MINUTES, Institution, InstitutionKey, KeyScheme};
+use jiaoyi_domain::institution::{DAY_MINUTES, Institution, InstitutionKey, Keeper, KeyScheme};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
@@ -104,7 +104,12 @@ async fn build(path: &Path) -> World {
         valid_until: None,
         version: 1,
     };
-    world.run(PutInstitutionKey { key }).await;
+    world
+        .run(PutInstitutionKey {
+            key,
+            by: Keeper::Staff,
+        })
+        .await;
     pay(&mut world, dues[0], "paid").await;
     pay(&mut world, dues[0], "refused").await;
     pay(&mut world, dues[1], "undone").await;

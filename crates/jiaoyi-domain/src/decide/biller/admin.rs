@@ -1,7 +1,7 @@
 //! The operator's commands: institutions, their terms and their keys.
 
 use super::super::{Answer, Command, Context, Refusal};
-use crate::institution::{Institution, InstitutionKey};
+use crate::institution::{Institution, InstitutionKey, Keeper};
 use crate::record::Record;
 use crate::time::Instant;
 use crate::working_set::{Need, WorkingSet};
@@ -47,6 +47,7 @@ impl Command for PutInstitution {
 /// Gives an institution one more key. A key id is never used for another key.
 pub struct PutInstitutionKey {
     pub key: InstitutionKey,
+    pub by: Keeper,
 }
 
 impl Command for PutInstitutionKey {
@@ -55,7 +56,7 @@ impl Command for PutInstitutionKey {
     }
 
     fn actor(&self) -> String {
-        "staff:cli".to_owned()
+        self.by.actor(&self.key.inst_id)
     }
 
     fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
@@ -81,6 +82,7 @@ impl Command for PutInstitutionKey {
 
 /// Ends a key.
 pub struct RevokeInstitutionKey {
+    pub by: Keeper,
     pub inst_id: String,
     pub key_id: String,
     /// From this moment it holds no more.
@@ -93,7 +95,7 @@ impl Command for RevokeInstitutionKey {
     }
 
     fn actor(&self) -> String {
-        "staff:cli".to_owned()
+        self.by.actor(&self.inst_id)
     }
 
     fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {

@@ -92,15 +92,15 @@ impl Command for CollectBill {
         if !terms.is_open(caller.trace_date, ctx.at) {
             return Ok(caller.refuse(ws, ctx, about(), Reason::DayClosed));
         }
-        if !terms.in_hours(ctx.at) {
-            return Ok(caller.refuse(ws, ctx, about(), Reason::OutsideHours));
+        if let Some(shut) = caller.outside_hours(ctx.at) {
+            return Ok(caller.refuse(ws, ctx, about(), shut));
         }
         let until = self.until(ctx.at);
         if let Some(order) = caller.own_lock(ws, &due, ctx.at) {
             return Ok(self.prolong(ws, ctx, due, order, until));
         }
-        if let Some(reason) = caller.obstacle(ws, &self.offer, &due, ctx.at)? {
-            return Ok(caller.refuse(ws, ctx, about(), reason));
+        if let Some(why) = caller.obstacle(ws, &self.offer, &due, ctx.at)? {
+            return Ok(caller.refuse(ws, ctx, about(), why));
         }
         let quote = self.offer.as_ref().map_err(|_| Refusal::Changed)?;
         let order = caller.place(ws, ctx, quote, &self.relation, until);

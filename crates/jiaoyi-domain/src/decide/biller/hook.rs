@@ -10,7 +10,7 @@ use crate::biller::{BillerCall, Verb};
 use crate::channel::ChannelCode;
 use crate::hook::{HookEvent, HookId, HookKind, HookState, next_try, subject};
 use crate::id::Bucket;
-use crate::institution::Institution;
+use crate::institution::{Institution, Keeper};
 use crate::messages::{Case, CaseState, Outbox, OutboxState, Topic};
 use crate::record::{Column, Record, Value};
 use crate::time::Instant;
@@ -117,6 +117,7 @@ pub(super) fn tell_release(
 
 /// Where an institution is told of events; none when empty. The operator's command.
 pub struct PutWebhook {
+    pub by: Keeper,
     pub inst_id: String,
     pub url: String,
 }
@@ -127,7 +128,7 @@ impl Command for PutWebhook {
     }
 
     fn actor(&self) -> String {
-        "staff:cli".to_owned()
+        self.by.actor(&self.inst_id)
     }
 
     fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {

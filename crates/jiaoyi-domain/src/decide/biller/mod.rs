@@ -1,5 +1,6 @@
 //! What institutions ask of us (the biller API): claimed, then decided, one file a call.
 
+mod access;
 mod admin;
 mod claim;
 mod collect;
@@ -9,6 +10,7 @@ mod pay;
 mod reverse;
 mod status;
 
+pub use access::{CloseAccessLink, MakeAccessLink, OpenAccessLink};
 pub use admin::{PutInstitution, PutInstitutionKey, RevokeInstitutionKey};
 pub use claim::ClaimSeq;
 pub use collect::{CollectBill, EndCollect, ReleaseBill};
@@ -36,7 +38,24 @@ use crate::working_set::WorkingSet;
 use std::sync::Arc;
 
 /// What a bill costs now, or why it cannot be paid.
-pub type Offer = Result<Quote, Reason>;
+pub type Offer = Result<Quote, Obstacle>;
+
+/// Why a bill cannot be paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    pub reason: Reason,
+    /// From when it can be, where that is known.
+    pub opens_at: Option<Instant>,
+}
+
+impl From<Reason> for Obstacle {
+    fn from(reason: Reason) -> Obstacle {
+        Obstacle {
+            reason,
+            opens_at: None,
+        }
+    }
+}
 
 /// Who calls, and under which serial. Fixed when the call arrived.
 #[derive(Clone, Debug)]
@@ -145,8 +164,15 @@ impl Caller {
     }
 
     /// Keeps the refusal: it is final for this serial.
-    fn refuse(&self, ws: &mut WorkingSet, ctx: &Context, about: About, reason: Reason) -> Answer {
-        let due = about.due;
+    fn refuse(
+        &self,
+        ws: &mut WorkingSet,
+        ctx: &Context,
+        about: About,
+        why: impl Into<Obstacle>,
+    ) -> Answer {
+        let why = why.into();
+        let (reason, due) = (why.reason, about.due);
         let paid = due
             .filter(|_| reason == Reason::AlreadyPaid)
             .and_then(|due| paid_by(ws, &due));
@@ -154,7 +180,7 @@ impl Caller {
             .filter(|_| reason == Reason::Locked)
             .and_then(|due| ws.due.get(&due))
             .map(|due| self.locked_by(due));
-        let body = refused_body(&self.seq, reason, paid, lock);
+        let body = refused_body(&self.seq, why, paid, lock);
         ws.biller_call.put(BillerCall {
             reason: Some(reason),
             answer: body.clone(),
@@ -172,6 +198,15 @@ impl Caller {
             until: due.lock_until.unwrap_or_default().rfc3339(),
             mine: due.lock_holder == Some(self.holder()),
         }
+    }
+
+    /// Why it may not collect at this moment of the day, and from when it may.
+    fn outside_hours(&self, at: Instant) -> Option<Obstacle> {
+        let terms = &self.institution;
+        (!terms.in_hours(at)).then(|| Obstacle {
+            reason: Reason::OutsideHours,
+            opens_at: Some(terms.hours_begin(at)),
+        })
     }
 
     /// The order by which this institution holds the lock of a due, while it holds it.
@@ -192,26 +227,26 @@ impl Caller {
         offer: &Offer,
         due: &DueKey,
         at: Instant,
-    ) -> Result<Option<Reason>, Refusal> {
+    ) -> Result<Option<Obstacle>, Refusal> {
         if ws.slot.get(due).is_some_and(Slot::is_live) {
-            return Ok(Some(Reason::AlreadyPaid));
+            return Ok(Some(Reason::AlreadyPaid.into()));
         }
         let quote = match offer {
             Ok(quote) if quote.due == *due => quote,
             Ok(_) => return Err(Refusal::Changed),
-            Err(reason) => return Ok(Some(*reason)),
+            Err(why) => return Ok(Some(*why)),
         };
         if quote.own.is_zero() {
-            return Ok(Some(Reason::NothingToPay));
+            return Ok(Some(Reason::NothingToPay.into()));
         }
         match StartPayment::ready_due(ws, quote) {
             Ok(ready) => {
                 let locked = ready.state == DueState::Locked && !ready.lock_is_over(at);
-                Ok(locked.then_some(Reason::Locked))
+                Ok(locked.then_some(Reason::Locked.into()))
             }
             Err(Refusal::Changed) => Err(Refusal::Changed),
-            Err(Refusal::AlreadyPaid) => Ok(Some(Reason::AlreadyPaid)),
-            Err(_) => Ok(Some(Reason::NotPayable)),
+            Err(Refusal::AlreadyPaid) => Ok(Some(Reason::AlreadyPaid.into())),
+            Err(_) => Ok(Some(Reason::NotPayable.into())),
         }
     }
 
@@ -264,14 +299,15 @@ fn paid_by(ws: &WorkingSet, due: &DueKey) -> Option<PaidBy> {
 }
 
 /// The body of a refusal.
-fn refused_body(seq: &str, reason: Reason, paid: Option<PaidBy>, lock: Option<LockedBy>) -> String {
+fn refused_body(seq: &str, why: Obstacle, paid: Option<PaidBy>, lock: Option<LockedBy>) -> String {
     let refused = Refused {
         seq: seq.to_owned(),
         state: "REFUSED".to_owned(),
-        reason: reason.code().to_owned(),
-        message: reason.message().to_owned(),
+        reason: why.reason.code().to_owned(),
+        message: why.reason.message().to_owned(),
         paid,
         lock,
+        opens_at: why.opens_at.map(Instant::rfc3339),
     };
     serde_json::to_string(&refused).unwrap_or_default()
 }
@@ -284,5 +320,5 @@ pub(super) fn bill_no(due: &DueKey) -> String {
 /// A serial that was declared dead answers this, without being looked up.
 #[must_use]
 pub fn tombstone_body(seq: &str) -> String {
-    refused_body(seq, Reason::Tombstone, None, None)
+    refused_body(seq, Reason::Tombstone.into(), None, None)
 }

@@ -6,7 +6,7 @@ use super::super::{
     open_case, person_needs,
 };
 use super::collect::call_needs;
-use super::{About, Caller, Offer, bill_no, tell};
+use super::{About, Caller, Obstacle, Offer, bill_no, tell};
 use crate::attempt::{Attempt, AttemptEvent, AttemptState};
 use crate::biller::Reason;
 use crate::biller::wire::{Event, Paid};
@@ -49,17 +49,18 @@ impl PayBill {
         ctx: &mut Context,
         due: &DueKey,
         accepted_at: Instant,
-    ) -> Result<Result<Place, Reason>, Refusal> {
+    ) -> Result<Result<Place, Obstacle>, Refusal> {
         let caller = &self.caller;
         if let Some(order) = caller.own_lock(ws, due, ctx.at) {
-            return Ok(self.locked_place(ws, ctx, order, accepted_at));
+            let place = self.locked_place(ws, ctx, order, accepted_at);
+            return Ok(place.map_err(Obstacle::from));
         }
-        if let Some(reason) = caller.obstacle(ws, &self.offer, due, ctx.at)? {
-            return Ok(Err(reason));
+        if let Some(why) = caller.obstacle(ws, &self.offer, due, ctx.at)? {
+            return Ok(Err(why));
         }
         let quote = self.offer.as_ref().map_err(|_| Refusal::Changed)?;
         if quote.own != self.amount {
-            return Ok(Err(Reason::AmountMismatch));
+            return Ok(Err(Reason::AmountMismatch.into()));
         }
         let order = caller.place(ws, ctx, quote, &self.relation, ctx.at);
         let line = lines_of(ws, &order).into_iter().next();
@@ -244,25 +245,25 @@ impl Command for PayBill {
         let terms = &caller.institution;
         let accepted_at = terms.accepted_at(caller.trace_date, self.paid_at, ctx.at);
         let judged = if !terms.is_open(caller.trace_date, ctx.at) {
-            Err(Reason::DayClosed)
-        } else if !terms.in_hours(self.paid_at) {
-            Err(Reason::OutsideHours)
+            Err(Reason::DayClosed.into())
+        } else if let Some(shut) = caller.outside_hours(self.paid_at) {
+            Err(shut)
         } else {
-            accepted_at.ok_or(Reason::PaidAtInvalid)
+            accepted_at.ok_or(Reason::PaidAtInvalid.into())
         };
         let placed = match judged {
             Ok(at) => self.place(ws, ctx, &due, at)?.map(|place| (place, at)),
-            Err(reason) => Err(reason),
+            Err(why) => Err(why),
         };
         match placed {
             Ok((place, at)) => self.take(ws, ctx, place, at),
-            Err(reason) => {
+            Err(why) => {
                 let about = About {
                     due: Some(due),
                     amount: self.amount,
                     ..About::default()
                 };
-                Ok(caller.refuse(ws, ctx, about, reason))
+                Ok(caller.refuse(ws, ctx, about, why))
             }
         }
     }

@@ -393,11 +393,11 @@ fn a_payment_is_refused_for_each_reason_and_finally() {
         "AMOUNT_MISMATCH"
     );
     assert_eq!(
-        refused(|_, pay| pay.offer = Err(Reason::WindowClosed)),
+        refused(|_, pay| pay.offer = Err(Reason::WindowClosed.into())),
         "WINDOW_CLOSED"
     );
     assert_eq!(
-        refused(|_, pay| pay.offer = Err(Reason::NotPayable)),
+        refused(|_, pay| pay.offer = Err(Reason::NotPayable.into())),
         "NOT_PAYABLE"
     );
     let zero = |_: &Scene, pay: &mut PayBill| {

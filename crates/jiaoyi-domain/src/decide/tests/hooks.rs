@@ -6,7 +6,7 @@ use super::scene::Scene;
 use crate::biller::wire::Event;
 use crate::decide::*;
 use crate::hook::{GIVEN_UP_AFTER_MS, HookEvent, HookState, subject};
-use crate::institution::{Institution, bank};
+use crate::institution::{Institution, Keeper, bank};
 use crate::time::{HOUR_MS, MINUTE_MS};
 use std::sync::Arc;
 
@@ -228,6 +228,7 @@ fn an_address_outlives_a_change_of_terms_and_ends_when_told_to() {
     let url = "https://bank.example/events";
     assert_eq!(webhook(&scene), [url, url]);
     let off = |inst_id: &str| PutWebhook {
+        by: Keeper::Staff,
         inst_id: inst_id.to_owned(),
         url: String::new(),
     };

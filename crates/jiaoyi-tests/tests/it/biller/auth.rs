@@ -5,6 +5,7 @@ use crate::harness::{Channel, MINUTE, Payer, SECOND, Setup, World};
 use jiaoyi_app::limits::Budgets;
 use jiaoyi_crypto::CallScheme;
 use jiaoyi_domain::decide::RevokeInstitutionKey;
+use jiaoyi_domain::institution::Keeper;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,6 +132,7 @@ async fn keys_change_with_an_overlap() {
     // key's.
     assert_eq!(next.pay(&world, &bill, "p1").await.text, paid.text);
     let revoke = RevokeInstitutionKey {
+        by: Keeper::Staff,
         inst_id: "BANK01".to_owned(),
         key_id: "k1".to_owned(),
         at: world.now().plus_ms(MINUTE),

@@ -6,7 +6,7 @@ use crate::harness::{Channel, HOUR, MINUTE, Payer, SECOND, World};
 use jiaoyi_crypto::CallScheme;
 use jiaoyi_domain::decide::{Delivery, PutWebhook};
 use jiaoyi_domain::hook::{HookEvent, HookState};
-use jiaoyi_domain::institution::Institution;
+use jiaoyi_domain::institution::{Institution, Keeper};
 use jiaoyi_domain::messages::CaseKind;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -138,7 +138,8 @@ async fn who_wants_nothing_is_told_nothing() {
     // From now on it does; a change of its terms does not end that.
     let url = format!("{}/front/events/A7", world.sandbox);
     let inst_id = INST.to_owned();
-    let put = PutWebhook { inst_id, url };
+    let by = Keeper::Staff;
+    let put = PutWebhook { by, inst_id, url };
     world.platform.submit(put).await.expect("it is kept");
     let read = world.platform.reload_institutions().await;
     read.expect("institutions are read");

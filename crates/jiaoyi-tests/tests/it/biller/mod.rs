@@ -2,17 +2,22 @@
 //! nothing else: it makes the string to sign itself and believes no answer whose signature is
 //! wrong.
 
+mod access;
 mod auth;
+mod calendars;
 mod day;
 mod hooks;
 mod money;
 mod races;
+mod xml;
 
 use crate::harness::{Person, World};
+use encoding_rs::GBK;
 use jiaoyi_crypto::{CallScheme, CallSigner, CallVerifier};
 use jiaoyi_domain::decide::{PutInstitution, PutInstitutionKey};
-use jiaoyi_domain::institution::{Institution, InstitutionKey, KeyScheme};
+use jiaoyi_domain::institution::{Institution, InstitutionKey, Keeper, KeyScheme};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -38,6 +43,8 @@ fn signer(scheme: CallScheme) -> Arc<CallSigner> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Reply {
     status: u16,
+    /// Content type.
+    content: String,
     text: String,
     json: Value,
     /// Whether the answer was signed.
@@ -164,7 +171,10 @@ impl Bank {
             valid_until: until_ms.map(|ms| world.now().plus_ms(ms)),
             version: 1,
         };
-        let put = PutInstitutionKey { key };
+        let put = PutInstitutionKey {
+            key,
+            by: Keeper::Staff,
+        };
         world.platform.submit(put).await.expect("the key is taken");
         let known = world.platform.reload_institutions().await;
         known.expect("the institutions are read");
@@ -281,15 +291,23 @@ impl Bank {
                 assert_eq!(header("biller-scheme").as_deref(), Some(scheme));
                 (signature, at)
             });
+        let content = header("content-type").unwrap_or_default();
         let bytes = answer.bytes().await.ok()?;
-        let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
+        let text = match content.ends_with("gbk") {
+            true => GBK.decode_without_bom_handling_and_without_replacement(&bytes),
+            false => std::str::from_utf8(&bytes).ok().map(Cow::Borrowed),
+        };
+        let text = text.expect("in its encoding").into_owned();
         if let Some((signature, at)) = &signed {
-            let mine = format!("{status}\n{path}\n{at}\n{nonce}\n{text}\n");
-            let fits = self.platform.verify(mine.as_bytes(), signature);
+            let mut mine = format!("{status}\n{path}\n{at}\n{nonce}\n").into_bytes();
+            mine.extend_from_slice(&bytes);
+            mine.push(b'\n');
+            let fits = self.platform.verify(&mine, signature);
             assert!(fits, "the answer's signature is wrong: {text}");
         }
         Some(Reply {
             status,
+            content,
             json: serde_json::from_str(&text).unwrap_or(Value::Null),
             text,
             signed: signed.is_some(),

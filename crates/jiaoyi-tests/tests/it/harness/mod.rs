@@ -104,7 +104,7 @@ pub fn person(n: u16, region: &'static str) -> Person {
     }
 }
 
-/// A folder of its own, removed at the end.
+/// A folder of its own, removed at the end, and with it the database that it names.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -120,6 +120,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
+        platform::forget_server_database(self);
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -410,6 +410,18 @@ pub fn fresh_server_database() -> String {
     cluster.url(&name, &name)
 }
 
+/// Ends the database of this folder if it is one of the cluster: there are hundreds in a test run,
+/// and a full disk fails tests that have nothing to do with it.
+pub fn forget_server_database(folder: &Folder) {
+    let url = std::fs::read_to_string(folder.0.join(DATABASE_NOTE)).unwrap_or_default();
+    if !std::thread::panicking()
+        && url.starts_with("postgres:")
+        && let Some((_, name)) = url.rsplit_once('/')
+    {
+        Cluster::get().forget(name);
+    }
+}
+
 async fn open(
     folder: &Folder,
     random: &Random,

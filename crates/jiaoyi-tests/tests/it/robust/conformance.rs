@@ -80,14 +80,16 @@ async fn an_institution_conforms_and_a_lie_does_not() {
     let told: serde_json::Value = serde_json::from_str(&told.unwrap()).unwrap();
     let portal = told["portal"].as_str().unwrap().to_owned();
 
-    // RSA before a machine, SM2 at a counter.
-    for (inst, key, channel) in [
-        ("SIM-A7", "front_a7_key.pem", "A7"),
-        ("SIM-A8", "front_a8_key.pem", "A8"),
+    // RSA before a machine, SM2 at a counter, whose calls are XML in GBK.
+    for (inst, key, channel, profile) in [
+        ("SIM-A7", "front_a7_key.pem", "A7", "json"),
+        ("SIM-A8", "front_a8_key.pem", "A8", "xml"),
     ] {
         let more = [
             "--channel",
             channel,
+            "--profile",
+            profile,
             "--cut-over",
             "23:00",
             "--report",
@@ -99,7 +101,9 @@ async fn an_institution_conforms_and_a_lie_does_not() {
         let cases = junit.matches("<testcase ").count();
         assert!(cases >= 60 && junit.contains(r#"failures="0""#), "{junit}");
         let page = std::fs::read_to_string(folder.join(channel).join("conformance.html"));
-        assert!(page.unwrap().contains(&format!("All {cases} cases passed")));
+        let page = page.unwrap();
+        assert!(page.contains(&format!("All {cases} cases passed")));
+        assert_eq!(page.contains("encoding=&quot;GBK&quot;"), profile == "xml");
     }
 
     // An answer that was changed on the way is not believed.

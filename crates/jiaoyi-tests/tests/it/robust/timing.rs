@@ -11,6 +11,7 @@ use super::chance::Chance;
 use super::installation::{fill, now};
 use super::people::{Form, Person, person, write_roster};
 use anyhow::{Context, Result, ensure};
+use jiaoyi_app::biller::access::{AccessAction, AccessAnswer, Acted};
 use jiaoyi_app::biller::{BillerReply, RawCall};
 use jiaoyi_app::import::ImportRequest;
 use jiaoyi_app::limits::Budgets;
@@ -355,6 +356,10 @@ impl Portal for Early {
         self.0.biller_keys()
     }
 
+    fn channels_json(&self, region: Option<&str>) -> String {
+        self.0.channels_json(region)
+    }
+
     passed_on! {
         fn regions_search(text: &'a str, limit: usize) -> Vec<RegionView>;
         fn regions_children(code: Option<&'a str>) -> Vec<RegionView>;
@@ -385,6 +390,8 @@ impl Portal for Early {
         fn answer_link(visitor: &'a Visitor, token: &'a str, month: u8, day: u8) -> LinkAnswer;
         fn wechat_openid(code: &'a str) -> Option<String>;
         fn biller_call(call: RawCall) -> BillerReply;
+        fn access(visitor: &'a Visitor, token: &'a str) -> AccessAnswer;
+        fn access_act(visitor: &'a Visitor, token: &'a str, action: AccessAction) -> Acted;
         fn receive_notice(channel: ChannelCode, notice: RawNotice) -> NoticeReply;
         fn ready() -> String;
     }

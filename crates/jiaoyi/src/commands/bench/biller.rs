@@ -19,7 +19,7 @@ use jiaoyi_crypto::{CallScheme, CallSigner, CallVerifier};
 use jiaoyi_domain::biller::BillNo;
 use jiaoyi_domain::decide::{PutInstitution, PutInstitutionKey};
 use jiaoyi_domain::due::{DueId, Scheme};
-use jiaoyi_domain::institution::{DAY_MINUTES, Institution, InstitutionKey, KeyScheme};
+use jiaoyi_domain::institution::{DAY_MINUTES, Institution, InstitutionKey, Keeper, KeyScheme};
 use jiaoyi_domain::roster::Document;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -61,7 +61,10 @@ async fn introduce(platform: &Platform, signer: &CallSigner) -> Result<(), Exit>
         valid_until: None,
         version: 1,
     };
-    let put = PutInstitutionKey { key };
+    let put = PutInstitutionKey {
+        key,
+        by: Keeper::Staff,
+    };
     platform
         .submit(put)
         .await

@@ -1,12 +1,14 @@
 //! One call: drawn up, signed, sent, and its answer checked. A case may change any part of it before
 //! it goes out.
 
+use super::Profile;
 use super::expect::pretty;
 use super::kit::Kit;
 use super::play::Spoken;
 use crate::edge;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiaoyi_sandbox::{XML_CONTENT, xml_request, xml_response};
 use serde_json::Value;
 
 /// A request that has not been sent.
@@ -33,7 +35,7 @@ pub struct Draft {
 pub struct Answer {
     pub status: u16,
     pub body: Vec<u8>,
-    /// Null when the body is no JSON.
+    /// Its fields, also when they came as XML; null when there are none.
     pub json: Value,
     /// Of the answer's signature.
     pub timestamp: Option<i64>,
@@ -69,12 +71,20 @@ impl Draft {
 }
 
 impl Kit {
-    /// A request as it should be.
+    /// A request as it should be; the fields of a call in the form that is spoken.
     pub fn draft(&self, verb: &'static str, body: Vec<u8>) -> Draft {
+        let (body, content_type) = match self.terms.profile {
+            Profile::Json => (body, "application/json"),
+            Profile::Xml => {
+                let call = serde_json::from_slice(&body).ok().filter(Value::is_object);
+                let body = call.map_or(body, |call| xml_request(&call));
+                (body, XML_CONTENT)
+            }
+        };
         Draft {
             verb,
             body,
-            content_type: "application/json",
+            content_type,
             inst_id: self.terms.inst_id.clone(),
             key_id: self.terms.key_id.clone(),
             scheme: self.signer.scheme().to_owned(),
@@ -96,6 +106,14 @@ impl Kit {
         )
     }
 
+    /// In what a day file is to be answered.
+    const fn accepted(&self) -> &'static str {
+        match self.terms.profile {
+            Profile::Json => "application/json",
+            Profile::Xml => XML_CONTENT,
+        }
+    }
+
     fn request(&self, draft: &Draft) -> reqwest::RequestBuilder {
         let header = draft.authorization.clone();
         let header = header.unwrap_or_else(|| self.authorization(draft));
@@ -103,6 +121,7 @@ impl Kit {
             .http
             .post(format!("{}{}", self.base, draft.path()))
             .header("content-type", draft.content_type)
+            .header("accept", self.accepted())
             .body(draft.body.clone());
         if !header.is_empty() {
             request = request.header("authorization", header);
@@ -121,13 +140,17 @@ impl Kit {
         let body = reply.bytes().await.map_err(silence)?.to_vec();
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let distrust = self.distrust(&draft, status, &body, &header);
+        let json = match header("content-type") {
+            Some(kind) if kind.starts_with("application/xml") => xml_response(&body),
+            Some(_) | None => serde_json::from_slice(&body).ok(),
+        };
         self.speak(Spoken {
             asked: format!("{} {}", draft.verb, pretty(&draft.body)),
             answered: format!("{status} {}", pretty(&body)),
         });
         Ok(Answer {
             status,
-            json: serde_json::from_slice(&body).unwrap_or(Value::Null),
+            json: json.unwrap_or(Value::Null),
             body,
             timestamp: header("biller-timestamp").and_then(|text| text.parse().ok()),
             retry_after_s: header("retry-after").and_then(|text| text.parse().ok()),

@@ -11,7 +11,7 @@ const SHOWN: usize = 2_000;
 
 /// A body as text, cut.
 pub fn pretty(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
+    let text = jiaoyi_sandbox::wire_text(body);
     match text.char_indices().nth(SHOWN) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.into_owned(),

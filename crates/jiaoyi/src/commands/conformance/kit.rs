@@ -1,5 +1,6 @@
 //! An institution with its key, its people, and what it has under way.
 
+use super::Profile;
 use super::calls::Answer;
 use super::expect::{Outcome, pretty};
 use super::play::{Spoken, Stage};
@@ -23,6 +24,7 @@ pub struct Terms {
     pub inst_id: String,
     pub key_id: String,
     pub channel: String,
+    pub profile: Profile,
     /// Minutes of the Beijing day.
     pub cut_over: i64,
 }

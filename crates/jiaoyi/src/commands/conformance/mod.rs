@@ -14,11 +14,20 @@ mod play;
 mod report;
 
 use crate::exit::Exit;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use gateway::GatewayArgs;
 use kit::{Kit, Terms};
 use report::Report;
 use std::path::PathBuf;
+
+/// In which form calls are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// UTF-8.
+    Json,
+    /// GBK.
+    Xml,
+}
 
 #[derive(Args)]
 #[command(
@@ -44,6 +53,9 @@ pub struct ConformanceArgs {
     /// The channel that is named; one of yours.
     #[arg(long, default_value = "A7", conflicts_with = "gateway")]
     channel: String,
+    /// In which form calls are made: JSON in UTF-8, or XML in GBK.
+    #[arg(long, value_enum, default_value = "json", conflicts_with = "gateway")]
+    profile: Profile,
     /// The Beijing time at which your accounting day ends.
     #[arg(long, default_value = "24:00", conflicts_with = "gateway")]
     cut_over: String,
@@ -76,7 +88,8 @@ pub async fn run(args: ConformanceArgs) -> Result<(), Exit> {
         return gateway::run(&args.gateway, &args.plan).await;
     }
     let plan = &args.plan;
-    let cases = play::chosen(cases::all(), plan.only.as_deref())?;
+    let cases = cases::all().filter(|case| case.only.is_none_or(|form| form == args.profile));
+    let cases = play::chosen(cases.map(|case| &case.case), plan.only.as_deref())?;
     if plan.list {
         play::list(&cases);
         return Ok(());
@@ -88,6 +101,7 @@ pub async fn run(args: ConformanceArgs) -> Result<(), Exit> {
         inst_id: inst.clone(),
         key_id: args.key_id.clone(),
         channel: args.channel.clone(),
+        profile: args.profile,
         cut_over: kit::minutes(&args.cut_over)
             .ok_or_else(|| Exit::usage("--cut-over: give a time such as 23:00"))?,
     };

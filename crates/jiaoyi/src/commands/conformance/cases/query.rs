@@ -196,7 +196,7 @@ async fn channel(kit: &Kit) -> Outcome {
 
 async fn too_large(kit: &Kit) -> Outcome {
     let mut body = kit.question(&kit.people[0]);
-    body["name"] = json!("长".repeat(30_000));
+    body["name"] = json!("长".repeat(40_000));
     let answer = kit
         .send(kit.draft("query", body.to_string().into_bytes()))
         .await?;
