@@ -54,14 +54,14 @@ pub async fn call(
     } else {
         CALL_BYTES_MAX
     };
-    let (head, body) = request.into_parts();
+    let body = request.into_body();
     let failed = |code, wanted: &Wanted| failed(code, None, wanted);
     let body = match timeout(DEADLINE, axum::body::to_bytes(body, max)).await {
         Ok(Ok(body)) => body.to_vec(),
         Ok(Err(_)) => return failed(ErrorCode::TooLarge, &wanted),
         Err(_) => return failed(ErrorCode::Timeout, &wanted),
     };
-    let wanted = wanted.with(&head.headers, &body);
+    let wanted = wanted.with(&body);
     let profile = |xml: &Option<Xml>| xml.clone().map(|xml| Arc::new(xml) as Arc<dyn Profile>);
     let answer = state.portal.biller_call(RawCall {
         body_in: profile(&wanted.body),

@@ -21,6 +21,8 @@ const REQUEST: &str = "request";
 /// XML in one encoding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Xml {
+    /// Somebody has said so; otherwise it is UTF-8.
+    named: bool,
     /// In which the body is, or why that cannot be said.
     reads: Result<Charset, Misread>,
     writes: Charset,
@@ -81,21 +83,17 @@ impl Wanted {
 
     /// Now that the body has come: what it declares of itself counts where the header says nothing.
     #[must_use]
-    pub fn with(self, headers: &HeaderMap, body: &[u8]) -> Wanted {
-        let content = headers.get(header::CONTENT_TYPE);
-        let told = content.and_then(|value| value.to_str().ok());
-        let told = told.is_some_and(|text| text.to_ascii_lowercase().contains("charset"));
+    pub fn with(self, body: &[u8]) -> Wanted {
         let (Some(xml), Some(label)) = (&self.body, charset::declared(body)) else {
             return self;
         };
         let declared = Xml::named(Some(&label), "encoding");
-        let xml = match (told, &xml.reads, &declared.reads) {
-            (false, _, _) => declared,
-            (true, Ok(header), Ok(own)) if header == own => return self,
-            (true, Err(_), _) => return self,
-            (true, Ok(_), _) => Xml {
+        let xml = match xml.named {
+            false => declared,
+            true if xml.reads.is_err() || xml.reads == declared.reads => return self,
+            true => Xml {
                 reads: Err(misread("encoding", "not the charset of the content type")),
-                writes: xml.writes,
+                ..xml.clone()
             },
         };
         Wanted {
@@ -106,20 +104,13 @@ impl Wanted {
 }
 
 impl Xml {
+    /// By a label that stands at `place`; UTF-8 without one.
     fn named(label: Option<&str>, place: &str) -> Xml {
-        match label.map(Charset::named) {
-            None => Xml {
-                reads: Ok(Charset::Utf8),
-                writes: Charset::Utf8,
-            },
-            Some(Some(charset)) => Xml {
-                reads: Ok(charset),
-                writes: charset,
-            },
-            Some(None) => Xml {
-                reads: Err(misread(place, "utf-8, gbk, gb2312 or gb18030")),
-                writes: Charset::Utf8,
-            },
+        let known = label.map_or(Some(Charset::Utf8), Charset::named);
+        Xml {
+            named: label.is_some(),
+            reads: known.ok_or_else(|| misread(place, "utf-8, gbk, gb2312 or gb18030")),
+            writes: known.unwrap_or(Charset::Utf8),
         }
     }
 }

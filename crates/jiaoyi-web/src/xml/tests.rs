@@ -18,7 +18,7 @@ fn wanted(content: &str, accept: &str, body: &[u8]) -> Wanted {
             headers.insert(name, HeaderValue::from_str(value).unwrap());
         }
     }
-    Wanted::of(&headers).with(&headers, body)
+    Wanted::of(&headers).with(body)
 }
 
 fn xml(charset: &str) -> Xml {
