@@ -47,6 +47,8 @@
 //!   was asked for: notice, query and bill then agree on it.
 //! - `POST /_sandbox/fault {"channel","out_trade_no"|"*","at","do","times"?,"delay_s"?,"code"?,
 //!   "variant"?}` → `{"id"}`; the deeds are in [`faults`]. `DELETE /_sandbox/fault/{id}` removes one.
+//! - `POST /_sandbox/chance {"seed","loss_percent_max"?,"duplicate_percent_max"?,"delay_s_max"?,
+//!   "never_percent"?,"query_error_percent"?}`: faults by chance until the next such call; `{}` ends them.
 //! - `GET /_sandbox/books`: every transaction with its refunds and notices, and the waiting faults.
 //! - `POST /_sandbox/fee {"rate_bp"}` sets the fee of all channels in bills, in hundredths of a percent.
 //! - `POST /_sandbox/clock {"offset_s"}` shifts the sandbox's clock against the one it was given.

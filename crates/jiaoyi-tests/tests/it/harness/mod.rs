@@ -1,6 +1,7 @@
 //! One installation in this process: platform, pages, sandbox and invented people on one clock that
 //! stands still until a test turns it. Nothing is decided by waiting; sockets are polled shortly.
 
+pub mod bank;
 pub mod forms;
 mod payer;
 mod platform;
