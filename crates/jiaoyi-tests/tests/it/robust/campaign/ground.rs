@@ -133,7 +133,7 @@ impl Ground {
         let books = self.installation.channel_books(&self.probe).await?;
         let books: Value = serde_json::from_str(&books)?;
         let movements = are_equal(&ours(&self.database()?)?, &theirs(&books))?;
-        Ok((movements, outcome.verify))
+        Ok((movements, shortly(&outcome.verify)?))
     }
 
     /// How long it has been there.
@@ -145,6 +145,15 @@ impl Ground {
     pub fn remove(self) -> Result<()> {
         self.installation.remove()
     }
+}
+
+/// What `verify` said, in few words.
+fn shortly(verify: &str) -> Result<String> {
+    let told: Value = serde_json::from_str(verify).context("read what verify said")?;
+    let checked = told["checked"].as_object().context("what was checked")?;
+    let rows: u64 = checked.values().filter_map(Value::as_u64).sum();
+    let violations = &told["violation_count"];
+    Ok(format!("{violations} violations in {rows} rows"))
 }
 
 /// Asks a sandbox's control interface.

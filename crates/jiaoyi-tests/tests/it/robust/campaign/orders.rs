@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How a run is set up.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,8 @@ const TOGETHER: usize = 500;
 /// after which every delayed notice has come and every planned query was made.
 const STEP: i64 = 3 * HOUR;
 const STEPS: u32 = 9;
+/// How long the sandbox may take to deliver what is due, in real time.
+const QUIET_WITHIN: Duration = Duration::from_secs(600);
 /// How often a page is loaded that does not come.
 const LOADS_MAX: u32 = 10;
 /// How often work may be due again before that is an error.
@@ -285,14 +287,26 @@ async fn control(world: &World, path: &str, body: Value) -> Result<()> {
 /// Turns the clock, lets the channels say what is due, and works until nothing is.
 async fn pass(world: &World, ms: i64) -> Result<()> {
     world.turn(ms);
-    world.quiet().await;
+    quiet(world).await?;
     for _ in 0..PASSES_MAX {
         if world.platform.work().await?.is_idle() {
-            world.quiet().await;
-            return Ok(());
+            return quiet(world).await;
         }
     }
     anyhow::bail!("work is due again and again")
+}
+
+/// Waits until the sandbox has delivered what is due, which may be thousands of notices.
+async fn quiet(world: &World) -> Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < QUIET_WITHIN {
+        // Its agenda is looked at every 50 ms of real time.
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        if world.is_quiet().await {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("the sandbox delivers and delivers")
 }
 
 /// Nothing is unknown, nobody has paid twice, the books are equal; what was counted.
