@@ -388,7 +388,8 @@ impl World {
     }
 }
 
-/// The database of a test: a file in its folder, or one of its own in this process's cluster; the folder remembers which, so that a restart finds it again.
+/// The database of a test: a file in its folder, or one of its own in this process's cluster; the folder
+/// remembers which, so that a restart finds it again.
 fn database_of(folder: &Folder, server: bool) -> Database {
     let note = folder.0.join(DATABASE_NOTE);
     let url = std::fs::read_to_string(&note).unwrap_or_else(|_| {

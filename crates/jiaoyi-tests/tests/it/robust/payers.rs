@@ -211,7 +211,7 @@ impl Payer {
             ("relation", "other"),
         ];
         let started = self.patient("/pay/start", Some(&fields)).await?;
-        Ok(started.location.filter(leads_on))
+        Ok(started.location.filter(|to| leads_on(to)))
     }
 
     /// The wallet's page behind an address; some channels are led to by a form.
@@ -268,7 +268,7 @@ impl Payer {
         let fields = [("method", method), ("form_key", key.as_str())];
         let path = format!("/o/{order}/switch");
         let switched = self.patient(&path, Some(&fields)).await?;
-        Ok(switched.location.filter(leads_on))
+        Ok(switched.location.filter(|to| leads_on(to)))
     }
 
     /// Whether the order's page shows a voucher: its number.
@@ -337,7 +337,7 @@ impl Payer {
 }
 
 /// Whether an address leads to a wallet, directly or by a page with a form.
-fn leads_on(to: &String) -> bool {
+fn leads_on(to: &str) -> bool {
     to.starts_with("http") || to.ends_with("/pay")
 }
 

@@ -43,7 +43,7 @@ const STEPS: u32 = 9;
 /// How long the sandbox may take to deliver what is due, in real time.
 const QUIET_WITHIN: Duration = Duration::from_secs(600);
 /// How often a page is loaded that does not come.
-const LOADS_MAX: u32 = 10;
+const LOADS_MAX: u32 = 30;
 /// How often work may be due again before that is an error.
 const PASSES_MAX: u32 = 2_000;
 
