@@ -334,10 +334,10 @@ async fn settled(world: &World, bills: &[Bill], plan: Plan) -> Result<Vec<(&'sta
     );
     let told = world.books().await;
     let (own, channels) = (ours(&database)?, theirs(&told));
-    for missed in channels
+    let mut missed = channels
         .iter()
-        .filter(|one| own.binary_search(one).is_err())
-    {
+        .filter(|one| own.binary_search(one).is_err());
+    if let Some(missed) = missed.next() {
         let by = |bill: &&Bill| bill.numbers.contains(&missed.our_no);
         let act = bills.iter().find(by).map(|bill| bill.act);
         let attempt = attempts
