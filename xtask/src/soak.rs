@@ -15,11 +15,15 @@ use crate::{process, tools};
                   cargo xtask soak kill --engine postgres --kills 30\n  cargo xtask soak power --cuts 500\n  \
                   cargo xtask soak illness --cuts 100\n  cargo xtask soak disk\n  \
                   cargo xtask soak race --dues 2000\n  cargo xtask soak timing\n  \
+                  cargo xtask soak notices --orders 10000\n  cargo xtask soak orders --orders 20000\n  \
+                  cargo xtask soak contested --engine postgres --dues 2000\n  \
+                  cargo xtask soak reversals --dues 2000\n  \
                   cargo xtask soak import --rows 1000000 --form gbk\n  \
                   cargo xtask soak api --cases 20000\n  \
                   cargo xtask soak sim --seeds 100000 --first 1")]
 pub struct Options {
-    /// kill, power, illness, disk, race, timing, canary, import, meanwhile, api or sim, and its options
+    /// kill, power, illness, disk, race, notices, orders, contested, reversals, timing, canary, import,
+    /// meanwhile, api or sim, and its options
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 }

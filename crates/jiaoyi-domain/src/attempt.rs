@@ -307,6 +307,15 @@ impl Attempt {
             .filter(|at| *at > now && *at <= end)
             .min()
     }
+
+    /// When to ask again after asking brought no answer: as planned or, past the last planned moment,
+    /// half an hour later. The watch ends with a word of the channel's, never with its silence.
+    #[must_use]
+    pub fn ask_again(&self, now: Instant) -> Option<Instant> {
+        let is_paid = self.state == AttemptState::Paid;
+        let late = (!is_paid).then(|| now.plus_ms(30 * MINUTE_MS));
+        self.next_ask(now).or(late)
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::books::{Books, Channel, Event, Key, KeyKind, Phase, Trade};
-use crate::faults::Fault;
+use crate::faults::{Chance, Fault};
 use crate::page::{self, json_error};
 use crate::payer::{self, Played};
 use crate::script::Script;
@@ -89,6 +89,16 @@ pub(crate) async fn add_fault(State(sandbox): State<Arc<Sandbox>>, body: Bytes) 
     }
     let id = sandbox.books().faults.add(fault);
     page::json(StatusCode::OK, &json!({ "id": id }))
+}
+
+/// `POST /_sandbox/chance`.
+pub(crate) async fn by_chance(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Response {
+    let chance: Chance = match read(&body) {
+        Ok(chance) => chance,
+        Err(response) => return *response,
+    };
+    sandbox.books().faults.by_chance(chance);
+    page::json(StatusCode::OK, &json!({ "chance": true }))
 }
 
 /// `DELETE /_sandbox/fault/{id}`.

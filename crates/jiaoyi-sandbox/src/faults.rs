@@ -20,6 +20,10 @@
 //! | `other_key` | signed with a second platform key, which GET /v3/certificates then lists too; Alipay, UnionPay: a key the merchant does not know | likewise |
 //!
 //! The point `query` covers refund queries too, `bill` the download of the file.
+//!
+//! Where no script fits, chance may strike: see [`Chance`].
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +31,7 @@ use crate::books::Channel;
 use crate::script::{Script, Strike};
 
 /// Where a fault strikes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Point {
     Create,
@@ -86,12 +90,79 @@ pub(crate) struct Fault {
     pub(crate) variant: Option<u32>,
 }
 
-/// All single faults that still have strikes left, oldest first, and the script.
+/// Faults by chance, as `POST /_sandbox/chance` takes them; all zero: none.
+///
+/// Each order draws its own rates of losses and repeats up to the most given, and how late its first
+/// notice comes; some orders' notices never come. The same seed, order and number of the request draw
+/// the same.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Chance {
+    seed: u64,
+    /// Answers and deliveries that are lost.
+    loss_percent_max: u64,
+    /// Requests that are worked on twice, and deliveries that come twice.
+    duplicate_percent_max: u64,
+    /// How late a first delivery is, by the sandbox's clock.
+    delay_s_max: u64,
+    /// Orders of which no notice ever comes.
+    never_percent: u64,
+    /// Queries that are answered with an error.
+    query_error_percent: u64,
+}
+
+impl Chance {
+    /// A number below `end`, drawn for an order and a purpose; 0 when `end` is 0.
+    fn draw(&self, out_trade_no: &str, purpose: u64, end: u64) -> u64 {
+        // SplitMix64 over what is drawn for, byte by byte.
+        let mix = |state: u64, more: u64| {
+            let z = (state ^ more).wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            z ^ (z >> 31)
+        };
+        let bytes = out_trade_no.bytes().map(u64::from);
+        let drawn = mix(bytes.fold(mix(self.seed, 0), mix), purpose);
+        drawn.checked_rem(end).unwrap_or(0)
+    }
+
+    /// What befalls the n-th request or delivery of an order at a point.
+    fn strike(&self, at: Point, out_trade_no: &str, n: u64) -> Option<(Deed, Option<u32>)> {
+        let of_order = |purpose: u64, end: u64| self.draw(out_trade_no, purpose, end);
+        let purpose = |what: u64| (n << 8) | (u64::from(at as u8) << 4) | what;
+        let happens = |what: u64, percent: u64| of_order(purpose(what), 100) < percent;
+        let loss = of_order(1 << 60, self.loss_percent_max + 1);
+        let twice = of_order(2 << 60, self.duplicate_percent_max + 1);
+        if at == Point::Notify {
+            if of_order(3 << 60, 100) < self.never_percent {
+                return Some((Deed::Lose, None));
+            }
+            let late = of_order(4 << 60, self.delay_s_max + 1);
+            let late = of_order(purpose(1), late + 1);
+            if n == 0 && late > 0 {
+                return Some((Deed::Delay, u32::try_from(late).ok()));
+            }
+        }
+        if at == Point::Query && happens(2, self.query_error_percent) {
+            return Some((Deed::ErrorBefore, None));
+        }
+        if at != Point::Bill && happens(3, loss) {
+            return Some((Deed::Lose, None));
+        }
+        let repeats = matches!(at, Point::Create | Point::Refund | Point::Notify);
+        (repeats && happens(4, twice)).then_some((Deed::Duplicate, None))
+    }
+}
+
+/// All single faults that still have strikes left, oldest first, the script, and chance.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     scripts: Vec<Fault>,
     last_id: u64,
     pub(crate) script: Option<Script>,
+    chance: Chance,
+    /// How often chance was asked for an order at a point.
+    drawn: BTreeMap<(Channel, Point, String), u64>,
 }
 
 impl Faults {
@@ -102,7 +173,12 @@ impl Faults {
         self.last_id
     }
 
-    /// Takes one strike of the oldest script that fits.
+    /// Lets chance strike like this from now on.
+    pub(crate) fn by_chance(&mut self, chance: Chance) {
+        self.chance = chance;
+    }
+
+    /// Takes one strike of the oldest single fault that fits.
     pub(crate) fn take(
         &mut self,
         channel: Channel,
@@ -123,7 +199,7 @@ impl Faults {
         Some(fault)
     }
 
-    /// What strikes a call: a single fault before the rules of the script.
+    /// What strikes a call: a single fault before the rules of the script, and those before chance.
     pub(crate) fn strike(
         &mut self,
         channel: Channel,
@@ -134,8 +210,28 @@ impl Faults {
         if let Some(fault) = self.take(channel, at, out_trade_no) {
             return Some(Strike::Fault(fault));
         }
-        let script = self.script.as_mut()?;
-        script.take(channel, at, out_trade_no, now_ms)
+        let script = self.script.as_mut();
+        let ruled = script.and_then(|script| script.take(channel, at, out_trade_no, now_ms));
+        ruled.or_else(|| self.befall(channel, at, out_trade_no).map(Strike::Fault))
+    }
+
+    fn befall(&mut self, channel: Channel, at: Point, out_trade_no: &str) -> Option<Fault> {
+        let key = (channel, at, out_trade_no.to_owned());
+        let drawn = self.drawn.entry(key).or_default();
+        let n = *drawn;
+        *drawn += 1;
+        let (deed, delay_s) = self.chance.strike(at, out_trade_no, n)?;
+        Some(Fault {
+            id: 0,
+            channel,
+            out_trade_no: out_trade_no.to_owned(),
+            at,
+            deed,
+            times: 1,
+            delay_s,
+            code: None,
+            variant: None,
+        })
     }
 
     pub(crate) fn remove(&mut self, id: u64) -> bool {
@@ -181,6 +277,52 @@ mod tests {
             2
         );
         assert!(faults.take(Channel::Wechat, Point::Query, "A").is_none());
+    }
+
+    #[test]
+    fn chance_strikes_each_order_at_its_own_rate_and_alike_every_time() {
+        let chance = Chance {
+            seed: 7,
+            loss_percent_max: 30,
+            duplicate_percent_max: 50,
+            delay_s_max: 90_000,
+            never_percent: 5,
+            query_error_percent: 10,
+        };
+        let play = |at: Point| {
+            let mut faults = Faults::default();
+            faults.by_chance(chance.clone());
+            let numbers = (0..2_000).map(|n| n.to_string());
+            let struck = numbers.flat_map(|no| {
+                let strikes = (0..20).map(|_| faults.strike(Channel::Wechat, at, &no, 0));
+                strikes.collect::<Vec<_>>()
+            });
+            let struck = struck.map(|strike| match strike? {
+                Strike::Fault(fault) => Some((fault.deed, fault.delay_s)),
+                _ => None,
+            });
+            struck.collect::<Vec<_>>()
+        };
+        let share = |told: &[Option<(Deed, Option<u32>)>], deed| {
+            let of = told.iter().flatten().filter(|(struck, _)| *struck == deed);
+            of.count() * 1_000 / told.len()
+        };
+        let notices = play(Point::Notify);
+        assert_eq!(notices, play(Point::Notify));
+        // 5 % never and half of 30 % lost of the rest; the first of twenty is late.
+        assert!((170..220).contains(&share(&notices, Deed::Lose)));
+        assert!((150..250).contains(&share(&notices, Deed::Duplicate)));
+        assert!((40..52).contains(&share(&notices, Deed::Delay)));
+        let late = notices.iter().flatten().filter_map(|(_, delay_s)| *delay_s);
+        assert!(late.clone().max().unwrap() > 60_000 && late.max().unwrap() <= 90_000);
+        let queries = play(Point::Query);
+        assert!((90..110).contains(&share(&queries, Deed::ErrorBefore)));
+        assert!(play(Point::Bill).iter().all(Option::is_none));
+        let mut calm = Faults::default();
+        assert!(
+            calm.strike(Channel::Wechat, Point::Notify, "1", 0)
+                .is_none()
+        );
     }
 
     #[test]

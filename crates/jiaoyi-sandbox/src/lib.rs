@@ -50,6 +50,8 @@
 //! - `POST /_sandbox/faults` takes a script, a TOML file of faults with the times at which they strike
 //!   (the module `script` describes it, [`EXAMPLE_FAULTS`] is one), in place of the last; `GET` tells how often each
 //!   of its rules has seen a call and struck; `DELETE` ends it.
+//! - `POST /_sandbox/chance {"seed","loss_percent_max"?,"duplicate_percent_max"?,"delay_s_max"?,
+//!   "never_percent"?,"query_error_percent"?}`: faults by chance until the next such call; `{}` ends them.
 //! - `GET /_sandbox/books`: every transaction with its refunds and notices, and the waiting faults.
 //!   `GET /_sandbox/books.jsonl`: what moved and what is open, a line of JSON each, for comparison.
 //! - `POST /_sandbox/fee {"rate_bp"}` sets the fee of all channels in bills, in hundredths of a percent.

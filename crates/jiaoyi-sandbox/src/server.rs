@@ -286,6 +286,7 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/_sandbox/pay", post(control::pay))
         .route("/_sandbox/fee", post(control::fee))
         .route("/_sandbox/fault", post(control::add_fault))
+        .route("/_sandbox/chance", post(control::by_chance))
         .route(
             "/_sandbox/fault/{id}",
             axum::routing::delete(control::remove_fault),

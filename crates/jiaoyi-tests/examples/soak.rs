@@ -17,6 +17,7 @@ mod robust;
 mod sim;
 
 use anyhow::{Context, Result, bail, ensure};
+use robust::campaign::{Engine, Table, contested, notices, orders, reversals};
 use robust::ordeal::Under;
 use robust::payers::Acts;
 use robust::people::Form;
@@ -28,6 +29,10 @@ const USAGE: &str = "soak kill [--engine sqlite|postgres] [--kills N] [--rate N]
                      soak illness [--cuts N] [--rate N] [--seed N]\n\
                      soak disk [--times N] [--rate N] [--seed N]\n\
                      soak race [--dues N]\n\
+                     soak notices [--engine sqlite|postgres] [--orders N] [--wave N] [--seed N]\n\
+                     soak orders [--engine sqlite|postgres] [--orders N] [--seed N]\n\
+                     soak contested [--engine sqlite|postgres] [--dues N] [--institutions N] [--seed N]\n\
+                     soak reversals [--engine sqlite|postgres] [--dues N] [--rounds N] [--seed N]\n\
                      soak timing [--rounds N] [--seed N]\n\
                      soak canary\n\
                      soak import [--rows N] [--form utf8|gbk|xlsx]\n\
@@ -50,10 +55,9 @@ async fn main() -> Result<()> {
     let seed = option(&words, "--seed", 20_261_122)?;
     match words.first().map(String::as_str) {
         Some("kill") => {
-            let under = match option(&words, "--engine", "sqlite".to_owned())?.as_str() {
-                "sqlite" => Under::Nothing,
-                "postgres" => Under::Server,
-                _ => bail!("{USAGE}"),
+            let under = match option(&words, "--engine", Engine::Sqlite)? {
+                Engine::Sqlite => Under::Nothing,
+                Engine::Postgres => Under::Server,
             };
             let outcome = kill::kill_loop(kill::Plan {
                 kills: option(&words, "--kills", 30)?,
@@ -110,6 +114,9 @@ async fn main() -> Result<()> {
             let paid = races::race(dues).await;
             println!("{dues} dues, {paid} payments: one of each due counts, all others went back");
         }
+        Some(what @ ("notices" | "orders" | "contested" | "reversals")) => {
+            println!("{}", campaign(what, &words, seed).await?);
+        }
         Some("timing") => {
             let rounds = option(&words, "--rounds", 5_000)?;
             let (honest, control) = timing::both("soak-timing", rounds, seed).await?;
@@ -160,6 +167,58 @@ async fn main() -> Result<()> {
         _ => bail!("{USAGE}"),
     }
     Ok(())
+}
+
+/// How long a campaign may take to settle.
+const SETTLES_WITHIN: Duration = Duration::from_secs(900);
+
+/// One of the campaigns, at its full length unless it is told otherwise.
+async fn campaign(what: &str, words: &[String], seed: u64) -> Result<Table> {
+    let begun = std::time::Instant::now();
+    let say = move |line: String| println!("{:>6} s  {line}", begun.elapsed().as_secs());
+    let engine = option(words, "--engine", Engine::Sqlite)?;
+    println!("{what} on {engine:?}, seed {seed}");
+    match what {
+        "notices" => {
+            let plan = notices::Plan {
+                engine,
+                orders: option(words, "--orders", 10_000)?,
+                wave: option(words, "--wave", 1_000)?,
+                seed,
+                settle: SETTLES_WITHIN,
+            };
+            Ok(notices::storm(plan, &say).await?.1)
+        }
+        "orders" => {
+            let plan = orders::Plan {
+                engine,
+                orders: option(words, "--orders", 20_000)?,
+                seed,
+            };
+            orders::troubled(plan, &say).await
+        }
+        "contested" => {
+            let plan = contested::Plan {
+                engine,
+                dues: option(words, "--dues", 2_000)?,
+                institutions: option(words, "--institutions", 16)?,
+                seed,
+                settle: SETTLES_WITHIN,
+            };
+            contested::contests(plan, &say).await
+        }
+        _ => {
+            let plan = reversals::Plan {
+                engine,
+                dues: option(words, "--dues", 2_000)?,
+                rounds: option(words, "--rounds", 3)?,
+                institutions: option(words, "--institutions", 8)?,
+                seed,
+                settle: SETTLES_WITHIN,
+            };
+            reversals::storms(plan, &say).await
+        }
+    }
 }
 
 /// Plays seeds of the simulator; with `trace` what happened in each is printed.

@@ -378,6 +378,26 @@ fn a_file_is_read_by_its_layout_and_refused_with_its_place() {
     );
 }
 
+/// A column less, another charset, something packed: refused at its first line.
+#[test]
+fn a_file_of_another_kind_is_refused_at_its_first_line() {
+    let gbk = GBK.encode(FILE).0.into_owned();
+    let wide: Vec<u8> = FILE.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let gzip = [b"\x1f\x8b\x08\x00".as_slice(), &gbk].concat();
+    let narrow = GBK.encode(&FILE.replace("|P|", "|")).0.into_owned();
+    let (first, above) = totals_first();
+    let (first, above) = (first.as_str(), GBK.encode(&above).0.into_owned());
+    for (profile, file) in [
+        (PROFILE, wide),
+        (PROFILE, gzip),
+        (PROFILE, narrow),
+        (first, [b"\x1f\x8b\x08\x00".as_slice(), &above].concat()),
+    ] {
+        let fault = read(profile, &file).unwrap_err();
+        assert!(fault.starts_with("reading line 1 of the bill: "), "{fault}");
+    }
+}
+
 #[test]
 fn a_profile_that_cannot_work_is_refused() {
     for (from, to) in [

@@ -183,15 +183,19 @@ impl Bill {
         let is_summary = |name: &str| {
             name.ends_with("业务明细(汇总).csv") || name.ends_with("业务明细（汇总）.csv")
         };
+        let is_details = |name: &str| name.ends_with("业务明细.csv");
+        let known = |name: &str| is_summary(name) || is_details(name);
+        if let Some(other) = entries.iter().find(|entry| !known(&entry.name)) {
+            let what = format!("{} is no part of this bill", other.name);
+            return Err(BillFault::packing(what));
+        }
         let entry = only(&entries, "业务明细(汇总).csv", is_summary)?;
         let mut text = Vec::new();
         let unpacked = Unpacked::open(&mut file, entry)?;
         let read = unpacked.take(SUMMARY_BYTES_MAX).read_to_end(&mut text);
         read.map_err(|error| BillFault::packing(format!("{}: {error}", entry.name)))?;
         let summary = Summary::read(&entry.name, text, name)?;
-        let entry = only(&entries, "业务明细.csv", |name| {
-            name.ends_with("业务明细.csv")
-        })?;
+        let entry = only(&entries, "业务明细.csv", is_details)?;
         let mut lines = Lines::new(&entry.name, Unpacked::open(file, entry)?.boxed());
         let head = head(&mut lines, name)?;
         Ok(Bill {

@@ -6,6 +6,10 @@
 
 mod alipay;
 mod bank;
+#[cfg(test)]
+mod broken;
+#[cfg(test)]
+mod generated;
 mod lines;
 mod packing;
 mod sink;

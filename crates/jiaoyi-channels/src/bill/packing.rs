@@ -35,6 +35,10 @@ pub(super) fn entries(file: &mut (impl Read + Seek)) -> Result<Vec<Entry>, BillF
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index).map_err(BillFault::packing)?;
         let name = name_of(entry.name_raw());
+        // Nothing is ever written under an entry's name; but no channel packs folders.
+        if name.contains(['/', '\\', '\0']) {
+            return Err(BillFault::packing(format!("{name:?} leads elsewhere")));
+        }
         let deflated = match entry.compression() {
             CompressionMethod::Deflated => true,
             CompressionMethod::Stored => false,

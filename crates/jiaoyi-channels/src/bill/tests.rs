@@ -22,7 +22,7 @@ const ALL_TOTALS: &str =
 /// The official page's line, as it is there.
 const OFFICIAL: &str = "`2022-03-21 13:51:31,`wxfdc955f7104ad557,`180023671,`176531292,`,`420000612032130748613220688,`2021WERUN1647840687637,`oZWaCKXip5njeEiloC4oeOV1TTsk,`JSAPI,`SUCCESS,`OTHERS,`CNY,`0.01,`0.00,`0,`0,`0.00,`0.00,`,`,`微信云托管支付测试,`,`0.00000,`0.90%,`0.01,`0.00,`";
 
-fn name(channel: ChannelCode, merchant: &str, sort: BillSort, day: &str) -> BillName {
+pub(super) fn name(channel: ChannelCode, merchant: &str, sort: BillSort, day: &str) -> BillName {
     BillName {
         channel,
         merchant: merchant.to_owned(),
@@ -40,7 +40,10 @@ fn wechat_name() -> BillName {
     )
 }
 
-fn read(name: &BillName, bill: Vec<u8>) -> Result<(Vec<BillLine>, BillTotals), BillFault> {
+pub(super) fn read(
+    name: &BillName,
+    bill: Vec<u8>,
+) -> Result<(Vec<BillLine>, BillTotals), BillFault> {
     let mut reader = BillReader::open(name.clone(), Cursor::new(bill))?;
     let mut lines = Vec::new();
     for line in &mut reader {
@@ -50,21 +53,21 @@ fn read(name: &BillName, bill: Vec<u8>) -> Result<(Vec<BillLine>, BillTotals), B
 }
 
 /// What a bill is refused with.
-fn refused(name: &BillName, bill: Vec<u8>) -> String {
+pub(super) fn refused(name: &BillName, bill: Vec<u8>) -> String {
     match read(name, bill) {
         Err(fault) => fault.to_string(),
         Ok((lines, _)) => panic!("believed, with {} lines", lines.len()),
     }
 }
 
-fn gzip(plain: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(plain: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(plain).unwrap();
     encoder.finish().unwrap()
 }
 
 /// A zip whose names are in UTF-8, as whoever packs again makes it.
-fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in entries {
         let options = SimpleFileOptions::default();

@@ -94,7 +94,10 @@ impl Command for RecordUnpaid {
             act = true;
         }
         attempt.asks = attempt.asks.saturating_add(1);
-        attempt.ask_at = attempt.next_ask(ctx.at);
+        attempt.ask_at = match self.seen {
+            Unpaid::NoAnswer => attempt.ask_again(ctx.at),
+            Unpaid::NotPaid(_) | Unpaid::Closed | Unpaid::NotFound => attempt.next_ask(ctx.at),
+        };
         let lapsed = attempt.abandoned_at.is_none();
         ws.attempt.put(attempt);
         close_if_all_dead(ws, ctx, &order_key, lapsed);

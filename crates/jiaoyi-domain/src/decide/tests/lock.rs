@@ -1,7 +1,7 @@
 //! Scenes of payers who meet each other: locks, displacing, other methods, and who is refused.
 
 use super::people::*;
-use crate::attempt::{Attempt, AttemptState, LIFE_MS};
+use crate::attempt::{Attempt, AttemptState, LIFE_MS, WATCH_MS};
 use crate::channel::{CreateOutcome, Method};
 use crate::decide::*;
 use crate::due::{Due, DueState, RevisionKind, Slot, TurnedAway};
@@ -86,6 +86,39 @@ fn locks_that_lapse_are_counted() {
         scene.run("it ends", &unpaid).unwrap();
         let due: Due = scene.store.all().remove(0);
         assert_eq!((due.state, due.lock_lapses), (DueState::Open, lapses));
+    }
+}
+
+/// The last look at an attempt, a day after, against a payment that nobody told: without an answer it is
+/// looked at again, dead or not, until there is one.
+#[test]
+fn the_last_look_is_repeated_until_it_is_answered() {
+    for closed in [false, true] {
+        let mut scene = insured(vec![row(1)]);
+        let attempt = scene.quietly(|scene| offered(scene, 9, &[1]));
+        let told = |seen| RecordUnpaid {
+            attempt_no: attempt.attempt_no.clone(),
+            seen,
+        };
+        let ask_at = |scene: &super::scene::Scene| {
+            let row: Attempt = scene.store.all().remove(0);
+            row.ask_at
+        };
+        if closed {
+            scene.run("closed", &told(Unpaid::Closed)).unwrap();
+            assert_eq!(ask_at(&scene), Some(attempt.created_at.plus_ms(WATCH_MS)));
+        }
+        scene.wait(WATCH_MS);
+        for _ in 0..3 {
+            scene.run("no answer", &told(Unpaid::NoAnswer)).unwrap();
+            let again = ask_at(&scene).expect("it is asked again");
+            assert!(again > scene.at, "{closed}");
+            scene.wait(again.since_ms(scene.at));
+        }
+        scene
+            .run("an answer", &told(Unpaid::NotPaid(None)))
+            .unwrap();
+        assert_eq!(ask_at(&scene), None, "{closed}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! One installation in this process: platform, pages, sandbox and invented people on one clock that
 //! stands still until a test turns it. Nothing is decided by waiting; sockets are polled shortly.
 
+pub mod bank;
 pub mod forms;
 mod payer;
 mod platform;
@@ -214,22 +215,22 @@ impl World {
     pub async fn quiet(&self) {
         // Its agenda is looked at every 50 ms of real time.
         tokio::time::sleep(Duration::from_millis(60)).await;
+        self.until("the sandbox to be quiet", async || self.is_quiet().await)
+            .await;
+    }
+
+    /// Whether the sandbox has delivered what is due by its clock.
+    pub async fn is_quiet(&self) -> bool {
         let now = self.now().0;
-        self.until("the sandbox to be quiet", async || {
-            let books = self.books().await;
-            let transactions = books["transactions"]
-                .as_array()
-                .cloned()
-                .unwrap_or_default();
-            transactions.iter().all(|row| {
-                let notices = row["notices"].as_array().cloned().unwrap_or_default();
-                notices.iter().all(|notice| {
-                    notice["in_flight"] == json!(false)
-                        && notice["next_at_ms"].as_i64().is_none_or(|at| at > now)
-                })
+        let books = self.books().await;
+        let transactions = books["transactions"].as_array();
+        transactions.into_iter().flatten().all(|row| {
+            let notices = row["notices"].as_array();
+            notices.into_iter().flatten().all(|notice| {
+                notice["in_flight"] == json!(false)
+                    && notice["next_at_ms"].as_i64().is_none_or(|at| at > now)
             })
         })
-        .await;
     }
 
     /// Polls shortly until it is so.

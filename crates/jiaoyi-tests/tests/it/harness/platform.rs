@@ -52,6 +52,8 @@ pub struct Setup {
     pub budgets: Budgets,
     /// Drives everything that is random.
     pub seed: u64,
+    /// Whether its database is one of this process's PostgreSQL server, and no file.
+    pub server: bool,
     /// Fail points around the store; then payers try again what was not answered.
     pub points: Option<Arc<Points>>,
 }
@@ -68,6 +70,7 @@ impl Default for Setup {
             banks: false,
             budgets: NO_BUDGETS,
             seed: 1,
+            server: std::env::var("JIAOYI_TEST_ENGINE").as_deref() == Ok("postgres"),
             points: None,
         }
     }
@@ -376,7 +379,7 @@ impl World {
     }
 
     pub fn database(&self) -> Database {
-        database_of(&self.folder)
+        database_of(&self.folder, self.setup.server)
     }
 
     /// A place for a file of the test.
@@ -385,14 +388,15 @@ impl World {
     }
 }
 
-/// The database of a test: a file in its folder, or, with `JIAOYI_TEST_ENGINE=postgres`, one of its
-/// own in this process's cluster; the folder remembers which, so that a restart finds it again.
-fn database_of(folder: &Folder) -> Database {
+/// The database of a test: a file in its folder, or one of its own in this process's cluster; the folder
+/// remembers which, so that a restart finds it again.
+fn database_of(folder: &Folder, server: bool) -> Database {
     let note = folder.0.join(DATABASE_NOTE);
     let url = std::fs::read_to_string(&note).unwrap_or_else(|_| {
-        let url = match std::env::var("JIAOYI_TEST_ENGINE").as_deref() {
-            Ok("postgres") => fresh_server_database(),
-            _ => format!("sqlite:{}", folder.0.join("jiaoyi.db").display()),
+        let url = if server {
+            fresh_server_database()
+        } else {
+            format!("sqlite:{}", folder.0.join("jiaoyi.db").display())
         };
         std::fs::write(&note, &url).expect("a file");
         url
@@ -444,7 +448,8 @@ async fn open(
     let mut chain = [0; 16];
     random(&mut chain);
     let now = Instant(clock.load(Ordering::SeqCst));
-    let mut store = Store::open(&database_of(folder), chain, now).expect("the store opens");
+    let mut store =
+        Store::open(&database_of(folder, setup.server), chain, now).expect("the store opens");
     if let Some(points) = &setup.points {
         let (inner, points) = (Arc::clone(store.backend()), Arc::clone(points));
         store = Store::over(Arc::new(Pointed { inner, points }));

@@ -10,6 +10,11 @@ impl Chance {
         Chance(seed)
     }
 
+    /// The sequence of one of many who share a seed.
+    pub const fn of(seed: u64, number: u64) -> Chance {
+        Chance::new(seed ^ number.wrapping_mul(0x5851_F42D_4C95_7F2D))
+    }
+
     /// The next 64 bits.
     pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -22,6 +27,14 @@ impl Chance {
     /// A number from 0 to `end - 1`; 0 when `end` is 0.
     pub const fn below(&mut self, end: u64) -> u64 {
         if end == 0 { 0 } else { self.next() % end }
+    }
+
+    /// Brings everything into another order.
+    pub fn shuffle<T>(&mut self, all: &mut [T]) {
+        for place in (1..all.len()).rev() {
+            let other = self.below(u64::try_from(place + 1).unwrap_or(1));
+            all.swap(place, usize::try_from(other).unwrap_or(0));
+        }
     }
 
     /// A form key as our pages make them: 32 hexadecimal characters.

@@ -96,7 +96,8 @@ impl Installation {
              channels = \"channels/channels.toml\"\nwallet_hosts = [\"{sandbox}\"]\ndemo = true\n\n\
              [budgets]\nmisses_per_device_hour = 0\nlookups_per_address_minute = 0\n\
              lookups_per_address_hour = 0\nverifications_per_address_minute = 0\n\
-             wrong_codes_per_number_hour = 0\n",
+             wrong_codes_per_number_hour = 0\nqueries_per_institution_minute = 0\n\
+             queries_per_document_minute = 0\n",
             self.portal
         );
         std::fs::write(self.folder.join("jiaoyi.toml"), text)?;

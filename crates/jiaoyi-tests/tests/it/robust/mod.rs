@@ -4,6 +4,7 @@
 //! Short forms run as tests; the long ones are `cargo xtask soak`, with the same code.
 
 pub mod browser;
+pub mod campaign;
 pub mod canary;
 pub mod chance;
 #[cfg(test)]

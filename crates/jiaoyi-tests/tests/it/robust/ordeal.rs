@@ -304,7 +304,7 @@ const VERIFY: [&str; 10] = [
 const REPEATS: Duration = Duration::from_secs(75);
 
 /// Waits until `verify` finds nothing any more and no refund is under way.
-async fn settle(
+pub async fn settle(
     installation: &Installation,
     probe: &Browser,
     load: Load,

@@ -5,6 +5,7 @@ use super::browser::{Browser, Reply};
 use super::chance::Chance;
 use super::ordeal::Load;
 use super::people::Person;
+use crate::harness::forms::{Form, forms};
 use anyhow::{Context, Result, ensure};
 use std::io::Write;
 use std::path::Path;
@@ -119,7 +120,8 @@ impl Act {
     }
 }
 
-struct Payer {
+/// One payer with a browser of their own.
+pub struct Payer {
     acts: Acts,
     world: World,
     browser: Browser,
@@ -127,12 +129,23 @@ struct Payer {
 }
 
 /// A wallet's page.
-struct Wallet {
+pub struct Wallet {
     action: String,
-    attempt: String,
+    /// Our number, as the wallet shows it.
+    pub attempt: String,
 }
 
 impl Payer {
+    /// Nobody who was here before.
+    pub fn new(world: &World, acts: Acts, chance: Chance) -> Payer {
+        Payer {
+            acts,
+            browser: Browser::new(&world.client, &world.portal),
+            world: world.clone(),
+            chance,
+        }
+    }
+
     /// Asks until the portal answers; a payer who meets a broken page loads it again.
     async fn patient(&mut self, path: &str, fields: Option<&[(&str, &str)]>) -> Result<Reply> {
         let begun = Instant::now();
@@ -159,15 +172,38 @@ impl Payer {
         }
     }
 
-    /// Looks the person up and starts a payment; the wallet's address.
-    async fn start(&mut self, person: &Person, method: &str) -> Result<Option<String>> {
+    /// Looks the person up and starts a payment; the address that leads to the wallet.
+    pub async fn start(&mut self, person: &Person, method: &str) -> Result<Option<String>> {
+        let bill = self.look_up(person).await?;
+        self.choose(bill.context("no bill on the page")?, method)
+            .await
+    }
+
+    /// As [`Payer::start`]; nothing as well when somebody else has paid meanwhile.
+    pub async fn try_start(&mut self, person: &Person, method: &str) -> Result<Option<String>> {
+        match self.look_up(person).await? {
+            Some(bill) => self.choose(bill, method).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Looks the person up: the fields that begin a payment, if there is something to pay.
+    async fn look_up(&mut self, person: &Person) -> Result<Option<[String; 2]>> {
         let key = self.chance.form_key();
         let fields = person.form(&key);
         let found = self.patient("/pay/person", Some(&fields)).await?;
         ensure!(found.status == 303, "the look-up answered {}", found.status);
         let check = self.patient("/pay/check", None).await?;
-        let reference = check.field("bill_ref").context("no bill on the page")?;
+        let Some(reference) = check.field("bill_ref") else {
+            return Ok(None);
+        };
         let key = check.field("form_key").context("no form key on the page")?;
+        Ok(Some([reference, key]))
+    }
+
+    /// Starts a payment of the bill; the address that leads to the wallet.
+    async fn choose(&mut self, bill: [String; 2], method: &str) -> Result<Option<String>> {
+        let [reference, key] = bill;
         let fields = [
             ("bill_ref", reference.as_str()),
             ("form_key", key.as_str()),
@@ -175,11 +211,32 @@ impl Payer {
             ("relation", "other"),
         ];
         let started = self.patient("/pay/start", Some(&fields)).await?;
-        Ok(started.location.filter(|to| to.starts_with("http")))
+        Ok(started.location.filter(|to| leads_on(to)))
     }
 
-    async fn wallet(&mut self, address: &str) -> Result<Wallet> {
+    /// The wallet's page behind an address; some channels are led to by a form.
+    async fn wallet_page(&mut self, address: &str) -> Result<String> {
         let page = self.browser.follow(address).await?.text();
+        let leads_on = |form: &Form| form.action.starts_with(&self.world.sandbox);
+        let Some(form) = forms(&page).into_iter().find(leads_on) else {
+            return Ok(page);
+        };
+        let pairs = form.fields.iter();
+        let pairs: Vec<(&str, &str)> = pairs.map(|(name, value)| (&**name, &**value)).collect();
+        let led = self.browser.post(&form.action, &pairs).await?;
+        match led.location {
+            Some(to) if to.starts_with('/') => {
+                let to = format!("{}{to}", self.world.sandbox);
+                Ok(self.browser.follow(&to).await?.text())
+            }
+            Some(to) => Ok(self.browser.follow(&to).await?.text()),
+            None => Ok(led.text()),
+        }
+    }
+
+    /// Goes to the wallet; its number is in the journal when this returns.
+    pub async fn wallet(&mut self, address: &str) -> Result<Wallet> {
+        let page = self.wallet_page(address).await?;
         let between = |from: &str, to: &str| -> Option<String> {
             let rest = page.split(from).nth(1)?;
             Some(rest.split(to).next()?.to_owned())
@@ -199,19 +256,43 @@ impl Payer {
         })
     }
 
-    async fn press(&mut self, wallet: &Wallet, button: &str) -> Result<Option<String>> {
+    /// Presses a button of the wallet; where that leads.
+    pub async fn press(&mut self, wallet: &Wallet, button: &str) -> Result<Option<String>> {
         let reply = self.browser.post(&wallet.action, &[("do", button)]).await?;
         Ok(reply.location)
+    }
+
+    /// Pays an order another way; the address that leads to the wallet.
+    pub async fn switch(&mut self, order: &str, method: &str) -> Result<Option<String>> {
+        let key = self.chance.form_key();
+        let fields = [("method", method), ("form_key", key.as_str())];
+        let path = format!("/o/{order}/switch");
+        let switched = self.patient(&path, Some(&fields)).await?;
+        Ok(switched.location.filter(|to| leads_on(to)))
+    }
+
+    /// Whether the order's page shows a voucher: its number.
+    pub async fn shown(&mut self, order: &str) -> Result<Option<String>> {
+        let page = self.patient(&format!("/o/{order}"), None).await?.text();
+        let number = page.split("href=\"/v/").nth(1);
+        let number = number.and_then(|rest| rest.split(['?', '"', '/']).next());
+        Ok(number.map(str::to_owned))
+    }
+
+    /// Has it in the journal that an attempt was shown as paid.
+    pub async fn told_paid(&self, attempt: &str, voucher: &str) -> Result<()> {
+        let told = serde_json::json!({"kind": "paid", "attempt": attempt, "voucher": voucher});
+        self.world.journal.tell(told).await?;
+        self.world.counts.told_paid.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Waits for the voucher's link on the order's page, as long as payers pay and a while longer.
     async fn voucher(&mut self, order: &str) -> Result<Option<String>> {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(25) {
-            let page = self.patient(&format!("/o/{order}"), None).await?;
-            if let Some(rest) = page.text().split("href=\"/v/").nth(1) {
-                let number = rest.split(['?', '"', '/']).next().unwrap_or_default();
-                return Ok(Some(number.to_owned()));
+            if let Some(number) = self.shown(order).await? {
+                return Ok(Some(number));
             }
             tokio::time::sleep(Duration::from_millis(700)).await;
         }
@@ -233,11 +314,7 @@ impl Payer {
         if matches!(act, Act::Both) {
             // Armed: pays as soon as the order is closed, which is what the switch brings about.
             self.press(&wallet, "pay_after_close").await?;
-            let key = self.chance.form_key();
-            let fields = [("method", ways[1 - first]), ("form_key", key.as_str())];
-            let path = format!("/o/{order}/switch");
-            let switched = self.patient(&path, Some(&fields)).await?;
-            let Some(address) = switched.location.filter(|to| to.starts_with("http")) else {
+            let Some(address) = self.switch(&order, ways[1 - first]).await? else {
                 return Ok(());
             };
             wallet = self.wallet(&address).await?;
@@ -246,21 +323,26 @@ impl Payer {
         let back = self.press(&wallet, act.button()).await?;
         let order = back.as_deref().and_then(order_of).unwrap_or(order);
         if let Some(voucher) = self.voucher(&order).await? {
-            let told = if matches!(act, Act::Both) {
+            if matches!(act, Act::Both) {
                 // Which of the two payments filled the bill is not the payer's to say.
-                serde_json::json!({"kind": "accepted", "attempt": wallet.attempt})
+                let told = serde_json::json!({"kind": "accepted", "attempt": wallet.attempt});
+                self.world.journal.tell(told).await?;
+                self.world.counts.told_paid.fetch_add(1, Ordering::Relaxed);
             } else {
-                serde_json::json!({"kind": "paid", "attempt": wallet.attempt, "voucher": voucher})
-            };
-            self.world.journal.tell(told).await?;
-            self.world.counts.told_paid.fetch_add(1, Ordering::Relaxed);
+                self.told_paid(&wallet.attempt, &voucher).await?;
+            }
         }
         Ok(())
     }
 }
 
+/// Whether an address leads to a wallet, directly or by a page with a form.
+fn leads_on(to: &str) -> bool {
+    to.starts_with("http") || to.ends_with("/pay")
+}
+
 /// The order's token inside an address that leads back to its page.
-fn order_of(address: &str) -> Option<String> {
+pub fn order_of(address: &str) -> Option<String> {
     let once = percent_decoded(address);
     let twice = percent_decoded(&once);
     let rest = twice.split("/o/").nth(1)?;
@@ -285,12 +367,7 @@ pub async fn arrivals(world: World, people: Vec<Person>, load: Load) -> Result<(
             break;
         }
         world.counts.payers.fetch_add(1, Ordering::Relaxed);
-        let mut payer = Payer {
-            acts: load.acts,
-            browser: Browser::new(&world.client, &world.portal),
-            chance: Chance::new(load.seed ^ number.wrapping_mul(0x5851_F42D_4C95_7F2D)),
-            world: world.clone(),
-        };
+        let mut payer = Payer::new(&world, load.acts, Chance::of(load.seed, number));
         payers.spawn(async move {
             if let Err(error) = payer.pay(&person).await {
                 payer.world.counts.unexpected(format!("{error:#}"));
