@@ -186,12 +186,10 @@ pub fn own(look: &Look, token: &str, view: &AccessView, typed: &Typed) -> Page {
         @if view.events.is_empty() { p { (look.t("access.no_events")) } }
         @for event in &view.events { (one_event(look, &here, event)) }
         h2 { (look.t("access.more")) }
-        ul {
-            li { a href="/docs" { (look.t("access.docs")) } }
-            li { a href="/docs/openapi.json" { "OpenAPI 3.1" } }
-            li { a href="/biller/v1/keys" { (look.t("access.our_keys")) } }
-            li { a href="/biller/v1/channels" { (look.t("access.channels")) } }
-        }
+        a.btn.second href="/docs" { (look.t("access.docs")) }
+        a.btn.second href="/docs/openapi.json" { "OpenAPI 3.1" }
+        a.btn.second href="/biller/v1/keys" { (look.t("access.our_keys")) }
+        a.btn.second href="/docs/channels" { (look.t("access.channels")) }
         p.small { (look.f("access.until", &[("until", &look.moment(view.until))])) }
     };
     let frame = Frame {
