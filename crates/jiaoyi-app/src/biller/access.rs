@@ -1,10 +1,11 @@
 //! How an institution keeps its own keys and webhook: through a link that the operator hands over
 //! and that belongs to the device that opens it.
 
-use super::auth::call_scheme;
+use super::auth::{call_scheme, key_scheme};
+use super::reconcile::hex;
 use crate::platform::{LINK_ACCESS, Platform};
 use crate::portal::Visitor;
-use jiaoyi_crypto::{CallKeyError, CallScheme, CallSigner, CallVerifier};
+use jiaoyi_crypto::{CallKeyError, CallSigner, CallVerifier};
 use jiaoyi_domain::decide::{
     Delivery, MakeAccessLink, OpenAccessLink, PutInstitutionKey, PutWebhook, Refusal, ReplayEvent,
     RevokeInstitutionKey,
@@ -67,7 +68,15 @@ pub struct KeyView {
 /// What an institution does on its page.
 #[derive(Clone, Debug)]
 pub enum AccessAction {
+    /// Opens the link on this device.
     Open,
+    /// Everything else, for the device that holds the link.
+    Own(OwnAction),
+}
+
+/// What the holder of a link does.
+#[derive(Clone, Debug)]
+pub enum OwnAction {
     /// Hands in a public key.
     AddKey {
         key_id: String,
@@ -137,30 +146,6 @@ pub enum AccessProblem {
     NotTaken(String),
     /// No such event.
     NoEvent,
-}
-
-impl AccessProblem {
-    /// One of each, for the test that demands words for them.
-    #[must_use]
-    pub fn all() -> Vec<AccessProblem> {
-        use AccessProblem::*;
-        let (url, taken) = (Url("why".to_owned()), NotTaken("why".to_owned()));
-        let most = KEYS_MAX;
-        vec![
-            KeyId,
-            KeyIdUsed,
-            Key,
-            PrivateKey,
-            From,
-            TooManyKeys { most },
-            DrawnAtHome,
-            NoKey,
-            url,
-            NoWebhook,
-            taken,
-            NoEvent,
-        ]
-    }
 }
 
 type Found = (Institution, AccessLink);
@@ -273,48 +258,49 @@ impl Platform {
         let Some((institution, link)) = self.access_found(token).await? else {
             return Ok(Acted::Shut);
         };
-        if matches!(action, AccessAction::Open) {
-            let open = OpenAccessLink {
-                link: link.key(),
-                device: visitor.device,
-            };
-            return match self.submit(open).await {
-                Ok(_) => Ok(Acted::Done),
-                Err(StoreError::Refused(_)) => Ok(Acted::Shut),
-                Err(error) => Err(error),
-            };
-        }
-        if !link.is_held_by(&visitor.device) {
-            return Ok(Acted::Shut);
-        }
-        let acted = self.do_access(&institution, action).await?;
+        let acted = match action {
+            AccessAction::Open => return self.open_access(visitor, &link).await,
+            _ if !link.is_held_by(&visitor.device) => return Ok(Acted::Shut),
+            AccessAction::Own(action) => self.do_access(&institution, action).await?,
+        };
         if !matches!(acted, Acted::Refused(_)) {
             self.reload_institutions().await?;
         }
         Ok(acted)
     }
 
+    async fn open_access(&self, visitor: &Visitor, link: &AccessLink) -> Result<Acted, StoreError> {
+        let open = OpenAccessLink {
+            link: link.key(),
+            device: visitor.device,
+        };
+        match self.submit(open).await {
+            Ok(_) => Ok(Acted::Done),
+            Err(StoreError::Refused(_)) => Ok(Acted::Shut),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn do_access(
         &self,
         institution: &Institution,
-        action: AccessAction,
+        action: OwnAction,
     ) -> Result<Acted, StoreError> {
         let (inst_id, by) = (institution.inst_id.clone(), Keeper::Institution);
         match action {
-            AccessAction::Open => Ok(Acted::Done),
-            AccessAction::AddKey { key_id, pem, from } => {
+            OwnAction::AddKey { key_id, pem, from } => {
                 match self.handed_in(institution, key_id, &pem, &from) {
                     Ok(key) => self.take_key(key, Acted::Done).await,
                     Err(problem) => Ok(Acted::Refused(problem)),
                 }
             }
-            AccessAction::DrawKey { key_id, scheme } => {
+            OwnAction::DrawKey { key_id, scheme } => {
                 match self.drawn(institution, key_id, scheme) {
                     Ok((key, drawn)) => self.take_key(key, drawn).await,
                     Err(problem) => Ok(Acted::Refused(problem)),
                 }
             }
-            AccessAction::RevokeKey { key_id } => {
+            OwnAction::RevokeKey { key_id } => {
                 let at = self.now();
                 let revoke = RevokeInstitutionKey {
                     by,
@@ -324,7 +310,7 @@ impl Platform {
                 };
                 told(self.submit(revoke).await, AccessProblem::NoKey)
             }
-            AccessAction::SetWebhook { url } => {
+            OwnAction::SetWebhook { url } => {
                 let url = url.trim().to_owned();
                 if let Some(sender) = self.channels.webhooks.as_ref().filter(|_| !url.is_empty())
                     && let Err(error) = sender.url(&url, self.config.demo)
@@ -334,17 +320,17 @@ impl Platform {
                 self.submit(PutWebhook { by, inst_id, url }).await?;
                 Ok(Acted::Done)
             }
-            AccessAction::TestWebhook if institution.webhook.is_empty() => {
+            OwnAction::TestWebhook if institution.webhook.is_empty() => {
                 Ok(Acted::Refused(AccessProblem::NoWebhook))
             }
-            AccessAction::TestWebhook => Ok(match self.test_webhook(institution).await {
+            OwnAction::TestWebhook => Ok(match self.test_webhook(institution).await {
                 Delivery::Delivered { .. } => Acted::Tested,
                 Delivery::Missed { why } => Acted::Refused(AccessProblem::NotTaken(why)),
             }),
-            AccessAction::Replay { .. } if institution.webhook.is_empty() => {
+            OwnAction::Replay { .. } if institution.webhook.is_empty() => {
                 Ok(Acted::Refused(AccessProblem::NoWebhook))
             }
-            AccessAction::Replay { event_id } => {
+            OwnAction::Replay { event_id } => {
                 let event = HookId::parse(&event_id).and_then(|id| Some((id.bucket()?, id)));
                 match event {
                     Some(event) => {
@@ -440,10 +426,7 @@ impl Platform {
         Ok(InstitutionKey {
             inst_id: institution.inst_id.clone(),
             key_id,
-            scheme: match verifier.scheme() {
-                CallScheme::Rsa => KeyScheme::Rsa,
-                CallScheme::Sm2 => KeyScheme::Sm2,
-            },
+            scheme: key_scheme(verifier.scheme()),
             public_key: verifier.der().to_vec(),
             valid_from: from.max(self.now().plus_ms(wait_ms)),
             valid_until: None,
@@ -458,8 +441,4 @@ fn told<T>(done: Result<T, StoreError>, unknown: AccessProblem) -> Result<Acted,
         Err(StoreError::Refused(Refusal::NotFound { .. })) => Ok(Acted::Refused(unknown)),
         Err(error) => Err(error),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

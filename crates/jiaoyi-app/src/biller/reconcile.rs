@@ -53,7 +53,8 @@ struct Difference {
     line: String,
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// In hexadecimal digits, small ones.
+pub(super) fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
 }
 

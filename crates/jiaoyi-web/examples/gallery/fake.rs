@@ -1,7 +1,7 @@
 //! A portal of sample views: each name, reference and token shows one state. Nothing is stored.
 
 use jiaoyi_app::biller::access::{
-    AccessAction, AccessAnswer, AccessProblem, AccessView, Acted, KeyView,
+    AccessAction, AccessAnswer, AccessProblem, AccessView, Acted, KeyView, OwnAction,
 };
 use jiaoyi_app::biller::{BillerReply, RawCall};
 use jiaoyi_app::portal::*;
@@ -843,7 +843,7 @@ impl Portal for Fake {
         action: AccessAction,
     ) -> Answer<'a, Acted> {
         answer(match (token, action) {
-            ("ask" | "live" | "test", AccessAction::AddKey { .. }) => {
+            ("ask" | "live" | "test", AccessAction::Own(OwnAction::AddKey { .. })) => {
                 Acted::Refused(AccessProblem::Key)
             }
             ("ask" | "live" | "test", _) => Acted::Done,

@@ -1,18 +1,15 @@
 //! The page on which an institution keeps its own keys: `/access/{token}`.
 
 use super::asker::Asker;
-use super::{Answered, Fields, Lenient, WebState, is_token, see_other, show};
+use super::link::token;
+use super::{Answered, Fields, Lenient, WebState, see_other, show};
 use crate::pages::access::{Typed, ask, drawn, elsewhere, gone, own};
 use crate::pages::trouble::Trouble;
 use axum::Extension;
 use axum::extract::{Path, State};
-use jiaoyi_app::biller::access::{AccessAction, AccessAnswer, Acted};
+use jiaoyi_app::biller::access::{AccessAction, AccessAnswer, Acted, OwnAction};
 use jiaoyi_domain::institution::KeyScheme;
 use serde::Deserialize;
-
-fn token(text: &str) -> Result<&str, Trouble> {
-    is_token(text).then_some(text).ok_or(Trouble::NotFound)
-}
 
 /// What was done just now.
 #[derive(Debug, Default, Deserialize)]
@@ -81,28 +78,28 @@ pub async fn act(
 
 fn action(fields: &Fields) -> Option<AccessAction> {
     let key_id = fields.text("key_id");
-    Some(match fields.get("do") {
-        "open" => AccessAction::Open,
-        "add" => AccessAction::AddKey {
+    Some(AccessAction::Own(match fields.get("do") {
+        "open" => return Some(AccessAction::Open),
+        "add" => OwnAction::AddKey {
             key_id,
             pem: fields.text("pem"),
             from: fields.text("from"),
         },
-        "draw" => AccessAction::DrawKey {
+        "draw" => OwnAction::DrawKey {
             key_id: fields.text("draw_id"),
             scheme: KeyScheme::from_code(fields.get("scheme"))?,
         },
-        "revoke" => AccessAction::RevokeKey { key_id },
-        "webhook" => AccessAction::SetWebhook {
+        "revoke" => OwnAction::RevokeKey { key_id },
+        "webhook" => OwnAction::SetWebhook {
             url: fields.text("url"),
         },
-        "off" => AccessAction::SetWebhook { url: String::new() },
-        "test" => AccessAction::TestWebhook,
-        "replay" => AccessAction::Replay {
+        "off" => OwnAction::SetWebhook { url: String::new() },
+        "test" => OwnAction::TestWebhook,
+        "replay" => OwnAction::Replay {
             event_id: fields.text("event_id"),
         },
         _ => return None,
-    })
+    }))
 }
 
 async fn render(state: &WebState, asker: &Asker, token: &str, typed: Typed) -> Answered {

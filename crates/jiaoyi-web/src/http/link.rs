@@ -9,7 +9,8 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use jiaoyi_app::portal::LinkAnswer;
 
-fn token(text: &str) -> Result<&str, Trouble> {
+/// A token of ours out of an address.
+pub(super) fn token(text: &str) -> Result<&str, Trouble> {
     is_token(text).then_some(text).ok_or(Trouble::NotFound)
 }
 

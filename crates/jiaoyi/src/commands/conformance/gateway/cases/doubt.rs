@@ -3,7 +3,7 @@
 use super::query::is_open;
 use super::refund::settled;
 use super::{GatewayCase, case};
-use crate::commands::conformance::gateway::kit::{Kit, PART, must};
+use crate::commands::conformance::gateway::kit::{Kit, Order, PART, must};
 use crate::commands::conformance::gateway::wire::Trick;
 use crate::commands::conformance::play::Ran;
 use jiaoyi_domain::channel::{
@@ -71,6 +71,13 @@ fn is_ready(outcome: &CreateOutcome) -> bool {
     matches!(outcome, CreateOutcome::Ready(_))
 }
 
+/// The gateway answers again: the order is there and not paid.
+async fn is_there(kit: &Kit, order: &Order) -> Ran {
+    kit.play(Trick::Honest);
+    let told = kit.query(order).await;
+    must(is_open(kit, &told), "an order that is not paid", &told)
+}
+
 async fn query_lost(kit: &Kit) -> Ran {
     let (order, _) = kit.placed_with(kit.in_browser()).await?;
     kit.play(Trick::Lost);
@@ -80,13 +87,7 @@ async fn query_lost(kit: &Kit) -> Ran {
         "Unknown",
         &outcome,
     )?;
-    kit.play(Trick::Honest);
-    let outcome = kit.query(&order).await;
-    must(
-        is_open(kit, &outcome),
-        "an order that is not paid",
-        &outcome,
-    )
+    is_there(kit, &order).await
 }
 
 async fn query_late(kit: &Kit) -> Ran {
@@ -98,13 +99,7 @@ async fn query_late(kit: &Kit) -> Ran {
         "Unknown",
         &outcome,
     )?;
-    kit.play(Trick::Honest);
-    let outcome = kit.query(&order).await;
-    must(
-        is_open(kit, &outcome),
-        "an order that is not paid",
-        &outcome,
-    )
+    is_there(kit, &order).await
 }
 
 async fn payment_lost(kit: &Kit) -> Ran {
@@ -151,9 +146,7 @@ async fn order_lost(kit: &Kit) -> Ran {
     kit.play(Trick::Lost);
     let outcome = kit.create(&order).await;
     must(is_doubt(&outcome), "Unknown", &outcome)?;
-    kit.play(Trick::Honest);
-    let told = kit.query(&order).await;
-    must(is_open(kit, &told), "an order that is not paid", &told)?;
+    is_there(kit, &order).await?;
     let outcome = kit.create(&order).await;
     must(is_ready(&outcome), "the same order again", &outcome)
 }
@@ -163,9 +156,7 @@ async fn order_late(kit: &Kit) -> Ran {
     kit.play(Trick::Late(LATE));
     let outcome = kit.create_hastily(&order).await;
     must(is_doubt(&outcome), "Unknown", &outcome)?;
-    kit.play(Trick::Honest);
-    let told = kit.query(&order).await;
-    must(is_open(kit, &told), "an order that is not paid", &told)?;
+    is_there(kit, &order).await?;
     let outcome = kit.create(&order).await;
     must(is_ready(&outcome), "the same order again", &outcome)
 }
