@@ -1,13 +1,18 @@
 //! Identifiers: internal ids, buckets, and the numbers that people and channels see.
 //!
 //! Ids are drawn from an [`IdSource`], a pure stream made of a seed and a try number, so a command
-//! that is decided again under the same seed and try draws the same ids.
+//! that is decided again under the same seed and try draws the same ids. Ids and the numbers of
+//! payments lead with the time of their command: what is paid together lies together.
 
+use crate::time::{Instant, SECOND_MS};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// The alphabet of every number we print: digits and capital letters.
 const ALPHABET: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+/// From when numbers count their seconds: 2020-01-01 UTC. Six characters last until 2088.
+const NUMBERS_BEGIN: Instant = Instant(1_577_836_800_000);
 
 /// How many buckets there are.
 pub const BUCKETS: u16 = 4096;
@@ -72,6 +77,7 @@ pub struct IdSource {
     seed: [u8; 32],
     attempt: u32,
     counter: u64,
+    at: Instant,
 }
 
 impl IdSource {
@@ -82,7 +88,14 @@ impl IdSource {
             seed,
             attempt,
             counter: 0,
+            at: Instant(0),
         }
+    }
+
+    /// The same stream for a command that arrived at `at`, with which ids and numbers lead.
+    #[must_use]
+    pub const fn at(self, at: Instant) -> IdSource {
+        IdSource { at, ..self }
     }
 
     /// The next 32 bytes of the stream.
@@ -95,12 +108,21 @@ impl IdSource {
         hash.finalize().into()
     }
 
-    /// A fresh internal id of 16 bytes.
+    /// A fresh internal id of 16 bytes: six of milliseconds since 1970, ten random.
     pub fn id16(&mut self) -> [u8; 16] {
         let bytes = self.draw();
         let mut id = [0; 16];
-        id.copy_from_slice(&bytes[..16]);
+        id[..6].copy_from_slice(&self.at.0.to_be_bytes()[2..]);
+        id[6..].copy_from_slice(&bytes[..10]);
         id
+    }
+
+    /// Six characters of seconds since 2020.
+    fn time_code(&self) -> String {
+        let seconds = self.at.since_ms(NUMBERS_BEGIN).max(0) / SECOND_MS;
+        let seconds = usize::try_from(seconds).unwrap_or(0);
+        let digits = (0..6).rev().map(|place| seconds / 36_usize.pow(place) % 36);
+        digits.map(|digit| char::from(ALPHABET[digit])).collect()
     }
 
     /// `count` (at most 24) characters of `0-9A-Z`, about 5.17 bits each.
@@ -137,14 +159,16 @@ macro_rules! printed_number {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
         ///
-        /// 22 characters: `J`, the kind, three characters of bucket, 16 random, one check.
+        /// 22 characters: `J`, the kind, six of time, three of bucket, ten random (51 bits for one
+        /// second and bucket), one check.
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(String);
 
         impl $name {
             /// Draws a number whose rows lie in `bucket`.
             pub fn draw(bucket: Bucket, ids: &mut IdSource) -> $name {
-                let body = format!("J{}{}{}", $kind, bucket.code(), ids.letters(16));
+                let (time, random) = (ids.time_code(), ids.letters(10));
+                let body = format!("J{}{time}{}{random}", $kind, bucket.code());
                 let check = check_character(&body).unwrap_or('0');
                 $name(format!("{body}{check}"))
             }
@@ -155,14 +179,14 @@ macro_rules! printed_number {
                 let body = text.get(..21)?;
                 let shaped = text.len() == 22 && text.starts_with(concat!("J", $kind));
                 let checked = check_character(body)? == char::from(*text.as_bytes().get(21)?);
-                let named = Bucket::from_code(text.get(2..5)?).is_some();
+                let named = Bucket::from_code(text.get(8..11)?).is_some();
                 (shaped && checked && named).then(|| $name(text.to_owned()))
             }
 
             /// The bucket in which everything about this number lies.
             #[must_use]
             pub fn bucket(&self) -> Bucket {
-                self.0.get(2..5).and_then(Bucket::from_code).unwrap_or_default()
+                self.0.get(8..11).and_then(Bucket::from_code).unwrap_or_default()
             }
 
             /// The number as printed and sent.
@@ -284,6 +308,32 @@ mod tests {
             }
         }
         assert_eq!(Bucket::try_new(4096), None);
+    }
+
+    /// What makes the embedded file quick: what is drawn later stands behind.
+    #[test]
+    fn ids_and_numbers_lead_with_their_time() {
+        let draw = |at: i64, seed: u8| {
+            let mut ids = IdSource::new([seed; 32], 0).at(NUMBERS_BEGIN.plus_ms(at));
+            let bucket = Bucket::try_new(u16::from(seed)).unwrap();
+            (ids.id16(), AttemptNo::draw(bucket, &mut ids))
+        };
+        let mut drawn: Vec<_> = (0..40_u8)
+            .map(|step| draw(i64::from(step) * 31 * 86_400_000 * 20, 255 - step))
+            .collect();
+        drawn.push(draw(SECOND_MS * (36_i64.pow(6) - 1), 0));
+        let is_rising = drawn.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        assert!(is_rising && drawn.windows(2).all(|pair| pair[0].1 < pair[1].1));
+        assert_ne!(
+            draw(0, 1),
+            draw(0, 2),
+            "at one moment they differ all the same"
+        );
+        assert_eq!(
+            draw(-1, 1).1,
+            draw(0, 1).1,
+            "a clock that is far behind draws numbers too"
+        );
     }
 
     #[test]

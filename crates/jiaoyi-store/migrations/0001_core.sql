@@ -1,5 +1,6 @@
 -- The core: dues, orders, money, books, vouchers, messages, audit chain.
--- One text for every engine: `bytes` and `clustered` are replaced by the engine's words.
+-- One text for every engine: `bytes` and `clustered` are replaced by the engine's words. A key marked
+-- `by time` leads with what grows with time, and in the embedded file the bucket stands last in it.
 
 -- Answers of mutating calls. Inserted first: a command cannot commit twice.
 create table command_key (
@@ -188,7 +189,7 @@ create table pay_order (
     until bigint not null,
     ended_at bigint,
     version bigint not null,
-    constraint pay_order_pk primary key (bucket, order_id),
+    constraint pay_order_pk primary key (bucket, order_id), -- by time
     constraint pay_order_state check (state in ('placed','abandoned','closed','paid','mixed','surplus')),
     constraint pay_order_bucket check (bucket between 0 and 4095),
     constraint pay_order_amount check (amount >= 0)
@@ -218,7 +219,7 @@ create table order_line (
     benefit_last text not null,
     quoted_at bigint not null,
     version bigint not null,
-    constraint order_line_pk primary key (bucket, order_id, line_no),
+    constraint order_line_pk primary key (bucket, order_id, line_no), -- by time
     constraint order_line_state check (state in ('waiting','premium','surplus','returned')),
     constraint order_line_bucket check (bucket between 0 and 4095),
     constraint order_line_price check (own >= 0 and gross >= own)
@@ -246,7 +247,7 @@ create table attempt (
     ask_at bigint,
     asks bigint not null,
     version bigint not null,
-    constraint attempt_pk primary key (bucket, attempt_no),
+    constraint attempt_pk primary key (bucket, attempt_no), -- by time
     constraint attempt_state check (state in ('drafted','offered','unknown','closing','disputed','dropped','refused','closed','expired','paid')),
     constraint attempt_bucket check (bucket between 0 and 4095),
     constraint attempt_amount check (amount > 0)
@@ -271,7 +272,7 @@ create table fact (
     surplus bigint not null,
     returned_or_reserved bigint not null,
     version bigint not null,
-    constraint fact_pk primary key (bucket, channel, merchant, txn_id, kind),
+    constraint fact_pk primary key (bucket, channel, merchant, txn_id, kind), -- by time
     constraint fact_kind check (kind in ('success','refund','reversal','chargeback')),
     constraint fact_bucket check (bucket between 0 and 4095),
     constraint fact_amount check (amount > 0),
@@ -299,7 +300,7 @@ create table transfer (
     channel_day text,
     book_day text not null,
     at bigint not null,
-    constraint transfer_pk primary key (bucket, order_id, transfer_id),
+    constraint transfer_pk primary key (bucket, order_id, transfer_id), -- by time
     constraint transfer_bucket check (bucket between 0 and 4095),
     constraint transfer_amount check (amount > 0),
     constraint transfer_two_accounts check (debit <> credit)
@@ -328,7 +329,7 @@ create table refund (
     ask_at bigint,
     asks bigint not null,
     version bigint not null,
-    constraint refund_pk primary key (bucket, refund_no),
+    constraint refund_pk primary key (bucket, refund_no), -- by time
     constraint refund_state check (state in ('held','requested','approved','sent','unknown','done','manual','cancelled')),
     constraint refund_bucket check (bucket between 0 and 4095),
     constraint refund_amount check (amount > 0)
@@ -400,7 +401,7 @@ create table outbox (
     lease_until bigint,
     done_at bigint,
     version bigint not null,
-    constraint outbox_pk primary key (bucket, subject, outbox_id),
+    constraint outbox_pk primary key (bucket, subject, outbox_id), -- by time
     constraint outbox_state check (state in ('waiting','done','failed')),
     constraint outbox_bucket check (bucket between 0 and 4095)
 ) clustered;
@@ -430,7 +431,7 @@ create table event (
     actor text not null,
     at bigint not null,
     touched bytes not null,
-    constraint event_pk primary key (bucket, chain_id, link_no, seq),
+    constraint event_pk primary key (bucket, chain_id, link_no, seq), -- by time
     constraint event_bucket check (bucket between 0 and 4095)
 );
 
@@ -463,16 +464,16 @@ create table checkpoint (
 -- recorded as surplus and given back, never refused by this constraint.
 create unique index slot_live on slot (bucket, person_id, scheme, benefit_year) where ended_at is null;
 create unique index voucher_of_slot on voucher (bucket, due_id, generation) where state = 'valid';
-create unique index pay_order_no on pay_order (bucket, order_no);
+create unique index pay_order_no on pay_order (bucket, order_no); -- by time
 
 -- Ranges of the records.
 create index due_by_person on due (bucket, person_id);
-create index attempt_by_order on attempt (bucket, order_id);
-create index fact_by_attempt on fact (bucket, attempt_no);
-create index refund_by_order on refund (bucket, order_id);
-create index refund_by_attempt on refund (bucket, attempt_no);
-create index refund_by_channel_no on refund (bucket, channel_no);
-create index voucher_by_order on voucher (order_bucket, order_id);
+create index attempt_by_order on attempt (bucket, order_id); -- by time
+create index fact_by_attempt on fact (bucket, attempt_no); -- by time
+create index refund_by_order on refund (bucket, order_id); -- by time
+create index refund_by_attempt on refund (bucket, attempt_no); -- by time
+create index refund_by_channel_no on refund (bucket, channel_no); -- by time
+create index voucher_by_order on voucher (order_bucket, order_id); -- by time
 create index exception_case_by_subject on exception_case (bucket, subject);
 create index pay_order_by_holder on pay_order (holder);
 create index roster_by_source on roster (source, region, benefit_year);

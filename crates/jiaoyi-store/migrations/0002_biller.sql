@@ -37,7 +37,7 @@ create table claim (
     body_hash bytes not null,
     target bigint not null,
     at bigint not null,
-    constraint claim_pk primary key (bucket, inst_id, seq),
+    constraint claim_pk primary key (bucket, inst_id, seq), -- by time
     constraint claim_bucket check (bucket between 0 and 4095)
 ) clustered;
 
@@ -62,7 +62,7 @@ create table biller_call (
     undone_by text,
     ended_at bigint,
     version bigint not null,
-    constraint biller_call_pk primary key (bucket, inst_id, seq),
+    constraint biller_call_pk primary key (bucket, inst_id, seq), -- by time
     constraint biller_call_state check (state in ('done','refused','reversed','dead')),
     constraint biller_call_bucket check (bucket between 0 and 4095),
     constraint biller_call_amount check (amount >= 0)
@@ -94,7 +94,7 @@ create table hook_event (
     log text not null,
     ended_at bigint,
     version bigint not null,
-    constraint hook_event_pk primary key (bucket, hook_id),
+    constraint hook_event_pk primary key (bucket, hook_id), -- by time
     constraint hook_event_state check (state in ('waiting','delivered','failed')),
     constraint hook_event_bucket check (bucket between 0 and 4095)
 );
@@ -107,6 +107,6 @@ create index biller_call_of_day on biller_call (inst_id, trace_date);
 create index hook_event_of on hook_event (inst_id, hook_id);
 -- Events on their way, institution by institution.
 create index outbox_hooks on outbox (subject) where state = 'waiting' and topic = 'hook';
-create index biller_call_by_order on biller_call (bucket, order_id);
+create index biller_call_by_order on biller_call (bucket, order_id); -- by time
 -- Locks of institutions, the only ones that end by time.
 create index pay_order_collected on pay_order (until) where state = 'placed' and attempt_count = 0;

@@ -57,3 +57,7 @@ ORDER BY t.inst_id, t.link_id
 SELECT inst_id, link_id, device, made_at, valid_until, version
 FROM access_link
 ORDER BY inst_id, link_id
+
+-- name: scan_as_it_lies
+SELECT inst_id, link_id, device, made_at, valid_until, version
+FROM access_link

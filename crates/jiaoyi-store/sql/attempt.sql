@@ -66,6 +66,10 @@ SELECT bucket, attempt_no, order_id, seq, method, channel, merchant, app, state,
 FROM attempt
 ORDER BY bucket, attempt_no
 
+-- name: scan_as_it_lies
+SELECT bucket, attempt_no, order_id, seq, method, channel, merchant, app, state, amount, created_at, expires_at, handed_out_at, abandoned_at, request_sealed, handover_sealed, last_word, paid_at, ask_at, asks, version
+FROM attempt
+
 -- name: scan_buckets
 SELECT bucket, attempt_no, order_id, seq, method, channel, merchant, app, state, amount, created_at, expires_at, handed_out_at, abandoned_at, request_sealed, handover_sealed, last_word, paid_at, ask_at, asks, version
 FROM attempt

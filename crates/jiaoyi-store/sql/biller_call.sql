@@ -66,6 +66,10 @@ SELECT bucket, inst_id, seq, verb, state, reason, body_hash, answer, trace_date,
 FROM biller_call
 ORDER BY bucket, inst_id, seq
 
+-- name: scan_as_it_lies
+SELECT bucket, inst_id, seq, verb, state, reason, body_hash, answer, trace_date, channel, due_id, generation, order_id, attempt_no, amount, undoes, at, undone_by, ended_at, version
+FROM biller_call
+
 -- name: scan_buckets
 SELECT bucket, inst_id, seq, verb, state, reason, body_hash, answer, trace_date, channel, due_id, generation, order_id, attempt_no, amount, undoes, at, undone_by, ended_at, version
 FROM biller_call

@@ -26,6 +26,10 @@ SELECT bucket, checkpoint_id, at, heads, key_id, signature
 FROM checkpoint
 ORDER BY bucket, checkpoint_id
 
+-- name: scan_as_it_lies
+SELECT bucket, checkpoint_id, at, heads, key_id, signature
+FROM checkpoint
+
 -- name: scan_buckets
 SELECT bucket, checkpoint_id, at, heads, key_id, signature
 FROM checkpoint

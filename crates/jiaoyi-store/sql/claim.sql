@@ -26,6 +26,10 @@ SELECT bucket, inst_id, seq, verb, body_hash, target, at
 FROM claim
 ORDER BY bucket, inst_id, seq
 
+-- name: scan_as_it_lies
+SELECT bucket, inst_id, seq, verb, body_hash, target, at
+FROM claim
+
 -- name: scan_buckets
 SELECT bucket, inst_id, seq, verb, body_hash, target, at
 FROM claim

@@ -26,6 +26,10 @@ SELECT bucket, key_hash, body_hash, answer, at
 FROM command_key
 ORDER BY bucket, key_hash
 
+-- name: scan_as_it_lies
+SELECT bucket, key_hash, body_hash, answer, at
+FROM command_key
+
 -- name: scan_buckets
 SELECT bucket, key_hash, body_hash, answer, at
 FROM command_key

@@ -39,6 +39,10 @@ SELECT bucket, inst_id, day, file_hash, received_at, body_sealed, answer, result
 FROM day_file
 ORDER BY bucket, inst_id, day, file_hash
 
+-- name: scan_as_it_lies
+SELECT bucket, inst_id, day, file_hash, received_at, body_sealed, answer, result
+FROM day_file
+
 -- name: scan_buckets
 SELECT bucket, inst_id, day, file_hash, received_at, body_sealed, answer, result
 FROM day_file

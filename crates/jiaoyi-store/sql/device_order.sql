@@ -39,6 +39,10 @@ SELECT bucket, device, order_bucket, order_id, added_at
 FROM device_order
 ORDER BY bucket, device, order_bucket, order_id
 
+-- name: scan_as_it_lies
+SELECT bucket, device, order_bucket, order_id, added_at
+FROM device_order
+
 -- name: scan_buckets
 SELECT bucket, device, order_bucket, order_id, added_at
 FROM device_order

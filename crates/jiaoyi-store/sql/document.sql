@@ -26,6 +26,10 @@ SELECT bucket, doc_hmac, person_bucket, person_id, kind, number_sealed, added_at
 FROM document
 ORDER BY bucket, doc_hmac
 
+-- name: scan_as_it_lies
+SELECT bucket, doc_hmac, person_bucket, person_id, kind, number_sealed, added_at
+FROM document
+
 -- name: scan_buckets
 SELECT bucket, doc_hmac, person_bucket, person_id, kind, number_sealed, added_at
 FROM document

@@ -66,6 +66,10 @@ SELECT bucket, due_id, generation, person_id, scheme, benefit_year, state, revis
 FROM due
 ORDER BY bucket, due_id, generation
 
+-- name: scan_as_it_lies
+SELECT bucket, due_id, generation, person_id, scheme, benefit_year, state, revision_last, lock_order, lock_order_bucket, lock_holder, lock_channel, lock_at, lock_until, lock_lapses, paid_at, version
+FROM due
+
 -- name: scan_buckets
 SELECT bucket, due_id, generation, person_id, scheme, benefit_year, state, revision_last, lock_order, lock_order_bucket, lock_holder, lock_channel, lock_at, lock_until, lock_lapses, paid_at, version
 FROM due

@@ -26,6 +26,10 @@ SELECT bucket, chain_id, link_no, seq, command, actor, at, touched
 FROM event
 ORDER BY bucket, chain_id, link_no, seq
 
+-- name: scan_as_it_lies
+SELECT bucket, chain_id, link_no, seq, command, actor, at, touched
+FROM event
+
 -- name: scan_buckets
 SELECT bucket, chain_id, link_no, seq, command, actor, at, touched
 FROM event

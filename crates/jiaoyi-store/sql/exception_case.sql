@@ -66,6 +66,10 @@ SELECT bucket, case_id, kind, state, order_id, subject, detail, opened_at, versi
 FROM exception_case
 ORDER BY bucket, case_id
 
+-- name: scan_as_it_lies
+SELECT bucket, case_id, kind, state, order_id, subject, detail, opened_at, version
+FROM exception_case
+
 -- name: scan_buckets
 SELECT bucket, case_id, kind, state, order_id, subject, detail, opened_at, version
 FROM exception_case

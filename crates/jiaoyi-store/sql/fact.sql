@@ -66,6 +66,10 @@ SELECT bucket, channel, merchant, txn_id, kind, attempt_no, order_id, amount, pa
 FROM fact
 ORDER BY bucket, channel, merchant, txn_id, kind
 
+-- name: scan_as_it_lies
+SELECT bucket, channel, merchant, txn_id, kind, attempt_no, order_id, amount, paid_at, channel_day, source, seen_at, confirmed_at, premium, surplus, returned_or_reserved, version
+FROM fact
+
 -- name: scan_buckets
 SELECT bucket, channel, merchant, txn_id, kind, attempt_no, order_id, amount, paid_at, channel_day, source, seen_at, confirmed_at, premium, surplus, returned_or_reserved, version
 FROM fact

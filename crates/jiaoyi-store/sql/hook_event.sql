@@ -53,6 +53,10 @@ SELECT bucket, hook_id, inst_id, kind, body, at, state, tries, log, ended_at, ve
 FROM hook_event
 ORDER BY bucket, hook_id
 
+-- name: scan_as_it_lies
+SELECT bucket, hook_id, inst_id, kind, body, at, state, tries, log, ended_at, version
+FROM hook_event
+
 -- name: scan_buckets
 SELECT bucket, hook_id, inst_id, kind, body, at, state, tries, log, ended_at, version
 FROM hook_event

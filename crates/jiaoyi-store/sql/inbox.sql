@@ -26,6 +26,10 @@ SELECT bucket, channel, notice_id, received_at, body_sealed
 FROM inbox
 ORDER BY bucket, channel, notice_id
 
+-- name: scan_as_it_lies
+SELECT bucket, channel, notice_id, received_at, body_sealed
+FROM inbox
+
 -- name: scan_buckets
 SELECT bucket, channel, notice_id, received_at, body_sealed
 FROM inbox

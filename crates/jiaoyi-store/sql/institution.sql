@@ -57,3 +57,7 @@ ORDER BY t.inst_id
 SELECT inst_id, name, front_ends, scopes, addresses, cut_over, hours_from, hours_until, live, webhook, created_at, version
 FROM institution
 ORDER BY inst_id
+
+-- name: scan_as_it_lies
+SELECT inst_id, name, front_ends, scopes, addresses, cut_over, hours_from, hours_until, live, webhook, created_at, version
+FROM institution

@@ -57,3 +57,7 @@ ORDER BY t.inst_id, t.key_id
 SELECT inst_id, key_id, scheme, public_key, valid_from, valid_until, version
 FROM institution_key
 ORDER BY inst_id, key_id
+
+-- name: scan_as_it_lies
+SELECT inst_id, key_id, scheme, public_key, valid_from, valid_until, version
+FROM institution_key

@@ -26,6 +26,10 @@ SELECT bucket, channel, merchant, sort, day, file, sha256, bytes, payments, paid
 FROM kept_bill
 ORDER BY bucket, channel, merchant, sort, day
 
+-- name: scan_as_it_lies
+SELECT bucket, channel, merchant, sort, day, file, sha256, bytes, payments, paid, refunds, returned, others, fees, fetched_at
+FROM kept_bill
+
 -- name: scan_buckets
 SELECT bucket, channel, merchant, sort, day, file, sha256, bytes, payments, paid, refunds, returned, others, fees, fetched_at
 FROM kept_bill

@@ -26,6 +26,10 @@ SELECT bucket, chain_id, link_no, previous, hash, event_hashes, book_day, at
 FROM link
 ORDER BY bucket, chain_id, link_no
 
+-- name: scan_as_it_lies
+SELECT bucket, chain_id, link_no, previous, hash, event_hashes, book_day, at
+FROM link
+
 -- name: scan_buckets
 SELECT bucket, chain_id, link_no, previous, hash, event_hashes, book_day, at
 FROM link

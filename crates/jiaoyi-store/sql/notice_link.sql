@@ -53,6 +53,10 @@ SELECT bucket, due_id, tries, shut, devices, changed_at, version
 FROM notice_link
 ORDER BY bucket, due_id
 
+-- name: scan_as_it_lies
+SELECT bucket, due_id, tries, shut, devices, changed_at, version
+FROM notice_link
+
 -- name: scan_buckets
 SELECT bucket, due_id, tries, shut, devices, changed_at, version
 FROM notice_link

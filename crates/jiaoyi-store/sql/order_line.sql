@@ -66,6 +66,10 @@ SELECT bucket, order_id, line_no, due_bucket, due_id, generation, revision_no, s
 FROM order_line
 ORDER BY bucket, order_id, line_no
 
+-- name: scan_as_it_lies
+SELECT bucket, order_id, line_no, due_bucket, due_id, generation, revision_no, state, own, gross, items, subsidies, policy_version, region, phase, window_until, after_close, difference_rule, benefit_first, benefit_first_next, benefit_last, quoted_at, version
+FROM order_line
+
 -- name: scan_buckets
 SELECT bucket, order_id, line_no, due_bucket, due_id, generation, revision_no, state, own, gross, items, subsidies, policy_version, region, phase, window_until, after_close, difference_rule, benefit_first, benefit_first_next, benefit_last, quoted_at, version
 FROM order_line

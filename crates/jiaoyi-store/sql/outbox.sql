@@ -53,6 +53,10 @@ SELECT bucket, subject, outbox_id, topic, state, created_at, next_at, tries, lea
 FROM outbox
 ORDER BY bucket, subject, outbox_id
 
+-- name: scan_as_it_lies
+SELECT bucket, subject, outbox_id, topic, state, created_at, next_at, tries, lease, lease_until, done_at, version
+FROM outbox
+
 -- name: scan_buckets
 SELECT bucket, subject, outbox_id, topic, state, created_at, next_at, tries, lease, lease_until, done_at, version
 FROM outbox

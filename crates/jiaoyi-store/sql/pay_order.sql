@@ -53,6 +53,10 @@ SELECT bucket, order_id, order_no, state, amount, line_count, attempt_count, hol
 FROM pay_order
 ORDER BY bucket, order_id
 
+-- name: scan_as_it_lies
+SELECT bucket, order_id, order_no, state, amount, line_count, attempt_count, holder, relation, region, created_at, until, ended_at, version
+FROM pay_order
+
 -- name: scan_buckets
 SELECT bucket, order_id, order_no, state, amount, line_count, attempt_count, holder, relation, region, created_at, until, ended_at, version
 FROM pay_order

@@ -53,6 +53,10 @@ SELECT bucket, person_id, name_sealed, name_hmac, name_masked, document_masked, 
 FROM person
 ORDER BY bucket, person_id
 
+-- name: scan_as_it_lies
+SELECT bucket, person_id, name_sealed, name_hmac, name_masked, document_masked, birthday_hmac, phone_sealed, merged_into, created_at, version
+FROM person
+
 -- name: scan_buckets
 SELECT bucket, person_id, name_sealed, name_hmac, name_masked, document_masked, birthday_hmac, phone_sealed, merged_into, created_at, version
 FROM person

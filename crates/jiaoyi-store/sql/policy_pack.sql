@@ -57,3 +57,7 @@ ORDER BY t.pack_id
 SELECT pack_id, region, benefit_year, status, file_name, text, imported_on, imported_at, version
 FROM policy_pack
 ORDER BY pack_id
+
+-- name: scan_as_it_lies
+SELECT pack_id, region, benefit_year, status, file_name, text, imported_on, imported_at, version
+FROM policy_pack

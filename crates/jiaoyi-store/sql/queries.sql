@@ -104,18 +104,6 @@ FROM checkpoint
 ORDER BY at DESC
 LIMIT 1
 
--- name: events_of_bucket
-SELECT bucket, chain_id, link_no, seq, command, actor, at, touched
-FROM event
-WHERE bucket >= ?1 AND bucket < ?2
-ORDER BY bucket, chain_id, link_no, seq
-
--- name: events_of_chain
-SELECT bucket, chain_id, link_no, seq, command, actor, at, touched
-FROM event
-WHERE chain_id = ?1 AND link_no >= ?2 AND link_no < ?3
-ORDER BY chain_id, link_no, seq
-
 -- name: barrier
 INSERT INTO barrier (bucket, writer, number, at)
 VALUES (?1, ?2, 1, ?3)

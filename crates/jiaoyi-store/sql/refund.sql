@@ -79,6 +79,10 @@ SELECT bucket, refund_no, state, cause, channel, merchant, txn_id, attempt_no, o
 FROM refund
 ORDER BY bucket, refund_no
 
+-- name: scan_as_it_lies
+SELECT bucket, refund_no, state, cause, channel, merchant, txn_id, attempt_no, order_id, line_no, amount, channel_no, closes, request, held_until, created_at, sent_at, done_at, detail, ask_at, asks, version
+FROM refund
+
 -- name: scan_buckets
 SELECT bucket, refund_no, state, cause, channel, merchant, txn_id, attempt_no, order_id, line_no, amount, channel_no, closes, request, held_until, created_at, sent_at, done_at, detail, ask_at, asks, version
 FROM refund

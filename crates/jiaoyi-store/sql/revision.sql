@@ -39,6 +39,10 @@ SELECT bucket, due_id, generation, revision_no, roster_id, kind, region, categor
 FROM revision
 ORDER BY bucket, due_id, generation, revision_no
 
+-- name: scan_as_it_lies
+SELECT bucket, due_id, generation, revision_no, roster_id, kind, region, category, tier, aids, items, subsidies, own, gross, late_own, void_cause, policy_version, created_at
+FROM revision
+
 -- name: scan_buckets
 SELECT bucket, due_id, generation, revision_no, roster_id, kind, region, category, tier, aids, items, subsidies, own, gross, late_own, void_cause, policy_version, created_at
 FROM revision

@@ -69,3 +69,7 @@ ORDER BY roster_id
 SELECT roster_id, state, region, benefit_year, source, serial, file_hash, rows_read, rows_good, rows_bad, rows_published, created_at, activated_at, version
 FROM roster
 ORDER BY roster_id
+
+-- name: scan_as_it_lies
+SELECT roster_id, state, region, benefit_year, source, serial, file_hash, rows_read, rows_good, rows_bad, rows_published, created_at, activated_at, version
+FROM roster

@@ -53,6 +53,10 @@ SELECT bucket, due_id, generation, person_id, scheme, benefit_year, order_id, li
 FROM slot
 ORDER BY bucket, due_id, generation
 
+-- name: scan_as_it_lies
+SELECT bucket, due_id, generation, person_id, scheme, benefit_year, order_id, line_no, fact_bucket, fact_channel, fact_merchant, fact_txn, reversible_until, own, gross, subsidies, accepted_at, filled_at, benefit_first, benefit_last, voucher_no, ended_at, end_reason, version, next_refund
+FROM slot
+
 -- name: scan_buckets
 SELECT bucket, due_id, generation, person_id, scheme, benefit_year, order_id, line_no, fact_bucket, fact_channel, fact_merchant, fact_txn, reversible_until, own, gross, subsidies, accepted_at, filled_at, benefit_first, benefit_last, voucher_no, ended_at, end_reason, version, next_refund
 FROM slot

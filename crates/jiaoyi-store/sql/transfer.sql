@@ -39,6 +39,10 @@ SELECT bucket, order_id, transfer_id, debit, credit, amount, kind, line_no, due_
 FROM transfer
 ORDER BY bucket, order_id, transfer_id
 
+-- name: scan_as_it_lies
+SELECT bucket, order_id, transfer_id, debit, credit, amount, kind, line_no, due_id, generation, channel, merchant, txn_id, refund_no, transit_id, channel_day, book_day, at
+FROM transfer
+
 -- name: scan_buckets
 SELECT bucket, order_id, transfer_id, debit, credit, amount, kind, line_no, due_id, generation, channel, merchant, txn_id, refund_no, transit_id, channel_day, book_day, at
 FROM transfer

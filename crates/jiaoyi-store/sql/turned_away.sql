@@ -39,6 +39,10 @@ SELECT bucket, due_id, generation, at, reason, until
 FROM turned_away
 ORDER BY bucket, due_id, generation, at
 
+-- name: scan_as_it_lies
+SELECT bucket, due_id, generation, at, reason, until
+FROM turned_away
+
 -- name: scan_buckets
 SELECT bucket, due_id, generation, at, reason, until
 FROM turned_away

@@ -65,6 +65,10 @@ SELECT bucket, voucher_no, check_code, state, order_bucket, order_id, line_no, d
 FROM voucher
 ORDER BY bucket, voucher_no
 
+-- name: scan_as_it_lies
+SELECT bucket, voucher_no, check_code, state, order_bucket, order_id, line_no, due_id, generation, content, issued_at, ended_at, version
+FROM voucher
+
 -- name: scan_buckets
 SELECT bucket, voucher_no, check_code, state, order_bucket, order_id, line_no, due_id, generation, content, issued_at, ended_at, version
 FROM voucher

@@ -26,6 +26,10 @@ SELECT bucket, voucher_no, key_id, algorithm, host, cose, signed_at
 FROM voucher_signature
 ORDER BY bucket, voucher_no
 
+-- name: scan_as_it_lies
+SELECT bucket, voucher_no, key_id, algorithm, host, cose, signed_at
+FROM voucher_signature
+
 -- name: scan_buckets
 SELECT bucket, voucher_no, key_id, algorithm, host, cose, signed_at
 FROM voucher_signature

@@ -161,7 +161,7 @@ pub fn capture(
 }
 
 fn each_event(snapshot: &Snapshot, each: &mut dyn FnMut(Event)) -> Result<(), StoreError> {
-    snapshot.scan_buckets::<Event>(0, 4096, |event| {
+    snapshot.scan::<Event>(|event| {
         if let Ok(event) = event {
             each(event);
         }

@@ -352,7 +352,7 @@ impl Batch {
         }
         let mut ctx = Context {
             at: envelope.at,
-            ids: IdSource::new(envelope.seed, self.attempt),
+            ids: IdSource::new(envelope.seed, self.attempt).at(envelope.at),
             book_day: self.book_day(),
             issuer: Arc::clone(&envelope.issuer),
         };

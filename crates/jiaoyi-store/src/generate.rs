@@ -73,6 +73,10 @@ pub fn table_sql(spec: &TableSpec) -> String {
             key.join(", ")
         ),
     );
+    statement(
+        "scan_as_it_lies",
+        format!("SELECT {all}\nFROM {}", spec.name),
+    );
     if spec.columns[0].name == "bucket" {
         statement(
             "scan_buckets",

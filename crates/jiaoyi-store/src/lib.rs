@@ -9,6 +9,7 @@ pub mod bare;
 pub mod batch;
 pub mod copy;
 mod database;
+mod dealt;
 pub mod engine;
 mod error;
 pub mod generate;
@@ -31,6 +32,7 @@ mod sync;
 
 pub use batch::{CallKey, Envelope};
 pub use database::{Database, MigrationPlan};
+pub use dealt::{Buckets, Dealt};
 pub use error::{Failure, StoreError};
 pub use import_mark::ImportUnderWay;
 pub use postgres::Distribution;

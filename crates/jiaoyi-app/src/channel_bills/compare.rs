@@ -10,9 +10,10 @@ use jiaoyi_domain::channel::channel_day;
 use jiaoyi_domain::fact::{Fact, FactKind};
 use jiaoyi_domain::id::{AttemptNo, RefundNo};
 use jiaoyi_domain::money::Fen;
+use jiaoyi_domain::record::Record;
 use jiaoyi_domain::refund::{Refund, RefundState};
 use jiaoyi_domain::time::Date;
-use jiaoyi_store::{Snapshot, StoreError};
+use jiaoyi_store::{Buckets, Dealt, StoreError};
 use std::collections::BTreeMap;
 
 /// Lines that are held at the same time.
@@ -109,13 +110,15 @@ impl Platform {
             },
             keep,
         };
-        for part in 0..parts {
-            let (from, to) = (BUCKETS * part / parts, BUCKETS * (part + 1) / parts);
+        let ranges = (0..parts).map(|part| (BUCKETS * part / parts, BUCKETS * (part + 1) / parts));
+        let ranges: Vec<Buckets> = ranges.collect();
+        let dealt = snapshot.deal(&[Fact::SPEC, Refund::SPEC], ranges.clone())?;
+        for (place, range) in ranges.into_iter().enumerate() {
             if !kept.is_none() {
-                self.take_lines(&mut comparison, (from, to))?;
+                self.take_lines(&mut comparison, range)?;
             }
-            comparison.facts(&snapshot, (from, to))?;
-            comparison.refunds(&snapshot, (from, to))?;
+            comparison.facts(&dealt, place)?;
+            comparison.refunds(&dealt, place)?;
             comparison.left_over();
         }
         let mut report = comparison.report;
@@ -128,7 +131,7 @@ impl Platform {
     fn take_lines(
         &self,
         comparison: &mut Comparison<'_>,
-        (from, to): (i64, i64),
+        (from, to): Buckets,
     ) -> Result<(), BillError> {
         let mut reader = self.read_bill(comparison.kept)?;
         let refused = |fault| -> Result<BillError, BillError> {
@@ -228,12 +231,11 @@ impl Comparison<'_> {
     }
 
     /// Our payments of the day.
-    fn facts(&mut self, snapshot: &Snapshot, (from, to): (i64, i64)) -> Result<(), StoreError> {
+    fn facts(&mut self, dealt: &Dealt<'_>, place: usize) -> Result<(), StoreError> {
         if self.kept.sort == BillSort::Refund {
             return Ok(());
         }
-        snapshot.scan_buckets::<Fact>(from, to, |row| {
-            let Ok(fact) = row else { return };
+        dealt.scan::<Fact>(place, |fact| {
             if fact.kind == FactKind::Success
                 && fact.channel == self.kept.channel
                 && fact.merchant == self.kept.merchant
@@ -263,12 +265,11 @@ impl Comparison<'_> {
     }
 
     /// Our refunds: those that were certainly the channel's on this day must be in the bill.
-    fn refunds(&mut self, snapshot: &Snapshot, (from, to): (i64, i64)) -> Result<(), StoreError> {
+    fn refunds(&mut self, dealt: &Dealt<'_>, place: usize) -> Result<(), StoreError> {
         if self.kept.sort == BillSort::Success {
             return Ok(());
         }
-        snapshot.scan_buckets::<Refund>(from, to, |row| {
-            let Ok(refund) = row else { return };
+        dealt.scan::<Refund>(place, |refund| {
             if refund.channel == self.kept.channel && refund.merchant == self.kept.merchant {
                 self.refund(&refund);
             }

@@ -203,7 +203,7 @@ impl Chain {
             return Ok(());
         }
         let mut present: BTreeMap<(ChainId, i64), Vec<u32>> = BTreeMap::new();
-        snapshot.scan_buckets::<Event>(i64::MIN, i64::MAX, |row| {
+        snapshot.scan::<Event>(|row| {
             if let Ok(event) = row {
                 present
                     .entry((event.chain_id, event.link_no))

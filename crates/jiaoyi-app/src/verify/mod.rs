@@ -75,7 +75,7 @@ mod view;
 use jiaoyi_crypto::{Keyring, PublicKey, PublicKeys};
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::record::{Record, TableSpec, Value};
-use jiaoyi_store::{Database, Snapshot, StoreError};
+use jiaoyi_store::{Buckets, Database, Snapshot, StoreError};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -285,7 +285,7 @@ fn raw_key(spec: &TableSpec, values: &[Value]) -> String {
 
 /// The ranges of buckets that are held one after another; together they are all numbers, so that a
 /// row under an impossible bucket is found too.
-fn ranges(at_once: i64) -> Vec<(i64, i64)> {
+fn ranges(at_once: i64) -> Vec<Buckets> {
     let mut ranges = Vec::new();
     let mut from = 0;
     while from < BUCKETS_END {
@@ -364,7 +364,7 @@ fn check(
         |count| i64::from(count.max(1)),
     );
     let ranges = ranges(at_once);
-    let total = u64::try_from(ranges.len()).unwrap_or(0).saturating_add(3);
+    let total = u64::try_from(ranges.len()).unwrap_or(0).saturating_add(4);
     let mut done = 0;
     let mut step = || {
         done += 1;
@@ -378,8 +378,10 @@ fn check(
     let reference = part::Reference::load(snapshot, options, report)?;
     let mut chain = chain::check_links(snapshot, options.signatures.as_ref(), report)?;
     step();
-    for (from, to) in ranges {
-        let loaded = part::load(snapshot, (from, to), options, &mut chain, report)?;
+    let dealt = snapshot.deal(&part::tables(), ranges.clone())?;
+    step();
+    for range in ranges.into_iter().enumerate() {
+        let loaded = part::load(snapshot, &dealt, range, options, &mut chain, report)?;
         let view = view::View::new(snapshot, &loaded, &reference);
         dues::check(&view, report);
         slots::check(&view, report);
@@ -399,6 +401,7 @@ fn check(
         view.finish()?;
         step();
     }
+    drop(dealt);
     chain.finish(snapshot, report)?;
     money::unique_facts(snapshot, report)?;
     step();

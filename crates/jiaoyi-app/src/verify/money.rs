@@ -517,7 +517,7 @@ pub(super) fn unique_facts(snapshot: &Snapshot, report: &mut Report) -> Result<(
     let passes = count.div_ceil(FACTS_AT_ONCE).max(1);
     for pass in 0..passes {
         let mut names: BTreeSet<[u8; 16]> = BTreeSet::new();
-        snapshot.scan_buckets::<Fact>(i64::MIN, i64::MAX, |row| {
+        snapshot.scan::<Fact>(|row| {
             let Ok(fact) = row else { return };
             let mut values = Fact::key_values(&fact.key());
             values.remove(0);

@@ -17,11 +17,12 @@ use jiaoyi_domain::institution::{AccessLink, Institution, InstitutionKey};
 use jiaoyi_domain::messages::{Case, CommandKey, Inbox, Outbox, Topic};
 use jiaoyi_domain::order::{DeviceOrder, Line, PayOrder};
 use jiaoyi_domain::policy::Pack;
-use jiaoyi_domain::record::{Record, Value};
+use jiaoyi_domain::record::{Record, TableSpec, Value};
 use jiaoyi_domain::refund::Refund;
 use jiaoyi_domain::roster::{Document, NoticeLink, Person, PolicyPack, Roster};
 use jiaoyi_domain::voucher::{Voucher, VoucherSignature};
-use jiaoyi_store::{Snapshot, StoreError};
+use jiaoyi_domain::working_set::TABLES;
+use jiaoyi_store::{Buckets, Dealt, Snapshot, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of one table by key.
@@ -161,10 +162,19 @@ fn read<R: Record>(
     None
 }
 
-/// Loads the rows with `from <= bucket < to` and compares them with their events.
+/// Every table that lies in buckets.
+pub(super) fn tables() -> Vec<&'static TableSpec> {
+    let in_buckets = |spec: &&TableSpec| spec.columns[0].name == "bucket";
+    let mut tables: Vec<_> = TABLES.iter().copied().filter(in_buckets).collect();
+    tables.push(Event::SPEC);
+    tables
+}
+
+/// Loads the rows of the range at a place and compares them with their events.
 pub(super) fn load(
     snapshot: &Snapshot,
-    (from, to): (i64, i64),
+    dealt: &Dealt<'_>,
+    (place, (from, to)): (usize, Buckets),
     options: &VerifyOptions<'_>,
     chain: &mut Chain,
     report: &mut Report,
@@ -174,11 +184,11 @@ pub(super) fn load(
         to,
         ..Part::default()
     };
-    part.load_events(snapshot, chain, report)?;
+    part.load_events(snapshot, (dealt, place), chain, report)?;
     macro_rules! load {
         ($($field:ident: $record:ty,)*) => {$(
             let (history, table) = (&mut part.history, &mut part.$field);
-            snapshot.scan_buckets_raw::<$record>(from, to, |values| {
+            dealt.scan_raw::<$record>(place, |values| {
                 let stands = read::<$record>(&values, options, report, table);
                 history.row(<$record>::SPEC, &values, stands, report);
             })?;
@@ -194,13 +204,13 @@ pub(super) fn load(
     }
     // Notices are many and large, and nothing else is compared with them.
     let (history, mut none) = (&mut part.history, Table::<Inbox>::new());
-    snapshot.scan_buckets_raw::<Inbox>(from, to, |values| {
+    dealt.scan_raw::<Inbox>(place, |values| {
         let stands = read::<Inbox>(&values, options, report, &mut none);
         history.row(Inbox::SPEC, &values, stands, report);
         none.clear();
     })?;
     let (history, mut none) = (&mut part.history, Table::<DayFile>::new());
-    snapshot.scan_buckets_raw::<DayFile>(from, to, |values| {
+    dealt.scan_raw::<DayFile>(place, |values| {
         let stands = read::<DayFile>(&values, options, report, &mut none);
         history.row(DayFile::SPEC, &values, stands, report);
         none.clear();
@@ -233,12 +243,13 @@ impl Part {
     fn load_events(
         &mut self,
         snapshot: &Snapshot,
+        (dealt, place): (&Dealt<'_>, usize),
         chain: &mut Chain,
         report: &mut Report,
     ) -> Result<(), VerifyError> {
         let mut trouble = Ok(());
         let history = &mut self.history;
-        snapshot.scan_buckets_raw::<Event>(self.from, self.to, |values| {
+        dealt.scan_raw::<Event>(place, |values| {
             report.count(Event::SPEC.name);
             let key = raw_key(Event::SPEC, &values);
             let Some(event) = Event::from_values(values) else {

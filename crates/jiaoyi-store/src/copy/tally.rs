@@ -1,4 +1,5 @@
-//! What a table comes to: rows, sums of its amounts, and a digest of all values in key order.
+//! What a table comes to: rows, sums of its amounts, and a digest of all values. In what order rows are
+//! read does not matter: engines keep them in different ones.
 
 use crate::error::StoreError;
 use crate::snapshot::Snapshot;
@@ -15,7 +16,7 @@ pub struct Tally {
     pub rows: u64,
     /// The sum of every column of amounts, in fen.
     pub amounts: BTreeMap<&'static str, i128>,
-    /// SHA-256 over all values of all rows in key order.
+    /// The sum of the SHA-256 of every row's values, as numbers of 128 bits each half.
     pub digest: [u8; 32],
 }
 
@@ -30,7 +31,7 @@ impl Tally {
         for (_, name) in &places {
             tally.amounts.insert(name, 0);
         }
-        let mut hash = Sha256::new();
+        let mut halves = [0_u128; 2];
         let mut bytes = Vec::new();
         snapshot.scan_table(spec, |values| {
             tally.rows += 1;
@@ -43,9 +44,14 @@ impl Tally {
             }
             bytes.clear();
             encode_values(&values, &mut bytes);
-            hash.update(&bytes);
+            let hash: [u8; 32] = Sha256::digest(&bytes).into();
+            for (half, bytes) in halves.iter_mut().zip(hash.as_chunks().0) {
+                *half = half.wrapping_add(u128::from_be_bytes(*bytes));
+            }
         })?;
-        tally.digest = hash.finalize().into();
+        for (place, half) in tally.digest.as_chunks_mut().0.iter_mut().zip(halves) {
+            *place = half.to_be_bytes();
+        }
         Ok(tally)
     }
 }

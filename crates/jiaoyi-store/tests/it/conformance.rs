@@ -7,6 +7,8 @@ use futures_util::future::join_all;
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::audit::{Event, Link};
 use jiaoyi_domain::decide::{Answer, Refusal};
+use jiaoyi_domain::record::Record;
+use jiaoyi_domain::roster::{NoticeLink, Person};
 use jiaoyi_store::schema::MIGRATIONS;
 use jiaoyi_store::{Database, Snapshot, Store, StoreError};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -143,10 +145,10 @@ async fn every_change_is_kept_and_chained() {
         let snapshot = store.snapshot().unwrap();
         let (mut events, mut hashes) = (0, 0);
         snapshot
-            .scan_buckets::<Event>(0, 4096, |event| events += usize::from(event.is_ok()))
+            .scan::<Event>(|event| events += usize::from(event.is_ok()))
             .unwrap();
         snapshot
-            .scan_buckets::<Link>(0, 4096, |link| {
+            .scan::<Link>(|link| {
                 let link = link.unwrap();
                 assert_eq!(link.bucket, link.chain_id.home());
                 hashes += link.event_hashes.len() / 32;
@@ -184,6 +186,51 @@ async fn tables_of_a_newer_version_are_left_alone() {
             let said = error.to_string();
             assert!(said.contains("made by a newer version"), "{said}");
         }
+    }
+}
+
+/// Each row is in one range, the one that it belongs to, however many ranges there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_dealt_out_to_their_ranges() {
+    for database in databases().await {
+        let store = Store::open(&database, [1; 16], NOW).unwrap();
+        let all: Vec<_> = (0..4096_u16)
+            .step_by(61)
+            .map(|bucket| key(bucket, 1))
+            .collect();
+        for rows in all.chunks(16) {
+            assert_eq!(store.submit(count(rows)).await.unwrap(), Answer::Done);
+        }
+        let snapshot = store.snapshot().unwrap();
+        for parts in [1, 2, 7, 4096] {
+            let edge = |part: i64| match part {
+                0 => i64::MIN,
+                part if part == parts => i64::MAX,
+                part => 4096 * part / parts,
+            };
+            let ranges: Vec<_> = (0..parts)
+                .map(|part| (edge(part), edge(part + 1)))
+                .collect();
+            let dealt = snapshot
+                .deal(&[NoticeLink::SPEC, Event::SPEC], ranges.clone())
+                .unwrap();
+            let (mut links, mut events) = (Vec::new(), 0);
+            for (place, (from, to)) in ranges.into_iter().enumerate() {
+                let mut each = |link: NoticeLink| {
+                    assert!((from..to).contains(&i64::from(link.bucket.get())));
+                    links.push(link.key());
+                };
+                dealt.scan::<NoticeLink>(place, &mut each).unwrap();
+                dealt.scan_raw::<Event>(place, |_| events += 1).unwrap();
+            }
+            links.sort_unstable();
+            assert_eq!(links, all, "{database}, {parts} parts");
+            assert_eq!(events, all.len(), "{database}, {parts} parts");
+            let mut found = 0;
+            dealt.scan_raw::<Person>(0, |_| found += 1).unwrap();
+            assert_eq!(found, 0);
+        }
+        store.close();
     }
 }
 
@@ -226,7 +273,7 @@ async fn a_view_can_be_asked_while_it_is_read() {
         let (done, counted) = mpsc::channel();
         std::thread::spawn(move || {
             let (mut events, mut answers) = (0, 0);
-            let read = snapshot.scan_buckets::<Event>(0, 4096, |_| {
+            let read = snapshot.scan::<Event>(|_| {
                 events += 1;
                 answers += snapshot.query("last_book_day", &[]).unwrap().len();
             });

@@ -19,10 +19,9 @@ use std::ops::ControlFlow;
 const SCATTERS: &[&str] = &[
     // `verify` and the conformance of engines read whole tables.
     "*.scan",
+    "*.scan_as_it_lies",
     "*.scan_buckets",
     "queries.count_facts",
-    "queries.events_of_bucket",
-    "queries.events_of_chain",
     "queries.chain_heads",
     "queries.last_checkpoint",
     "queries.voucher_hosts",

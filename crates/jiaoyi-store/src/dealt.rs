@@ -1,0 +1,180 @@
+//! Rows dealt out to ranges of buckets, so that each range can be held by itself.
+//!
+//! The embedded file lies by time: what belongs to a bucket stands all over it. So its tables are read
+//! once, and each row is put to those of its range, in a file without a name that is gone with its
+//! reader. A server keeps an order by buckets and is asked range by range.
+
+use crate::error::StoreError;
+use crate::snapshot::Snapshot;
+use jiaoyi_domain::record::{Record, TableSpec, Value, decode_values, encode_values};
+use jiaoyi_domain::working_set::Damaged;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// Bytes that wait for being written, of all ranges together.
+const WAITING_BYTES: usize = 16 * 1024 * 1024;
+
+/// Buckets from the first up to, not with, the second.
+pub type Buckets = (i64, i64);
+
+/// Rows of some tables by ranges of buckets; see [`Snapshot::deal`].
+pub struct Dealt<'s> {
+    snapshot: &'s Snapshot,
+    ranges: Vec<Buckets>,
+    /// `None` when the snapshot itself is asked range by range.
+    heaps: Option<Heaps>,
+}
+
+impl Dealt<'_> {
+    /// Deals out `tables`; `ranges` rise.
+    pub(crate) fn of<'s>(
+        snapshot: &'s Snapshot,
+        tables: &[&'static TableSpec],
+        ranges: Vec<Buckets>,
+    ) -> Result<Dealt<'s>, StoreError> {
+        let heaps = match snapshot.path_to_deal() {
+            Some(path) if ranges.len() > 1 => {
+                let mut heaps = Heaps::new(path, ranges.len())?;
+                for spec in tables {
+                    heaps.deal(snapshot, spec, &ranges)?;
+                }
+                Some(heaps)
+            }
+            _ => None,
+        };
+        Ok(Dealt {
+            snapshot,
+            ranges,
+            heaps,
+        })
+    }
+
+    /// Calls `each` with the values of every row of `R` in the range at `place`, as they stand in the
+    /// database and in any order. A table that was not dealt out has none.
+    ///
+    /// # Errors
+    ///
+    /// The engine's trouble, or that of the file.
+    pub fn scan_raw<R: Record>(
+        &self,
+        place: usize,
+        each: impl FnMut(Vec<Value>),
+    ) -> Result<(), StoreError> {
+        match (&self.heaps, self.ranges.get(place)) {
+            (Some(heaps), _) => heaps.scan(R::SPEC, place, each),
+            (None, Some(range)) => self.snapshot.scan_range(R::SPEC, *range, each),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// As [`Dealt::scan_raw`], of those rows that read as their type.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dealt::scan_raw`].
+    pub fn scan<R: Record>(&self, place: usize, mut each: impl FnMut(R)) -> Result<(), StoreError> {
+        self.scan_raw::<R>(place, |values| {
+            if let Some(row) = R::from_values(values) {
+                each(row);
+            }
+        })
+    }
+}
+
+/// The bucket of a row; what is none stands before all others.
+pub(crate) fn bucket_of(values: &[Value]) -> i64 {
+    match values.first() {
+        Some(Value::Int(bucket)) => *bucket,
+        _ => i64::MIN,
+    }
+}
+
+/// Rows by table and range in one file, a piece after the other.
+struct Heaps {
+    file: File,
+    bytes: u64,
+    /// Where the pieces of a table's range begin, and how long they are.
+    pieces: BTreeMap<(u8, usize), Vec<(u64, usize)>>,
+    /// What is not written yet, of the table being dealt out.
+    waiting: Vec<Vec<u8>>,
+}
+
+impl Heaps {
+    /// Makes the file: beside the database, where there is room for so much, or else where temporary
+    /// files lie.
+    fn new(database: &Path, ranges: usize) -> Result<Heaps, StoreError> {
+        let folder = database.parent().unwrap_or(Path::new("."));
+        let file = tempfile::tempfile_in(folder).or_else(|_| tempfile::tempfile());
+        Ok(Heaps {
+            file: file.map_err(trouble)?,
+            bytes: 0,
+            pieces: BTreeMap::new(),
+            waiting: vec![Vec::new(); ranges],
+        })
+    }
+
+    fn deal(
+        &mut self,
+        snapshot: &Snapshot,
+        spec: &'static TableSpec,
+        ranges: &[Buckets],
+    ) -> Result<(), StoreError> {
+        let most = WAITING_BYTES / ranges.len().max(1);
+        let mut written = Ok(());
+        snapshot.scan_table(spec, |values| {
+            let bucket = bucket_of(&values);
+            let place = ranges.partition_point(|(_, to)| *to <= bucket);
+            let is_in = ranges.get(place).is_some_and(|(from, _)| *from <= bucket);
+            let Some(heap) = self.waiting.get_mut(place).filter(|_| is_in) else {
+                return;
+            };
+            encode_values(&values, heap);
+            if heap.len() >= most && written.is_ok() {
+                written = self.write(spec, place);
+            }
+        })?;
+        written?;
+        (0..ranges.len()).try_for_each(|place| self.write(spec, place))
+    }
+
+    fn write(&mut self, spec: &TableSpec, place: usize) -> Result<(), StoreError> {
+        let Some(heap) = self.waiting.get_mut(place).filter(|heap| !heap.is_empty()) else {
+            return Ok(());
+        };
+        self.file.write_all(heap).map_err(trouble)?;
+        let pieces = self.pieces.entry((spec.number, place)).or_default();
+        pieces.push((self.bytes, heap.len()));
+        self.bytes = self.bytes.saturating_add(heap.len() as u64);
+        heap.clear();
+        Ok(())
+    }
+
+    fn scan(
+        &self,
+        spec: &'static TableSpec,
+        place: usize,
+        mut each: impl FnMut(Vec<Value>),
+    ) -> Result<(), StoreError> {
+        let mut file = &self.file;
+        for (at, length) in self.pieces.get(&(spec.number, place)).into_iter().flatten() {
+            let mut bytes = vec![0; *length];
+            let read = file.seek(SeekFrom::Start(*at));
+            read.and_then(|_| file.read_exact(&mut bytes))
+                .map_err(trouble)?;
+            let damaged = || Damaged { table: spec.name };
+            let mut values = decode_values(&bytes).ok_or_else(damaged)?.into_iter();
+            while values.len() > 0 {
+                each(values.by_ref().take(spec.columns.len()).collect());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn trouble(error: std::io::Error) -> StoreError {
+    StoreError::Unavailable {
+        why: format!("a temporary file: {error}"),
+    }
+}
