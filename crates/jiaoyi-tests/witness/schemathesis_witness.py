@@ -57,6 +57,7 @@ def run(portal, seed, cases, document=None):
         "API_INST": "SIM-A7",
         "API_KEY": str(WORK / "api-data/channels/front_a7_key.pem"),
         "API_COUNT": str(count),
+        "API_PEOPLE": str(WORK / "api-data/people.json"),
         "PYTHONPATH": str(HERE),
         "SCHEMATHESIS_HOOKS": "_schemathesis_hooks",
     }
