@@ -279,6 +279,10 @@ fn the_same_call_is_the_same_in_many_spellings() {
             "<?xml version=\"1.0\" encoding=\"GBK\"?>\r\n<request>\r\n\t",
         ),
         PAY.replace(
+            "<request>",
+            "<?xml version = '1.0'\tencoding='GBK' standalone='no' ?><request >",
+        ),
+        PAY.replace(
             "</channel>",
             "</channel>\n<terminal/><!-- none --><account_masked></account_masked>",
         ),
@@ -348,6 +352,34 @@ fn what_could_mean_two_things_is_refused_by_its_place() {
         ("40000", "", "amount_fen"),
         ("<request>", &deep, "a"),
         ("<request>", &many, "request"),
+        // Not well formed, though a lenient reader takes it.
+        ("p1", "p]]>1", "seq"),
+        ("p1", "p1<!-- \u{b} -->", "seq"),
+        ("p1", "&#+112;1", "seq"),
+        ("p1", "&#x+70;1", "seq"),
+        ("p1", "&#;", "seq"),
+        ("p1", "p<!-- a -- b -->1", "seq"),
+        ("<seq>", "\u{3000}<seq>", "request"),
+        ("<seq>", "<seq \u{3000}>", "seq"),
+        ("</request>", "</request>\u{3000}", "body"),
+        ("<request>", "\u{feff}<request>", "body"),
+        ("<request>", "<?xml encoding=\"GBK\"?><request>", "body"),
+        ("<request>", "<?xml version=\"1.1\"?><request>", "body"),
+        (
+            "<request>",
+            "<?xml version=\"1.0\" encoding=\"GBK\" encoding=\"UTF-8\"?><request>",
+            "body",
+        ),
+        (
+            "<request>",
+            "<?xml version=\"1.0\" no=\"encoding='UTF-8'\"?><request>",
+            "body",
+        ),
+        (
+            "<request>",
+            "<?xml version=\"1.0\" standalone=\"yes\" encoding=\"GBK\"?><request>",
+            "body",
+        ),
     ] {
         let text = PAY.replace(from, to);
         assert_ne!(text, PAY, "{from}");
@@ -364,6 +396,8 @@ fn what_could_mean_two_things_is_refused_by_its_place() {
 #[test]
 fn headers_and_the_declaration_say_what_is_spoken() {
     let declared = "<?xml version=\"1.0\" encoding=\"GBK\"?><request/>".as_bytes();
+    let blanks = " ".repeat(300);
+    let late = format!("<?xml version=\"1.0\"{blanks}encoding=\"GBK\"?><request/>");
     for (content, accept, body, asked, answered) in [
         (
             "application/json",
@@ -393,6 +427,7 @@ fn headers_and_the_declaration_say_what_is_spoken() {
         ("Text/XML; Charset=\"GB2312\"", "", b"", true, Some(GBK)),
         ("text/xml", "application/json", declared, true, Some(GBK)),
         ("text/xml; charset=gb18030", "", declared, true, Some(GBK)),
+        ("text/xml", "", late.as_bytes(), true, Some(GBK)),
         (
             "text/xml; charset=big5",
             "",
