@@ -285,7 +285,7 @@ async fn capability_rows_are_enforced_and_readable() {
     assert_eq!(refused.json["field"], "relation");
     let rows = reqwest::get(format!("{}/biller/v1/channels", world.portal)).await;
     let rows = rows.expect("an answer").text().await.expect("a body");
-    let rows: serde_json::Value = serde_json::from_str(&rows).expect("JSON");
+    let rows: Value = serde_json::from_str(&rows).expect("JSON");
     let row = &rows["channels"][3];
     assert_eq!((&row["code"], &row["other"]), (&json!("A4"), &json!(false)));
     // A payer at the portal reads where somebody else is paying.
