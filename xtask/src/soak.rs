@@ -20,20 +20,23 @@ use crate::{process, tools};
                   cargo xtask soak reversals --dues 2000\n  \
                   cargo xtask soak import --rows 1000000 --form gbk\n  \
                   cargo xtask soak api --cases 20000\n  \
+                  cargo xtask soak xml --cases 5000000\n  \
                   cargo xtask soak sim --seeds 100000 --first 1")]
 pub struct Options {
     /// kill, power, illness, disk, race, notices, orders, contested, reversals, timing, canary, import,
-    /// meanwhile, api or sim, and its options
+    /// meanwhile, api, xml or sim, and its options
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 }
 
 /// `cargo xtask soak`.
 pub fn run(options: &Options) -> Result<bool> {
-    if let Some((name, rest)) = options.words.split_first()
-        && name == "api"
-    {
-        return api(rest);
+    if let Some((name, rest)) = options.words.split_first() {
+        match name.as_str() {
+            "api" => return api(cases(name, rest, 20_000)?),
+            "xml" => return xml(cases(name, rest, 5_000_000)?),
+            _ => {}
+        }
     }
     // The simulator starts no program.
     if options.words.first().is_none_or(|word| word != "sim") {
@@ -67,16 +70,33 @@ fn build() -> Result<()> {
     )
 }
 
+/// How many cases are asked for.
+fn cases(what: &str, options: &[String], otherwise: u32) -> Result<u32> {
+    match options {
+        [] => Ok(otherwise),
+        [name, cases] if name == "--cases" => cases.parse().context("--cases"),
+        _ => bail!("soak {what} takes --cases N and nothing else"),
+    }
+}
+
+/// Documents changed here and there, for the reader of the biller API's XML; `cargo xtask test` tries 256.
+fn xml(cases: u32) -> Result<bool> {
+    let test = "xml::tests::a_changed_document_is_refused_or_one_call";
+    let run = ["test", "--release", "--package", "jiaoyi-web", "--lib"];
+    let status = Command::new(process::cargo())
+        .args(run)
+        .args([test, "--", "--exact"])
+        .env("PROPTEST_CASES", cases.to_string())
+        .current_dir(process::root())
+        .status()?;
+    Ok(status.success())
+}
+
 /// Seconds that requests may be made up for.
 const API_LIMIT_S: u32 = 4 * 3600;
 
 /// Requests that schemathesis makes up from the biller API's document; `cargo xtask test` sends 500.
-fn api(options: &[String]) -> Result<bool> {
-    let cases: u32 = match options {
-        [] => 20_000,
-        [name, cases] if name == "--cases" => cases.parse().context("--cases")?,
-        _ => bail!("soak api takes --cases N and nothing else"),
-    };
+fn api(cases: u32) -> Result<bool> {
     build()?;
     let folder = process::target_dir().join("xtask/soak-api");
     std::fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;

@@ -116,13 +116,11 @@ impl Sandbox {
     /// What goes wrong with this call.
     pub(crate) fn strike(&self, channel: Channel, at: Point, out_trade_no: &str) -> Option<Fault> {
         let now_ms = self.now_ms();
-        let struck = self
-            .books()
-            .faults
-            .strike(channel, at, out_trade_no, now_ms);
-        match struck? {
+        let mut books = self.books();
+        match books.faults.strike(channel, at, out_trade_no, now_ms)? {
             Strike::Fault(fault) => Some(fault),
-            Strike::RotateKey => {
+            Strike::RotateKey(until_ms, rule) => {
+                books.agenda.insert((until_ms, Event::End(rule)));
                 self.rotated.store(true, Ordering::Relaxed);
                 None
             }

@@ -49,9 +49,21 @@ fn option<T: std::str::FromStr>(words: &[String], name: &str, otherwise: T) -> R
     value.with_context(|| format!("{name}: not a value it takes"))
 }
 
+/// Whether a run takes every option that it was given: one that is misspelt would silently run
+/// something else than what is reported.
+fn are_known(words: &[String]) -> bool {
+    let what = words.first().map(String::as_str).unwrap_or_default();
+    let line = USAGE.lines().map(str::trim);
+    let line = line.filter_map(|line| line.strip_prefix("soak ")?.strip_prefix(what));
+    let taken: Vec<&str> = line.flat_map(|rest| rest.split([' ', '[', ']'])).collect();
+    let mut given = words.iter().filter(|word| word.starts_with("--"));
+    given.all(|word| taken.contains(&word.as_str()))
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    ensure!(are_known(&words), "{USAGE}");
     let seed = option(&words, "--seed", 20_261_122)?;
     match words.first().map(String::as_str) {
         Some("kill") => {

@@ -128,6 +128,8 @@ pub enum AccessProblem {
     KeyIdUsed,
     /// Not a public key in PEM, of RSA with 2048 bits or more or of SM2.
     Key,
+    /// Another institution has this key.
+    KeyOfAnother,
     /// A private key was pasted.
     PrivateKey,
     /// Not a day, or past.
@@ -287,6 +289,12 @@ impl Platform {
         action: OwnAction,
     ) -> Result<Acted, StoreError> {
         let (inst_id, by) = (institution.inst_id.clone(), Keeper::Institution);
+        // Before anything is read or drawn: a pair costs much, and nobody may have it drawn for nothing.
+        if let OwnAction::AddKey { key_id, .. } | OwnAction::DrawKey { key_id, .. } = &action
+            && let Some(problem) = self.no_place(&inst_id, key_id).await?
+        {
+            return Ok(Acted::Refused(problem));
+        }
         match action {
             OwnAction::AddKey { key_id, pem, from } => {
                 match self.handed_in(institution, key_id, &pem, &from) {
@@ -343,15 +351,42 @@ impl Platform {
         }
     }
 
+    /// Why an institution can have no further key of this id.
+    async fn no_place(
+        &self,
+        inst_id: &str,
+        key_id: &str,
+    ) -> Result<Option<AccessProblem>, StoreError> {
+        let (now, known) = (self.now(), self.keys_of(inst_id).await?);
+        let open = known.iter().filter(|view| !is_over(&view.key, now));
+        Ok(if !is_name(key_id, 30) {
+            Some(AccessProblem::KeyId)
+        } else if known.iter().any(|view| view.key.key_id == key_id) {
+            Some(AccessProblem::KeyIdUsed)
+        } else if open.count() >= KEYS_MAX {
+            Some(AccessProblem::TooManyKeys { most: KEYS_MAX })
+        } else {
+            None
+        })
+    }
+
+    /// Whether another institution has the same public key, and has not ended it. What is signed names
+    /// no institution, so a call of one could be played again as the other's.
+    ///
+    /// # Errors
+    ///
+    /// The store's trouble.
+    pub async fn is_key_of_another(&self, key: &InstitutionKey) -> Result<bool, StoreError> {
+        let now = self.now();
+        let keys: Vec<InstitutionKey> = self.store.all().await?;
+        let mut others = keys.iter().filter(|row| row.inst_id != key.inst_id);
+        Ok(others.any(|row| row.public_key == key.public_key && !is_over(row, now)))
+    }
+
     /// Keeps a key; `kept` when that went well.
     async fn take_key(&self, key: InstitutionKey, kept: Acted) -> Result<Acted, StoreError> {
-        let now = self.now();
-        let known = self.keys_of(&key.inst_id).await?;
-        let ended = |until: Option<Instant>| until.is_some_and(|until| until <= now);
-        let open = known.iter().filter(|view| !ended(view.key.valid_until));
-        if open.count() >= KEYS_MAX {
-            let most = KEYS_MAX;
-            return Ok(Acted::Refused(AccessProblem::TooManyKeys { most }));
+        if self.is_key_of_another(&key).await? {
+            return Ok(Acted::Refused(AccessProblem::KeyOfAnother));
         }
         let by = Keeper::Institution;
         match self.submit(PutInstitutionKey { key, by }).await {
@@ -386,7 +421,7 @@ impl Platform {
                 Instant::start_of(day)
             }
         };
-        self.key_row(institution, key_id, &verifier, from)
+        Ok(self.key_row(institution, key_id, &verifier, from))
     }
 
     fn drawn(
@@ -402,7 +437,7 @@ impl Platform {
         let signer = draw.map_err(|_| AccessProblem::Key)?;
         let public_pem = signer.public_pem();
         let verifier = CallVerifier::from_pem(&public_pem).map_err(|_| AccessProblem::Key)?;
-        let key = self.key_row(institution, key_id, &verifier, self.now())?;
+        let key = self.key_row(institution, key_id, &verifier, self.now());
         let drawn = Acted::Drawn {
             key_id: key.key_id.clone(),
             scheme,
@@ -418,12 +453,9 @@ impl Platform {
         key_id: String,
         verifier: &CallVerifier,
         from: Instant,
-    ) -> Result<InstitutionKey, AccessProblem> {
-        if !is_name(&key_id, 30) {
-            return Err(AccessProblem::KeyId);
-        }
+    ) -> InstitutionKey {
         let wait_ms = if institution.live { LIVE_WAIT_MS } else { 0 };
-        Ok(InstitutionKey {
+        InstitutionKey {
             inst_id: institution.inst_id.clone(),
             key_id,
             scheme: key_scheme(verifier.scheme()),
@@ -431,8 +463,13 @@ impl Platform {
             valid_from: from.max(self.now().plus_ms(wait_ms)),
             valid_until: None,
             version: 1,
-        })
+        }
     }
+}
+
+/// Whether a key holds no more and never will.
+fn is_over(key: &InstitutionKey, now: Instant) -> bool {
+    key.valid_until.is_some_and(|until| until <= now)
 }
 
 fn told<T>(done: Result<T, StoreError>, unknown: AccessProblem) -> Result<Acted, StoreError> {

@@ -1,4 +1,25 @@
 //! Who calls: the header, the string that is signed, the institutions and their keys, nonces.
+//!
+//! Nonces are remembered by each process for itself, so a recorded request can be played again at another
+//! process, or after a restart, while its time is fresh: 300 s, or 600 s if it was dated ahead. It has to
+//! come from an address of the institution, and whoever recorded it has broken TLS. Nothing rests on the
+//! nonce but the order of errors, for a replay is what a network may do anyway to a call whose answer was
+//! lost:
+//!
+//! * `collect`, `release`, `pay`, `reverse` are decided once for (`inst_id`, `seq`): the same words again, or
+//!   `TOMBSTONE`, and no lock is taken, prolonged or freed anew. A call that ended in an error has decided
+//!   nothing, so its replay is the same call come late. Who has not asked `status` or reversed has been told
+//!   that the outcome is open (5xx), or refused for a reason that holds for the replay too (4xx), unless
+//!   staff change terms within those minutes.
+//! * `status` buries a serial that we do not know. The first asking has done so, or has failed; and one who
+//!   asks has given that serial up, or repeats it and then finds it decided or buried.
+//! * `reconcile`: a file that is known gets its first answer and stays as old as it was, so that a replaced
+//!   file does not come back. One whose first sending failed is a file come late; it changes no bill.
+//! * `query`, `events` read. Their answer goes to whoever plays the request; it holds masked names and a token
+//!   that only the institution's key can use, and the request itself said the document and name in clear.
+//!   A query counts against its budgets, which bounds how often.
+//! * `replay` sends an event again that comes at least once anyway.
+//! * `echo-signature` decides nothing and needs no signature.
 
 use super::RawCall;
 use crate::platform::{Platform, hash_parts};

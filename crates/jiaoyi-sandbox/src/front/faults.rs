@@ -32,6 +32,18 @@ pub(crate) enum Deed {
     ForgedAnswer,
 }
 
+impl Deed {
+    /// Whether there is anything at this point that it could do.
+    pub(crate) const fn has_place(self, at: Point) -> bool {
+        match self {
+            Deed::LoseRequest | Deed::LoseAnswer | Deed::Late => true,
+            Deed::Duplicate | Deed::ClockOff | Deed::ForgedAnswer => !matches!(at, Point::Events),
+            // Whatever names an amount.
+            Deed::WrongAmount => matches!(at, Point::Pay | Point::Reverse),
+        }
+    }
+}
+
 fn once() -> u32 {
     1
 }

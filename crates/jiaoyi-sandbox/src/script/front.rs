@@ -56,6 +56,10 @@ impl FrontRule {
             let known = known.join(", ");
             return Err(format!("{name}: front = {code:?} is none of {known}"));
         }
+        if !text.deed.has_place(text.at) {
+            let (deed, at) = (super::quoted(&text.deed), super::quoted(&text.at));
+            return Err(format!("{name}: do = {deed} has nothing to strike at {at}"));
+        }
         let timing = Timing::check(&Told {
             nth: text.nth,
             every: text.every,

@@ -78,6 +78,9 @@ pub(crate) enum Act {
     ClockOff,
 }
 
+/// How far a clock may be off, either way.
+const MINUTES_MAX: u64 = 525_600;
+
 const ANYWHERE: &[Point] = &[
     Point::Create,
     Point::Query,
@@ -201,7 +204,8 @@ pub(crate) enum Turn {
 /// What a call meets.
 pub(crate) enum Strike {
     Fault(Fault),
-    RotateKey,
+    /// The second key signs from now on, until this moment at which this rule ends.
+    RotateKey(i64, usize),
 }
 
 impl Script {
@@ -282,7 +286,7 @@ impl Script {
                 continue;
             }
             if rule.timing.strikes(self.seed, index, found.is_some()) {
-                found = Some(rule.strike(channel, at, order));
+                found = Some(rule.strike(index, channel, at, order));
             }
         }
         found
@@ -418,9 +422,9 @@ impl Rule {
             && self.timing.holds(now_ms)
     }
 
-    fn strike(&self, channel: Channel, at: Point, order: &str) -> Strike {
+    fn strike(&self, index: usize, channel: Channel, at: Point, order: &str) -> Strike {
         if self.text.act == Act::RotateKey {
-            return Strike::RotateKey;
+            return Strike::RotateKey(self.timing.until_ms, index);
         }
         let closed = || closed_code(channel).to_owned();
         let window = (self.text.act == Act::CloseWindow).then(closed);
@@ -461,6 +465,9 @@ impl RuleText {
         match (self.act, self.minutes) {
             (Act::ClockOff, None | Some(0)) => {
                 Err("do = \"clock_off\" needs minutes, such as 7 or -7".to_owned())
+            }
+            (Act::ClockOff, Some(minutes)) if minutes.unsigned_abs() > MINUTES_MAX => {
+                Err(format!("minutes: at most {MINUTES_MAX}, a year"))
             }
             (Act::ClockOff, Some(_)) | (_, None) => Ok(()),
             (_, Some(_)) => Err("minutes belongs to do = \"clock_off\"".to_owned()),
@@ -611,7 +618,37 @@ mod tests {
                 "do = \"lose\"\nat = \"close\"\nchannel = \"bank1\"",
                 &["line 2", "cannot close"],
             ),
+            // It could never strike.
+            (
+                "do = \"lose\"\nat = \"query\"\nfrom = \"+10m\"\nuntil = \"+5m\"",
+                &["line 2", "until is not after from"],
+            ),
+            (
+                "do = \"lose\"\nat = \"query\"\nfrom = \"2026-11-22T10:00:00+08:00\"\n\
+                 until = \"2026-11-22T10:00:00+08:00\"",
+                &["line 2", "until is not after from"],
+            ),
+            (
+                "do = \"lose\"\nat = \"query\"\nnth = 3\nevery = 2",
+                &["line 2", "nth = 3", "every = 2"],
+            ),
+            (
+                "do = \"lose\"\nat = \"query\"\nnth = 3\ntimes = 3\nuntil = \"+-5m\"",
+                &["line 2", "+-5m"],
+            ),
+            (
+                "do = \"lose\"\nat = \"query\"\nfrom = \"+9223372036854775s\"",
+                &["line 2", "9223372036854775"],
+            ),
+            (
+                "do = \"lose\"\nat = \"query\"\nfrom = \"9:+5\"",
+                &["line 2", "9:+5"],
+            ),
             ("do = \"clock_off\"", &["line 2", "minutes"]),
+            (
+                "do = \"clock_off\"\nminutes = 9223372036854775807",
+                &["line 2", "525600"],
+            ),
             (
                 "do = \"lose\"\nat = \"query\"\nminutes = 2",
                 &["line 2", "clock_off"],
@@ -637,6 +674,27 @@ mod tests {
             for word in words {
                 assert!(told.contains(word), "{text:?}: {word} in {told}");
             }
+        }
+        // What an institution's call has no place for.
+        for (at, deed) in [
+            ("events", "forged_answer"),
+            ("events", "duplicate"),
+            ("events", "wrong_amount"),
+            ("query", "wrong_amount"),
+            ("reconcile", "wrong_amount"),
+        ] {
+            let text = format!("[[front]]\nat = {at:?}\ndo = {deed:?}\n");
+            let told = Script::parse(&text).unwrap_err();
+            let words = format!("line 1, front 1: do = {deed:?} has nothing to strike at {at:?}");
+            assert_eq!(told, words);
+        }
+        for (at, deed) in [
+            ("events", "late"),
+            ("pay", "wrong_amount"),
+            ("query", "late"),
+        ] {
+            let text = format!("[[front]]\nat = {at:?}\ndo = {deed:?}\n");
+            assert!(Script::parse(&text).is_ok(), "{text}");
         }
         assert!(Script::parse("seed = 1\n").is_err());
     }

@@ -56,13 +56,29 @@ impl Timing {
             };
             text.map(parse).transpose()
         };
+        if let (Some(nth), Some(every)) = (told.nth, told.every)
+            && !nth.is_multiple_of(every)
+        {
+            return Err(format!(
+                "nth = {nth} is no multiple of every = {every}: it never strikes"
+            ));
+        }
+        let (from, until) = (moment("from", told.from)?, moment("until", told.until)?);
+        let is_empty = match (from, until) {
+            (Some(Moment::AfterLoading(from)), Some(Moment::AfterLoading(until)))
+            | (Some(Moment::At(from)), Some(Moment::At(until))) => until <= from,
+            _ => false,
+        };
+        if is_empty {
+            return Err("until is not after from: it never strikes".to_owned());
+        }
         Ok(Timing {
             nth: told.nth,
             every: told.every,
             percent: told.percent,
             times: told.times,
-            from: moment("from", told.from)?,
-            until: moment("until", told.until)?,
+            from,
+            until,
             from_ms: i64::MIN,
             until_ms: i64::MAX,
             seen: 0,
@@ -97,6 +113,12 @@ impl Timing {
     }
 }
 
+/// A number without a sign, of an age in hours that can be added to any time.
+fn digits(text: &str) -> Option<i64> {
+    let number = text.parse::<u32>().ok().map(i64::from);
+    number.filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// A moment as a file names it.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
@@ -115,14 +137,14 @@ impl Moment {
                 'h' => HOUR_MS,
                 _ => return None,
             };
-            let count: i64 = rest.get(..rest.len() - 1)?.parse().ok()?;
-            return count.checked_mul(unit).map(Moment::AfterLoading);
+            let count = digits(rest.get(..rest.len() - 1)?)?;
+            return Some(Moment::AfterLoading(count * unit));
         }
         if let Some(at_ms) = parse_rfc3339(text) {
             return Some(Moment::At(at_ms));
         }
         let (hour, minute) = text.split_once(':')?;
-        let (hour, minute): (i64, i64) = (hour.parse().ok()?, minute.parse().ok()?);
+        let (hour, minute) = (digits(hour)?, digits(minute)?);
         let good = (0..24).contains(&hour) && (0..60).contains(&minute);
         good.then_some(Moment::OfDay(hour * HOUR_MS + minute * MINUTE_MS))
     }

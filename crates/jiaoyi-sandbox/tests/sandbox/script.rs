@@ -191,6 +191,29 @@ async fn calls_of_wechat_break_off_lie_and_change_their_key() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_new_from_a_call_on_is_old_again_at_the_end() {
+    let world = World::start().await;
+    let rule = "[[rule]]\nat = \"query\"\ndo = \"rotate_key\"\nnth = 2\nuntil = \"+5m\"\n";
+    assert_eq!(load(&world, rule).await.status, 200);
+    let (number, _) = place(&world, "native").await;
+    let known = async || {
+        let serial = query(&world, &number).await.header("wechatpay-serial");
+        wechat::platform_key(&serial).is_some()
+    };
+    assert!(known().await);
+    assert!(!known().await);
+    world.shift(301).await;
+    for _ in 0..200 {
+        if known().await {
+            world.end().await;
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    panic!("the second key still signs");
+}
+
+#[tokio::test]
 async fn bills_of_wechat_differ_as_planted() {
     let world = troubled().await;
     let (first, _) = place(&world, "native").await;

@@ -4,6 +4,7 @@
 //! served who were let in. So this stands outside the frame, and its pages are made beforehand.
 
 use super::asker::look;
+use super::biller::{CALL_BYTES_MAX, takes_file};
 use super::frame::{page_of, secure};
 use super::{FORM_BYTES_MAX, WebSettings};
 use crate::locale::Lang;
@@ -32,6 +33,11 @@ const TURNS: usize = 512;
 const TURN: Duration = Duration::from_millis(500);
 /// How long the rest of a form is waited for whose sender is turned away.
 const READ_OUT: Duration = Duration::from_millis(200);
+/// How many day files are read at once. Whose one is can be said only when all of it is there, in memory
+/// several times over.
+const FILES: usize = 4;
+/// How long a day file waits for its place.
+const FILE_WAIT: Duration = Duration::from_secs(2);
 /// Stands in a page made beforehand for the address at which it is shown.
 const HERE: &str = "/-here-";
 
@@ -40,6 +46,7 @@ const HERE: &str = "/-here-";
 pub struct Door {
     gate: Arc<Gate>,
     turns: Semaphore,
+    files: Semaphore,
     pages: Vec<Closed>,
     headers: HeaderMap,
     demo: bool,
@@ -88,6 +95,7 @@ impl Door {
         Door {
             gate: Arc::clone(&settings.gate),
             turns: Semaphore::new(TURNS),
+            files: Semaphore::new(FILES),
             pages,
             headers,
             demo: settings.demo,
@@ -209,13 +217,30 @@ pub async fn biller(State(door): State<Arc<Door>>, request: Request, next: Next)
         Some("reverse") => Purpose::Notice,
         _ => Purpose::Question,
     };
-    match door.gate.enter(purpose) {
-        Some(_place) => next.run(request).await,
-        None => {
-            let wanted = Wanted::of(request.headers());
-            super::biller::failed(ErrorCode::Busy, Some(RETRY_AFTER_S), &wanted)
+    let wanted = Wanted::of(request.headers());
+    let busy = || super::biller::failed(ErrorCode::Busy, Some(RETRY_AFTER_S), &wanted);
+    let Some(_place) = door.gate.enter(purpose) else {
+        return busy();
+    };
+    let _file = if is_large(&request) {
+        match timeout(FILE_WAIT, door.files.acquire()).await {
+            Ok(Ok(place)) => Some(place),
+            Ok(Err(_)) | Err(_) => return busy(),
         }
+    } else {
+        None
+    };
+    next.run(request).await
+}
+
+/// Whether the body may be larger than that of a call.
+fn is_large(request: &Request) -> bool {
+    if !takes_file(request.uri().path()) {
+        return false;
     }
+    let told = request.headers().get(header::CONTENT_LENGTH);
+    let told = told.and_then(|told| told.to_str().ok()?.parse().ok());
+    told.is_none_or(|bytes: usize| bytes > CALL_BYTES_MAX)
 }
 
 /// Around the channels' notices; a channel tells again what was not taken.

@@ -39,7 +39,7 @@ impl Typed {
         Some(match self.problem.as_ref()? {
             AccessProblem::KeyId | AccessProblem::KeyIdUsed if drawn => "draw_id",
             AccessProblem::KeyId | AccessProblem::KeyIdUsed => "key_id",
-            AccessProblem::Key | AccessProblem::PrivateKey => "pem",
+            AccessProblem::Key | AccessProblem::KeyOfAnother | AccessProblem::PrivateKey => "pem",
             AccessProblem::From => "from",
             AccessProblem::TooManyKeys { .. }
             | AccessProblem::NoKey
@@ -73,6 +73,7 @@ fn words(look: &Look, problem: &AccessProblem) -> String {
         AccessProblem::KeyId => look.t("access.wrong_key_id").to_owned(),
         AccessProblem::KeyIdUsed => look.t("access.wrong_key_id_used").to_owned(),
         AccessProblem::Key => look.t("access.wrong_key").to_owned(),
+        AccessProblem::KeyOfAnother => look.t("access.wrong_key_of_another").to_owned(),
         AccessProblem::PrivateKey => look.t("access.wrong_private").to_owned(),
         AccessProblem::From => look.t("access.wrong_from").to_owned(),
         AccessProblem::TooManyKeys { most } => {

@@ -11,14 +11,12 @@ pub enum Charset {
     Gbk,
 }
 
-/// The start of a document, in which it may say how it is encoded.
-const HEAD: usize = 200;
-
 /// What a document says of its own encoding.
 pub fn declared(body: &[u8]) -> Option<String> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let head = String::from_utf8_lossy(body.get(..HEAD).unwrap_or(body));
-    let (head, _) = head.strip_prefix("<?xml")?.split_once("?>")?;
+    let rest = body.strip_prefix(b"<?xml")?;
+    let end = rest.windows(2).position(|pair| pair == b"?>")?;
+    let head = String::from_utf8_lossy(&rest[..end]);
     let (_, after) = head.split_once("encoding")?;
     let value = after.trim_start().strip_prefix('=')?.trim_start();
     let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;

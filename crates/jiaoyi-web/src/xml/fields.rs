@@ -2,7 +2,7 @@
 //! it, as with JSON.
 
 use super::misread;
-use super::tree::Element;
+use super::tree::{Element, is_blank};
 use jiaoyi_app::biller::Misread;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess,
@@ -78,9 +78,9 @@ impl Element {
     }
 
     fn inner(&self) -> Result<Iter<'_, Element>, Wrong> {
-        match self.text.trim() {
-            "" => Ok(self.children.iter()),
-            _ => Err(self.wrong("elements, not text")),
+        match is_blank(&self.text) {
+            true => Ok(self.children.iter()),
+            false => Err(self.wrong("elements, not text")),
         }
     }
 }

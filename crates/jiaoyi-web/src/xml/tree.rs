@@ -24,6 +24,33 @@ pub const fn is_character(letter: char) -> bool {
         '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
+/// Whether a text is nothing but what XML calls white space: the blank of Chinese typing is a letter.
+pub fn is_blank(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
+}
+
+/// Whether a declaration is that of XML 1.0 to the letter, so that every reader finds the same encoding
+/// in it.
+fn is_declaration(content: &str) -> bool {
+    let mut rest = ["version", "encoding", "standalone"].into_iter();
+    let mut fits = 0;
+    for part in BytesStart::from_content(content, "xml".len()).attributes() {
+        let Ok(part) = part else { return false };
+        let (name, value) = (part.key.as_ref(), part.value.as_ref());
+        let known = match name {
+            "version" => value == "1.0",
+            "standalone" => matches!(value, "yes" | "no"),
+            _ => true,
+        };
+        if !known || !rest.any(|next| next == name) {
+            return false;
+        }
+        fits += usize::from(name == "version");
+    }
+    fits == 1
+}
+
 /// The elements that are open, outermost first.
 struct Open {
     path: Vec<Element>,
@@ -40,7 +67,7 @@ impl Open {
 
     fn start(&mut self, tag: &BytesStart<'_>) -> Result<(), Misread> {
         let name = tag.name().as_ref().to_owned();
-        if tag.attributes_raw().trim() != "" {
+        if !is_blank(tag.attributes_raw()) {
             return Err(misread(&name, "attributes are not taken"));
         }
         self.count += 1;
@@ -62,7 +89,7 @@ impl Open {
             return Err(self.wrong("not well formed"));
         };
         if !ended.children.is_empty() {
-            if ended.text.trim() != "" {
+            if !is_blank(&ended.text) {
                 return Err(misread(&ended.name, "text beside elements"));
             }
             ended.text.clear();
@@ -74,13 +101,18 @@ impl Open {
         Ok(())
     }
 
-    fn text(&mut self, text: &str) -> Result<(), Misread> {
-        if !text.chars().all(is_character) {
-            return Err(self.wrong("a character that XML does not have"));
+    fn letters(&self, text: &str) -> Result<(), Misread> {
+        match text.chars().all(is_character) {
+            true => Ok(()),
+            false => Err(self.wrong("a character that XML does not have")),
         }
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), Misread> {
+        self.letters(text)?;
         match self.path.last_mut() {
             Some(inner) => inner.text.push_str(text),
-            None if text.trim() == "" => {}
+            None if is_blank(text) => {}
             None => return Err(self.wrong("text outside of the elements")),
         }
         Ok(())
@@ -127,12 +159,14 @@ pub fn read(text: &str) -> Result<Element, Misread> {
                 open.end()?;
             }
             Event::End(_) => open.end()?,
+            Event::Text(text) if text.contains("]]>") => return Err(open.wrong("not well formed")),
             Event::Text(text) => open.text(&text)?,
             Event::CData(text) if !open.path.is_empty() => open.text(&text)?,
             Event::CData(_) => return Err(open.wrong("text outside of the elements")),
             Event::GeneralRef(reference) => open.reference(&reference)?,
-            Event::Comment(_) => {}
-            Event::Decl(_) if at_start => {}
+            Event::Comment(text) => open.letters(&text)?,
+            Event::Decl(said) if at_start && is_declaration(&said) => {}
+            Event::Decl(_) if at_start => return Err(open.wrong("not the declaration of XML 1.0")),
             Event::Decl(_) | Event::PI(_) => {
                 return Err(open.wrong("processing instructions are not taken"));
             }

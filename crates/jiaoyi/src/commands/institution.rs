@@ -360,6 +360,13 @@ async fn dispatch(command: InstitutionCommand, platform: &Arc<Platform>) -> Resu
                 let from = instant(from.as_ref(), "--from")?;
                 let until = instant(until.as_ref(), "--until")?;
                 let key = key_row(inst_id, key_id, &file, from, until)?;
+                let known = platform.is_key_of_another(&key).await;
+                if known.map_err(Exit::unavailable)? {
+                    return Err(Exit::usage(format!(
+                        "{}: another institution has this key; each needs one of its own",
+                        file.display()
+                    )));
+                }
                 submit(platform, PutInstitutionKey { key, by }).await?
             }
             KeyCommand::Revoke {

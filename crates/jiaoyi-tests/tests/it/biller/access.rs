@@ -152,6 +152,35 @@ async fn what_cannot_be_a_key_is_refused_in_words() {
     world.holds().await;
 }
 
+/// A signature does not name its institution: under two names one key would sign calls of both.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_another_institution_is_refused() {
+    let world = World::new().await;
+    Bank::new(&world, "BANK01", CallScheme::Rsa).await;
+    Bank::new(&world, "BANK02", CallScheme::Sm2).await;
+    let mut desk = Desk::open(&world, "BANK02").await;
+    let theirs = super::signer(CallScheme::Rsa).public_pem();
+    let typed = [("key_id", "k2"), ("pem", theirs.as_str())];
+    desk.press("add", &typed)
+        .await
+        .says("这个公钥属于另一家机构");
+    assert!(!desk.page().await.text.contains("k2"));
+    // Its own is taken again, under another id.
+    let own = super::signer(CallScheme::Sm2).public_pem();
+    let typed = [("key_id", "k2"), ("pem", own.as_str())];
+    desk.press("add", &typed).await.says("公钥已登记");
+    // What the other has ended is nobody's.
+    let mut other = Desk::open(&world, "BANK01").await;
+    other
+        .press("revoke", &[("key_id", "k1")])
+        .await
+        .says("公钥已停用");
+    world.turn(SECOND);
+    let typed = [("key_id", "k3"), ("pem", theirs.as_str())];
+    desk.press("add", &typed).await.says("公钥已登记");
+    world.holds().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_opens_on_one_device_until_it_ends() {
     let world = World::new().await;

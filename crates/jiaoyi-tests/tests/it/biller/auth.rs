@@ -6,7 +6,7 @@ use jiaoyi_app::limits::Budgets;
 use jiaoyi_crypto::CallScheme;
 use jiaoyi_domain::decide::RevokeInstitutionKey;
 use jiaoyi_domain::institution::Keeper;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_wrong_caller_hears_its_own_error_and_leaves_nothing() {
@@ -285,7 +285,7 @@ async fn capability_rows_are_enforced_and_readable() {
     assert_eq!(refused.json["field"], "relation");
     let rows = reqwest::get(format!("{}/biller/v1/channels", world.portal)).await;
     let rows = rows.expect("an answer").text().await.expect("a body");
-    let rows: serde_json::Value = serde_json::from_str(&rows).expect("JSON");
+    let rows: Value = serde_json::from_str(&rows).expect("JSON");
     let row = &rows["channels"][3];
     assert_eq!((&row["code"], &row["other"]), (&json!("A4"), &json!(false)));
     // A payer at the portal reads where somebody else is paying.
@@ -299,4 +299,71 @@ async fn capability_rows_are_enforced_and_readable() {
     page.says("ATM");
     let _ = Channel::Wechat;
     world.settles().await;
+}
+
+/// Nonces are forgotten when a process ends: whoever has recorded requests plays them again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_recorded_before_a_restart_changes_nothing_after_it() {
+    let mut world = World::new().await;
+    let bank = Bank::new(&world, "BANK01", CallScheme::Rsa).await;
+    let (locked, paid) = (world.people[0].clone(), world.people[1].clone());
+    let (lock, due) = (
+        bank.bill(&world, &locked).await,
+        bank.bill(&world, &paid).await,
+    );
+    let mut long = bank.collect_body(&world, &lock, "c1");
+    let short = world.now().plus_ms(MINUTE).rfc3339();
+    let mut tape = vec![
+        ("query", bank.query_body(&locked)),
+        ("collect", long.clone()),
+    ];
+    let release = json!({
+        "seq": "r1", "trace_date": long["trace_date"], "bill_no": lock.no, "channel": "A7",
+    });
+    tape.push(("release", release));
+    long["seq"] = json!("c2");
+    long["until"] = json!(short);
+    tape.push(("collect", long));
+    tape.push(("pay", bank.pay_body(&world, &due, "p1")));
+    tape.push(("reverse", bank.reverse_body(&world, "v1", "p1", 40_000)));
+    tape.push(("pay", bank.pay_body(&world, &due, "p2")));
+    tape.push(("status", json!({ "orig_seq": "p9" })));
+    let play = async |world: &World, (n, (verb, body)): (usize, &(&str, Value))| {
+        let nonce = Some(format!("recorded-{n}"));
+        let forged = Forged {
+            nonce,
+            ..Forged::default()
+        };
+        bank.send(world, verb, body.to_string(), forged).await
+    };
+    let mut first = Vec::new();
+    for call in tape.iter().enumerate() {
+        let reply = play(&world, call).await;
+        reply.decided();
+        first.push(reply.text);
+    }
+    let seen = async |world: &World| {
+        let bills = bank.query(world, &locked).await.json["bills"].clone();
+        (bills, bank.query(world, &paid).await.json["bills"].clone())
+    };
+    let before = (world.rows().await, seen(&world).await);
+    assert_eq!(before.1.0[0]["lock"]["until"], short);
+    assert_eq!(before.1.1[0]["status"], "PAID");
+    for call in tape.iter().enumerate() {
+        play(&world, call).await.is_error(401, "NONCE_REUSED");
+    }
+    world.restart().await;
+    for call in tape.iter().enumerate().rev() {
+        let reply = play(&world, call).await;
+        let was = &first[call.0];
+        match call.1 {
+            // The token in it is a new one.
+            ("query", _) => assert_eq!(reply.decided()["bills"], before.1.0),
+            ("pay", body) if body["seq"] == "p1" => reply.is_refused("TOMBSTONE"),
+            _ => assert_eq!((reply.status, &reply.text), (200, was)),
+        }
+    }
+    assert_eq!((world.rows().await, seen(&world).await), before);
+    assert_eq!(bank.status(&world, "p2").await, "SUCCESS");
+    world.holds().await;
 }

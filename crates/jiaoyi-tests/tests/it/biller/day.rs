@@ -9,6 +9,9 @@ use jiaoyi_domain::messages::CaseKind;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
@@ -159,4 +162,53 @@ async fn a_file_in_gbk_is_read_over_its_own_bytes() {
     wrong.is_error(400, "BAD_REQUEST");
     assert_eq!(wrong.json["field"], "line 2");
     world.settles().await;
+}
+
+/// Nobody knows whose a large body is before it has been read: only a few are read at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_large_files_at_once_are_turned_away_and_nothing_else_is() {
+    let world = World::new().await;
+    let bank = Bank::new(&world, "BANK01", CallScheme::Rsa).await;
+    let at = world.portal.strip_prefix("http://").expect("an address");
+    let mut strangers = Vec::new();
+    for _ in 0..40 {
+        let mut stranger = TcpStream::connect(at).await.expect("a connection");
+        let head = "POST /biller/v1/reconcile HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\n\
+                    content-length: 33000000\r\n\r\n2";
+        stranger
+            .write_all(head.as_bytes())
+            .await
+            .expect("it is sent");
+        strangers.push(stranger);
+    }
+    // Whoever finds no place hears so at once, so those that wait are few.
+    let mut turned_away = 0;
+    for stranger in strangers.iter_mut().skip(10) {
+        let mut line = [0; 12];
+        let told = stranger.read_exact(&mut line);
+        if let Ok(Ok(_)) = tokio::time::timeout(Duration::from_secs(5), told).await {
+            assert_eq!(&line, b"HTTP/1.1 503");
+            turned_away += 1;
+        }
+    }
+    assert!(turned_away >= 26, "{turned_away} of 30");
+    let asked = json!({ "day": "2026-11-22" });
+    let small = bank.call(&world, "reconcile", asked).await;
+    small.is_error(404, "NO_SUCH_DAY");
+    let large = "x".repeat(100_000);
+    let told = bank
+        .send(&world, "reconcile", large.clone(), plain("utf-8"))
+        .await;
+    told.is_error(503, "BUSY");
+    drop(strangers);
+    for _ in 0..200 {
+        let told = bank
+            .send(&world, "reconcile", large.clone(), plain("utf-8"))
+            .await;
+        if told.status != 503 {
+            told.is_error(400, "BAD_REQUEST");
+            return;
+        }
+    }
+    panic!("no place came free");
 }

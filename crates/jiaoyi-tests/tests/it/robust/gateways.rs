@@ -4,6 +4,7 @@
 use super::browser::client;
 use super::installation::first_line;
 use super::process::{Around, Running, command};
+use axum::http::{StatusCode, Uri};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -158,6 +159,41 @@ async fn a_gateway_that_does_not_keep_to_the_protocol_is_found_out() {
         let (code, told) = sandbox.conform(gateway, &["--only", only]).await;
         assert_eq!(code, 0, "{gateway} {only}, honest: {told}");
     }
+    sandbox.end();
+}
+
+/// A gateway that takes itself for a sandbox and says the same to every call: nothing.
+async fn mute(status: u16) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let answer = move |uri: Uri| async move {
+        match uri.path() {
+            "/_sandbox/clock" => {
+                let told = json!({ "now_ms": super::installation::now().0 });
+                (StatusCode::OK, told.to_string())
+            }
+            _ => (StatusCode::from_u16(status).unwrap(), String::new()),
+        }
+    };
+    let app = axum::Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    format!("http://{at}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_does_nothing_passes_no_case() {
+    let mut sandbox = Sandbox::start("mute").await;
+    let honest = sandbox.base.clone();
+    for status in [200, 500] {
+        sandbox.base = mute(status).await;
+        for gateway in ["wechat", "alipay", "unionpay", "bank:1", "bank:2"] {
+            let (code, told) = sandbox.conform(gateway, &[]).await;
+            assert_eq!(code, 1, "{gateway} {status}: {told}");
+            let passed: Vec<&str> = told.lines().filter(|line| line.contains(" ok  ")).collect();
+            assert_eq!(passed, Vec::<&str>::new(), "{gateway} {status}");
+        }
+    }
+    sandbox.base = honest;
     sandbox.end();
 }
 

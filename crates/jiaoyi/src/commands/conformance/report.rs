@@ -106,6 +106,7 @@ impl Report {
         let (all, failed) = (self.done.len(), self.failed());
         let verdict = match (failed, self.not_run()) {
             (0, 0) => format!("<p class=good>All {all} cases passed.</p>"),
+            (0, not_run) if not_run == all => format!("<p>{}.</p>", self.verdict()),
             (0, _) => format!("<p class=good>{}.</p>", self.verdict()),
             _ => format!("<p class=bad>{failed} of {all} cases failed.</p>"),
         };
@@ -179,6 +180,21 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_nothing_was_run_nothing_is_shown_as_good() {
+        let mut report = Report::new("Gateway", "gateway", String::new());
+        report.add(Done {
+            name: "pay.by_hand",
+            what: "somebody pays",
+            outcome: Err(Miss::NotRun("needs a payer".to_owned())),
+            seconds: 0.0,
+            spoken: Vec::new(),
+        });
+        let html = report.html();
+        assert!(html.contains("0 of 1 cases passed, 1 not run"), "{html}");
+        assert!(!html.contains("class=good"), "{html}");
+    }
 
     #[test]
     fn what_came_from_outside_cannot_break_out_of_the_report() {

@@ -375,6 +375,12 @@ async fn settled(world: &World, bills: &[Bill], plan: Plan) -> Result<Vec<(&'sta
         paid += usize::from(!payments.is_empty());
         twice += usize::from(payments.len() > 1);
     }
+    // Five of a hundred leave, and a few come to no wallet: who hardly pays proves nothing.
+    ensure!(
+        paid * 2 > bills.len(),
+        "only {paid} of {} paid",
+        bills.len()
+    );
     let vouchers = books::rows::<Voucher>(&database)?.len();
     ensure!(vouchers == paid, "{vouchers} vouchers of {paid} bills");
     let report = world.report(true).await;

@@ -67,7 +67,12 @@ impl Kit {
             }
         };
         let reply = request.send().await.map_err(|error| error.to_string())?;
-        Ok(Some(reply.status().as_u16()))
+        let status = reply.status();
+        let page = reply.bytes().await.map_err(|error| error.to_string())?;
+        if status.is_success() && page.is_empty() {
+            return Err(Miss::Failed("a browser is shown an empty page".to_owned()));
+        }
+        Ok(Some(status.as_u16()))
     }
 
     /// Pays an order that was handed over, and waits until the gateway tells so.

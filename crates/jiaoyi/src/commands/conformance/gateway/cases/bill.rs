@@ -67,6 +67,8 @@ async fn empty(kit: &Kit) -> Ran {
 }
 
 async fn tomorrow(kit: &Kit) -> Ran {
+    // Only who tells of another day has said something about this one.
+    yesterday(kit).await?;
     let (outcome, lines) = kit.bill(BillSort::Trade, day(kit, 1)).await;
     let some = matches!(outcome, BillOutcome::Ready) && !lines.is_empty();
     must(!some, "no bill with lines", &lines)

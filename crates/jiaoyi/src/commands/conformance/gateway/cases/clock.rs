@@ -1,5 +1,6 @@
 //! Our clock and the gateway's.
 
+use super::query::is_open;
 use super::{GatewayCase, case};
 use crate::commands::conformance::gateway::kit::{Kit, must};
 use crate::commands::conformance::play::{Miss, Ran};
@@ -42,6 +43,7 @@ async fn near(kit: &Kit) -> Ran {
 async fn shifted(kit: &Kit, off_ms: i64) -> Ran {
     let (order, _) = kit.placed_with(kit.in_browser()).await?;
     let honest = kit.query(&order).await;
+    must(is_open(kit, &honest), "an order that is not paid", &honest)?;
     kit.off_ms.set(off_ms);
     let outcome = kit.query(&order).await;
     let doubted = matches!(outcome, QueryOutcome::Unknown { .. });

@@ -192,6 +192,8 @@ async fn flipped_order(kit: &Kit) -> Ran {
 }
 
 async fn unsigned_order(kit: &Kit) -> Ran {
+    let honest = kit.create(&kit.order(kit.method())).await;
+    must(matches!(honest, CreateOutcome::Ready(_)), READY, &honest)?;
     kit.play(Trick::Unsigned);
     let outcome = kit.create(&kit.order(kit.method())).await;
     must(

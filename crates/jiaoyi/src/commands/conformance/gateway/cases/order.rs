@@ -87,6 +87,8 @@ async fn expired(kit: &Kit) -> Ran {
     let mut terms = kit.order(kit.method()).terms;
     terms.started_at = kit.now().plus_ms(-30 * MINUTE_MS);
     terms.expires_at = kit.now().plus_ms(-15 * MINUTE_MS);
+    // Only who takes orders at all can refuse one.
+    made(kit).await?;
     let outcome = kit.create(&kit.render(terms)).await;
     must(!is_ready(&outcome), "no order of the past", &outcome)
 }
@@ -134,7 +136,9 @@ async fn browser_altered(kit: &Kit) -> Ran {
         let why = "what a gateway's page says to this only a person can read";
         return Err(Miss::NotRun(why.to_owned()));
     }
-    let handover = match given(kit).await? {
+    let honest = given(kit).await?;
+    let_in(kit, &honest).await?;
+    let handover = match honest {
         // The signature is in one of them; WeChat's link has a number that cannot be guessed.
         Handover::Redirect(url) => Handover::Redirect(match url.split_once("prepay_id=") {
             Some((head, tail)) => format!("{head}prepay_id=wx{tail}"),

@@ -58,6 +58,7 @@ async fn open(kit: &Kit) -> Ran {
 async fn again(kit: &Kit) -> Ran {
     let order = kit.placed().await?;
     let first = kit.query(&order).await;
+    must(is_open(kit, &first), "an order that is not paid", &first)?;
     let second = kit.query(&order).await;
     must(first == second, "the same twice", &(first, second))
 }
