@@ -466,7 +466,7 @@ pub(crate) fn sign(
     .unwrap_or_default();
     let deed = match deed {
         Some(Deed::Probe | Deed::Forge) => deed,
-        _ if sandbox.is_rotated() => Some(Deed::OtherKey),
+        _ if sandbox.is_rotated(Channel::Wechat) => Some(Deed::OtherKey),
         _ => deed,
     };
     let signature = match deed {
