@@ -2,7 +2,7 @@
 
 use crate::platform::Platform;
 use crate::portal::{BillState, BillView, ItemView, SubsidyView, Visitor};
-use crate::pricing::{Priced, item_names, items_text, payer_names, subsidies_text};
+use crate::pricing::{Priced, item_names, items_text, payer_names, resting, subsidies_text};
 use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::decide::DueKey;
 use jiaoyi_domain::due::{Due, DueId, DueState, Slot, split_amounts};
@@ -152,6 +152,7 @@ impl Platform {
             benefit_last: priced.benefit_last,
             due_to: priced.phase.due_to(),
             state,
+            resting: resting(&priced.pack, self.now()),
             source: pack.source.clone().unwrap_or_default(),
             grade: pack.grade.map_or("", |grade| grade.code()).to_owned(),
         };

@@ -9,7 +9,7 @@ use jiaoyi_domain::channel::{
 use jiaoyi_domain::decide::{
     Answer, RecordClose, RecordCreated, RecordPayment, RecordRefund, RecordUnpaid, Unpaid,
 };
-use jiaoyi_domain::fact::FactSource;
+use jiaoyi_domain::fact::{Fact, FactSource};
 use jiaoyi_domain::messages::{Outbox, OutboxId};
 use jiaoyi_domain::planted::{Bug, has};
 use jiaoyi_domain::record::{Column, Record, Value};
@@ -302,7 +302,15 @@ impl Platform {
         Ok(())
     }
 
-    /// Sends a refund and records the answer.
+    /// Whether the channel's window for giving back what was paid has ended.
+    async fn is_too_late(&self, refund: &Refund) -> Result<bool, StoreError> {
+        let fact: Option<Fact> = self.store.load(&refund.success_key()).await?;
+        let terms = &refund.channel.capability().refund;
+        Ok(fact.is_some_and(|fact| terms.is_over(fact.paid_at, self.now())))
+    }
+
+    /// Sends a refund and records the answer. Once its window is over it is only asked about: what was
+    /// sent before may have arrived.
     pub(crate) async fn send_refund(
         &self,
         no: &RefundNo,
@@ -313,6 +321,13 @@ impl Platform {
             return Ok(());
         };
         let outcome = match (self.gateway(refund.channel), &refund.request) {
+            (Some(gateway), Some(request)) if self.is_too_late(&refund).await? => {
+                let (no, channel_no) = (&refund.attempt_no, &refund.channel_no);
+                let (now, nonce) = (self.now(), self.nonce_text());
+                gateway
+                    .query_refund(no, channel_no, request, now, nonce)
+                    .await
+            }
             (Some(gateway), Some(request)) => {
                 gateway.refund(request, self.now(), self.nonce_text()).await
             }

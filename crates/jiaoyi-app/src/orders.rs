@@ -4,6 +4,7 @@ use crate::platform::Platform;
 use crate::portal::{
     Bridge, FailReason, OrderStatus, OrderView, RecordAnswer, RecordView, RefundView, Visitor,
 };
+use crate::pricing::resting;
 use jiaoyi_domain::attempt::{Attempt, AttemptState};
 use jiaoyi_domain::channel::{Handover, Method, PayFailure};
 use jiaoyi_domain::decide::AddDeviceOrder;
@@ -250,6 +251,8 @@ impl Platform {
             .or_else(|| line.map(|line| (line.benefit_first, line.benefit_last)))
             .unwrap_or((now.date(), now.date()));
         let paid = loaded.paid_attempt();
+        let levy = line.zip(loaded.due.as_ref());
+        let pack = levy.and_then(|(line, due)| self.pack(&line.region, due.benefit_year));
         Ok(Some(OrderView {
             order: token.to_owned(),
             order_no: order.order_no.as_str().to_owned(),
@@ -288,6 +291,7 @@ impl Platform {
                 }
             }),
             mine,
+            resting: pack.map_or_else(Vec::new, |pack| resting(&pack, now)),
             trace: order.order_no.as_str()[order.order_no.as_str().len() - 6..].to_owned(),
         }))
     }

@@ -140,6 +140,9 @@ pub enum BillState {
     Withdrawn,
 }
 
+/// Channels at which no payment begins now, by the region's calendar, and from when it does again.
+pub type Resting = Vec<(ChannelCode, Instant)>;
+
 /// A bill as the check page shows it.
 #[derive(Clone, Debug)]
 pub struct BillView {
@@ -164,6 +167,8 @@ pub struct BillView {
     pub benefit_last: Date,
     pub due_to: Date,
     pub state: BillState,
+    /// Ways of paying that do not work now.
+    pub resting: Resting,
     /// Where the rule comes from, with its grade.
     pub source: String,
     pub grade: String,
@@ -304,6 +309,8 @@ pub struct OrderView {
     pub failure: Option<FailReason>,
     /// The asker's device started this order: it may cancel or switch.
     pub mine: bool,
+    /// Ways of paying to which it cannot change now.
+    pub resting: Resting,
     /// Trace shown in small print.
     pub trace: String,
 }

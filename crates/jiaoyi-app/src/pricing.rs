@@ -1,6 +1,8 @@
 //! What a due costs at a moment: its current revision under the policy pack that holds.
 
 use crate::platform::Platform;
+use crate::portal::Resting;
+use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::decide::{DueKey, Quote};
 use jiaoyi_domain::due::{Due, Revision, RevisionKind, join_amounts};
 use jiaoyi_domain::policy::{InForce, Item, Payer, Phase, PhaseKind, Price};
@@ -91,6 +93,15 @@ pub(crate) fn price_of(
         &aids,
         kind,
     )
+}
+
+/// Channels at which no payment begins at `at` under a pack, and from when it does.
+pub(crate) fn resting(pack: &InForce, at: Instant) -> Resting {
+    let opens = |channel: ChannelCode| pack.phase(at, Some(channel.code())).opens();
+    let channels = ChannelCode::ALL.into_iter();
+    channels
+        .filter_map(|channel| Some((channel, opens(channel)?)))
+        .collect()
 }
 
 impl Platform {

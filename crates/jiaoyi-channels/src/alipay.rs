@@ -72,6 +72,12 @@ impl<'a> Request<'a> {
 }
 
 impl Trust {
+    /// Whether a certificate that was named is not the configured one; in key mode none is.
+    fn is_stranger(&self, alipay_cert_sn: &str) -> bool {
+        let mut known = self.certificates.iter();
+        known.any(|sns| sns.alipay != alipay_cert_sn)
+    }
+
     fn open(config: &AlipayConfig, dir: &Path) -> Result<Trust, ConfigError> {
         let files = (
             &config.app_cert,
@@ -205,7 +211,7 @@ impl AlipayGateway {
             Err(why) => nothing(&why.to_string()),
             Ok(reply) if !reply.is_success() => nothing(&format!("status {}", reply.status)),
             Ok(reply) => {
-                let answer = answer::read(request.method, &reply.body, &self.trust.key);
+                let answer = answer::read(request.method, &reply.body, &self.trust);
                 if let Answer::Nothing { why } = &answer {
                     let method = request.method;
                     tracing::warn!(why, method, "an answer of Alipay was not believed");

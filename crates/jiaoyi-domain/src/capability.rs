@@ -5,6 +5,7 @@
 
 use crate::channel::{ChannelCode, Close, Method};
 use crate::front_end::FrontEnd;
+use crate::time::{DAY_MS, Instant};
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
@@ -44,6 +45,16 @@ pub struct RefundTerms {
     /// How sure it is (docs/SOURCES.md); none for a rule of our own.
     pub grade: Option<String>,
     pub source: Option<String>,
+}
+
+impl RefundTerms {
+    /// Whether what was paid then can no longer go back by the way it came. A window that is not known
+    /// never ends: the channel itself says when it will not.
+    #[must_use]
+    pub fn is_over(&self, paid_at: Instant, now: Instant) -> bool {
+        self.days
+            .is_some_and(|days| paid_at.plus_ms(i64::from(days) * DAY_MS) < now)
+    }
 }
 
 /// What a channel takes for a payment.
@@ -157,6 +168,21 @@ mod tests {
             let known = row.fee.basis_points.is_some() || row.fee.fen.is_some();
             assert_eq!(row.fee.bearer.is_some(), known, "{code}");
         }
+    }
+
+    #[test]
+    fn a_window_ends_with_its_last_day_and_an_unknown_one_never() {
+        let paid = Instant(1_000);
+        let over = |channel: ChannelCode, ms| {
+            let terms = &channel.capability().refund;
+            terms.is_over(paid, paid.plus_ms(ms))
+        };
+        for (channel, days) in [(ChannelCode::Wechat, 365), (ChannelCode::Unionpay, 90)] {
+            assert!(!over(channel, days * DAY_MS), "{channel:?}");
+            assert!(over(channel, days * DAY_MS + 1), "{channel:?}");
+        }
+        assert!(!over(ChannelCode::Alipay, i64::MAX));
+        assert!(!over(ChannelCode::Inbound(FrontEnd::Machine), i64::MAX));
     }
 
     /// What the rows say and what is done are the same.

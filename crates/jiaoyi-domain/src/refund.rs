@@ -2,8 +2,10 @@
 
 use crate::channel::ChannelCode;
 use crate::due::OrderId;
+use crate::fact::{Fact, FactKind};
 use crate::id::{AttemptNo, Bucket, RefundNo};
 use crate::money::Fen;
+use crate::record::Record;
 use crate::step::Step;
 use crate::time::{HOUR_MS, Instant, MINUTE_MS, SECOND_MS};
 use crate::{codes, record};
@@ -162,6 +164,18 @@ impl Refund {
             }
             None => false,
         }
+    }
+
+    /// The key of the success that it gives back.
+    #[must_use]
+    pub fn success_key(&self) -> <Fact as Record>::Key {
+        (
+            self.bucket,
+            self.channel,
+            self.merchant.clone(),
+            self.txn_id.clone(),
+            FactKind::Success,
+        )
     }
 
     /// When to act next: at once, then 10 s, 30 s, 1, 5, 30 minutes, then hourly.

@@ -25,6 +25,8 @@
 //! merchant_cert = "unionpay_merchant_cert.pem"
 //! unionpay_key = "unionpay_key.pem"                 # what UnionPay signs with
 //! unionpay_cert = "unionpay_cert.pem"               # goes out with every message
+//! next_key = "unionpay_next_key.pem"                # both may be left out: for `rotate_key`
+//! next_cert = "unionpay_next_cert.pem"
 //!
 //! [bank1]                                           # these two may be left out as well
 //! merchant = "M0000001"
@@ -103,6 +105,8 @@ struct UnionpayFile {
     merchant_cert: PathBuf,
     unionpay_key: PathBuf,
     unionpay_cert: PathBuf,
+    next_key: Option<PathBuf>,
+    next_cert: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +180,8 @@ pub(crate) struct UnionpayIdentity {
     pub(crate) merchant_cert_pem: String,
     pub(crate) unionpay_key: SigningKey,
     pub(crate) unionpay_cert: Certificate,
+    /// What it signs with after a change of its key.
+    pub(crate) next: Option<(SigningKey, Certificate)>,
 }
 
 #[derive(Debug)]
@@ -233,7 +239,7 @@ impl SandboxConfig {
     /// [`SandboxError::Read`] for a missing file, [`SandboxError::Config`] for a wrong one, with the
     /// line and what is allowed there.
     pub fn load_faults(&mut self, path: &Path) -> Result<(), SandboxError> {
-        let script = Script::parse(&read(path)?);
+        let script = Script::parse_for(&read(path)?, self);
         self.script = Some(script.map_err(|message| SandboxError::Config {
             path: path.to_owned(),
             message,
@@ -379,6 +385,16 @@ fn load_alipay(folder: &Path, file: AlipayFile) -> Result<AlipayIdentity, Sandbo
 
 fn load_unionpay(folder: &Path, file: UnionpayFile) -> Result<UnionpayIdentity, SandboxError> {
     let merchant = certificate("unionpay.merchant_cert", &folder.join(file.merchant_cert))?;
+    let next = match (file.next_key, file.next_cert) {
+        (Some(key), Some(own)) => {
+            let key = private_key("unionpay.next_key", &folder.join(key))?;
+            let own = certificate("unionpay.next_cert", &folder.join(own))?;
+            same_key("unionpay.next_cert", &own, &key)?;
+            Some((key, own))
+        }
+        (None, None) => None,
+        _ => return Err(setting("unionpay.next_key", "goes together with next_cert")),
+    };
     let own = certificate("unionpay.unionpay_cert", &folder.join(file.unionpay_cert))?;
     let key = private_key("unionpay.unionpay_key", &folder.join(file.unionpay_key))?;
     same_key("unionpay.unionpay_cert", &own, &key)?;
@@ -390,6 +406,7 @@ fn load_unionpay(folder: &Path, file: UnionpayFile) -> Result<UnionpayIdentity, 
         merchant_cert_pem: merchant.pem,
         unionpay_key: key,
         unionpay_cert: own,
+        next,
     })
 }
 

@@ -164,7 +164,7 @@ pub(crate) async fn reset(State(sandbox): State<Arc<Sandbox>>) -> Response {
 
 /// `POST /_sandbox/faults`: a script as TOML.
 pub(crate) async fn load_script(State(sandbox): State<Arc<Sandbox>>, text: String) -> Response {
-    match Script::parse(&text) {
+    match Script::parse_for(&text, &sandbox.config) {
         Ok(script) => {
             sandbox.load_script(script);
             self::script(State(sandbox)).await

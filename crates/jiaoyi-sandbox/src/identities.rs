@@ -178,6 +178,8 @@ mer_id = "{MER_ID}"
 merchant_cert = "unionpay_merchant_cert.pem"
 unionpay_key = "unionpay_key.pem"
 unionpay_cert = "unionpay_cert.pem"
+next_key = "unionpay_next_key.pem"
+next_cert = "unionpay_next_cert.pem"
 
 [bank1]
 merchant = "{BANK1_MERCHANT}"
@@ -358,9 +360,13 @@ impl Maker<'_> {
         let merchant = rsa_key("the demo's UnionPay merchant key")?;
         self.leaf("unionpay_merchant_cert.pem", MER_ID, &merchant, &issuer)?;
         self.write("unionpay_merchant_key.pem", &merchant.serialize_pem())?;
-        let own = rsa_key("the demo's UnionPay key")?;
-        self.leaf("unionpay_cert.pem", UNIONPAY_NAME, &own, &issuer)?;
-        self.write("unionpay_key.pem", &own.serialize_pem())?;
+        // The second pair is for a change of UnionPay's key.
+        for name in ["unionpay", "unionpay_next"] {
+            let own = rsa_key("the demo's UnionPay key")?;
+            let file = format!("{name}_cert.pem");
+            self.leaf(&file, UNIONPAY_NAME, &own, &issuer)?;
+            self.write(&format!("{name}_key.pem"), &own.serialize_pem())?;
+        }
         Ok(())
     }
 

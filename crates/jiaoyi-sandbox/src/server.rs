@@ -1,7 +1,8 @@
 //! Answers for: the running sandbox: its state, its routes, its clock and its one background loop.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -41,13 +42,14 @@ pub struct Sandbox {
     offset_ms: AtomicI64,
     /// How far the script has put the clock off.
     off_ms: AtomicI64,
-    /// WeChat signs with its second key.
-    rotated: AtomicBool,
+    /// Channels that sign with their next key.
+    rotated: Mutex<BTreeSet<Channel>>,
     base_url: String,
     books: Mutex<Books>,
     pub(crate) http: reqwest::Client,
     pub(crate) deliveries: Semaphore,
     second: OnceLock<Option<(SigningKey, Certificate)>>,
+    next_alipay: OnceLock<Option<(SigningKey, Certificate)>>,
     stranger: OnceLock<Option<SigningKey>>,
 }
 
@@ -78,12 +80,13 @@ impl Sandbox {
             clock,
             offset_ms: AtomicI64::new(0),
             off_ms: AtomicI64::new(0),
-            rotated: AtomicBool::new(false),
+            rotated: Mutex::default(),
             base_url: base_url.trim_end_matches('/').to_owned(),
             books: Mutex::new(Books::default()),
             http,
             deliveries: Semaphore::new(DELIVERIES),
             second: OnceLock::new(),
+            next_alipay: OnceLock::new(),
             stranger: OnceLock::new(),
         });
         if let Some(script) = script {
@@ -108,9 +111,13 @@ impl Sandbox {
         self.off_ms.fetch_add(by_ms, Ordering::Relaxed);
     }
 
-    /// Whether WeChat signs with its second key.
-    pub(crate) fn is_rotated(&self) -> bool {
-        self.rotated.load(Ordering::Relaxed)
+    fn rotated(&self) -> MutexGuard<'_, BTreeSet<Channel>> {
+        self.rotated.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a channel signs with its next key.
+    pub(crate) fn is_rotated(&self, channel: Channel) -> bool {
+        self.rotated().contains(&channel)
     }
 
     /// What goes wrong with this call.
@@ -121,7 +128,7 @@ impl Sandbox {
             Strike::Fault(fault) => Some(fault),
             Strike::RotateKey(until_ms, rule) => {
                 books.agenda.insert((until_ms, Event::End(rule)));
-                self.rotated.store(true, Ordering::Relaxed);
+                self.rotated().insert(channel);
                 None
             }
         }
@@ -167,7 +174,7 @@ impl Sandbox {
                 self.turn_back(turn);
             }
         }
-        self.rotated.store(false, Ordering::Relaxed);
+        self.rotated().clear();
     }
 
     /// A rule of the clock begins.
@@ -181,12 +188,12 @@ impl Sandbox {
         // A shifted clock comes to the same moment later or sooner.
         let moved_ms = match turn {
             Turn::ClockOff(by_ms) => by_ms,
-            Turn::RotateKey | Turn::CloseWindow(_) => 0,
+            Turn::RotateKey(_) | Turn::CloseWindow(_) => 0,
         };
         let end_ms = until_ms.saturating_add(moved_ms);
         books.agenda.insert((end_ms, Event::End(index)));
         match turn {
-            Turn::RotateKey => self.rotated.store(true, Ordering::Relaxed),
+            Turn::RotateKey(channels) => self.rotated().extend(channels),
             Turn::ClockOff(by_ms) => self.shift_ms(by_ms),
             Turn::CloseWindow(channel) => payer::close_all(&mut books, channel, now_ms),
         }
@@ -194,7 +201,9 @@ impl Sandbox {
 
     fn turn_back(&self, turn: Turn) {
         match turn {
-            Turn::RotateKey => self.rotated.store(false, Ordering::Relaxed),
+            Turn::RotateKey(channels) => {
+                self.rotated().retain(|channel| !channels.contains(channel));
+            }
             Turn::ClockOff(by_ms) => self.shift_ms(-by_ms),
             Turn::CloseWindow(_) => {}
         }
@@ -227,16 +236,24 @@ impl Sandbox {
         &self.base_url
     }
 
+    fn new_pair(&self) -> Option<(SigningKey, Certificate)> {
+        let (key, certificate) = identities::second_platform(self.now_ms()).ok()?;
+        Some((
+            SigningKey::from_pem(&key)?,
+            Certificate::from_pem(&certificate)?,
+        ))
+    }
+
     /// The second platform key; made when first needed, listed from then on.
     pub(crate) fn second_key(&self) -> Option<&(SigningKey, Certificate)> {
-        let make = || {
-            let (key, certificate) = identities::second_platform(self.now_ms()).ok()?;
-            Some((
-                SigningKey::from_pem(&key)?,
-                Certificate::from_pem(&certificate)?,
-            ))
-        };
-        self.second.get_or_init(make).as_ref()
+        self.second.get_or_init(|| self.new_pair()).as_ref()
+    }
+
+    /// What Alipay signs with, when it is another than the first.
+    pub(crate) fn next_alipay_key(&self) -> Option<&(SigningKey, Certificate)> {
+        let is_next = self.is_rotated(Channel::Alipay);
+        let next = || self.next_alipay.get_or_init(|| self.new_pair()).as_ref();
+        is_next.then(next).flatten()
     }
 
     /// The second platform certificate, if a fault has ever used it.

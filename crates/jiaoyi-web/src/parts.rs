@@ -233,6 +233,8 @@ pub struct Choice<'a> {
     pub label: &'a str,
     pub hint: &'a str,
     pub chosen: bool,
+    /// It cannot be chosen now; the hint says why.
+    pub closed: bool,
 }
 
 /// Renders a [`Choice`].
@@ -240,7 +242,8 @@ pub struct Choice<'a> {
 pub fn choice(choice: Choice<'_>) -> Markup {
     html! {
         label.opt {
-            input type="radio" name=(choice.name) value=(choice.value) checked[choice.chosen];
+            input type="radio" name=(choice.name) value=(choice.value)
+                checked[choice.chosen] disabled[choice.closed];
             span {
                 b { (choice.label) }
                 @if !choice.hint.is_empty() { span.hint { (choice.hint) } }

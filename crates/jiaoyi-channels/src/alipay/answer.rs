@@ -1,5 +1,6 @@
 //! An answer of the gateway: found in its raw characters, verified over them, then read.
 
+use super::Trust;
 use crate::crypto::Verifier;
 use serde_json::{Map, Value};
 
@@ -47,11 +48,14 @@ impl Fields {
     }
 }
 
+/// In certificate mode an answer names the certificate whose key signed it.
+pub(super) const OTHER_CERTIFICATE: &str = "the answer is signed with another certificate";
+
 /// Reads the answer of `method`.
 ///
 /// A wrong signature makes the answer worthless; a missing one is possible with errors and is
 /// passed on as unsigned.
-pub(super) fn read(method: &str, body: &[u8], key: &Verifier) -> Answer {
+pub(super) fn read(method: &str, body: &[u8], trust: &Trust) -> Answer {
     let nothing = |why: &str| Answer::Nothing {
         why: why.to_owned(),
     };
@@ -76,9 +80,15 @@ pub(super) fn read(method: &str, body: &[u8], key: &Verifier) -> Answer {
         return nothing("the response is not a JSON object");
     };
     let fields = Fields(fields);
+    if members
+        .iter()
+        .any(|(name, raw)| *name == "alipay_cert_sn" && trust.is_stranger(raw.trim_matches('"')))
+    {
+        return nothing(OTHER_CERTIFICATE);
+    }
     let sign = find("sign").and_then(|raw| serde_json::from_str::<String>(raw).ok());
     let signed = match sign.filter(|sign| !sign.is_empty()) {
-        Some(sign) if verify(key, raw, &sign) => true,
+        Some(sign) if verify(&trust.key, raw, &sign) => true,
         Some(_) => return nothing("the signature of the answer is wrong"),
         None => false,
     };

@@ -33,9 +33,7 @@ pub(super) fn read(
     if ascii("sign_type").is_some_and(|kind| kind != "RSA2") {
         return Err(NoticeRefusal::BadSignature);
     }
-    if let (Some(sns), Some(sn)) = (&trust.certificates, ascii("alipay_cert_sn"))
-        && sn != sns.alipay
-    {
+    if ascii("alipay_cert_sn").is_some_and(|sn| trust.is_stranger(sn)) {
         return Err(NoticeRefusal::UnknownKey);
     }
     if !verify(&trust.key, &parameters, sign) {

@@ -1,7 +1,7 @@
 //! Alipay: published vectors, and what the adapter makes of every kind of answer and notice.
 
 use super::answer::{self, Answer};
-use super::{AlipayGateway, Trust, notice};
+use super::{AlipayGateway, CertificateSns, Trust, notice};
 use crate::bill::{BillOutcome, Bills};
 use crate::config::{AlipayApi, ChannelsConfig};
 use crate::crypto::{Signer, SigningThreads, Verifier};
@@ -87,10 +87,13 @@ fn the_official_notices_verify_exactly_where_they_should() {
 #[test]
 fn the_official_answer_verifies_over_its_raw_characters() {
     let vector = vector("ali-sync-response");
-    let key = Verifier::parse(vector["public_key"].as_str().unwrap().as_bytes()).unwrap();
+    let trust = Trust {
+        key: Verifier::parse(vector["public_key"].as_str().unwrap().as_bytes()).unwrap(),
+        certificates: None,
+    };
     let raw = vector["raw_response"].as_str().unwrap();
     let method = "alipay.open.file.upload";
-    let Answer::Told { fields, signed } = answer::read(method, raw.as_bytes(), &key) else {
+    let Answer::Told { fields, signed } = answer::read(method, raw.as_bytes(), &trust) else {
         panic!("not read")
     };
     assert!(signed);
@@ -106,7 +109,7 @@ fn the_official_answer_verifies_over_its_raw_characters() {
         raw.replace("\"sign\":", "\"sing\":"),
         raw.get(..raw.len() - 1).unwrap().to_owned(),
     ] {
-        let answer = answer::read(method, wrong.as_bytes(), &key);
+        let answer = answer::read(method, wrong.as_bytes(), &trust);
         assert!(
             matches!(answer, Answer::Nothing { .. }),
             "{wrong}: {answer:?}"
@@ -127,6 +130,51 @@ fn certificate_mode_names_its_certificates() {
     let sns = Trust::open(&config, &dir()).unwrap().certificates.unwrap();
     let named = json!([sns.app, sns.alipay, sns.root]);
     assert_eq!(named, vector["expected"]);
+}
+
+/// In certificate mode an answer names the certificate whose key signed it: another's is refused with
+/// that reason. The signature counts all the same, and without a name it alone.
+#[tokio::test]
+async fn an_answer_under_another_certificate_is_refused_with_that_reason() {
+    let names = vector("ali-cert-sn");
+    let named = names["expected"][1].as_str().unwrap();
+    let key = || Verifier::parse(&file("channel_cert.pem")).unwrap();
+    let sns = CertificateSns {
+        app: String::new(),
+        root: String::new(),
+        alipay: named.to_owned(),
+    };
+    let with_certificates = Trust {
+        key: key(),
+        certificates: Some(sns),
+    };
+    let with_key = Trust {
+        key: key(),
+        certificates: None,
+    };
+    let response = trade("WAIT_BUYER_PAY").to_string();
+    let good = sign(response.as_bytes()).await;
+    let another = "the answer is signed with another certificate";
+    let wrong = "the signature of the answer is wrong";
+    let twice = format!(r#"{named}","alipay_cert_sn":"another"#);
+    for (trust, name, sign, why) in [
+        (&with_certificates, named, good.as_str(), ""),
+        (&with_certificates, "", &good, ""),
+        (&with_certificates, "another", &good, another),
+        (&with_certificates, &twice, &good, another),
+        (&with_certificates, named, "AAAA", wrong),
+        (&with_key, "another", &good, ""),
+    ] {
+        let name = match name {
+            "" => String::new(),
+            name => format!(r#""alipay_cert_sn":"{name}","#),
+        };
+        let body = format!(r#"{{"alipay_trade_query_response":{response},{name}"sign":"{sign}"}}"#);
+        match answer::read("alipay.trade.query", body.as_bytes(), trust) {
+            Answer::Told { signed, .. } => assert!(signed && why.is_empty(), "{body}"),
+            Answer::Nothing { why: told } => assert_eq!(told, why, "{body}"),
+        }
+    }
 }
 
 fn parameters(query: &str) -> Vec<(String, String)> {

@@ -3,7 +3,7 @@
 //!
 //! What a browser is sent to (wap, page) is signed as in v2: v3 has no such links.
 
-use super::answer::{Answer, Fields};
+use super::answer::{Answer, Fields, OTHER_CERTIFICATE};
 use super::{AlipayGateway, Request, Trust};
 use crate::http::Reply;
 use jiaoyi_domain::time::Instant;
@@ -177,10 +177,8 @@ fn verify(reply: &Reply, trust: &Trust) -> Result<bool, &'static str> {
     ) else {
         return Ok(false);
     };
-    if let (Some(sns), Some(sn)) = (&trust.certificates, header("alipay-sn"))
-        && sn != sns.alipay
-    {
-        return Err("the answer is signed with another certificate");
+    if header("alipay-sn").is_some_and(|sn| trust.is_stranger(sn)) {
+        return Err(OTHER_CERTIFICATE);
     }
     let mut message = format!("{time}\n{nonce}\n").into_bytes();
     message.extend_from_slice(&reply.body);

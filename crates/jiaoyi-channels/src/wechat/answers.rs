@@ -193,7 +193,7 @@ pub(super) fn close(answer: Answer) -> CloseOutcome {
             "ORDERNOTEXIST" | "RESOURCENOTEXISTS" if refusal.status == 404 => {
                 CloseOutcome::NotFound
             }
-            "ORDERCLOSED" if refusal.signed => CloseOutcome::Closed,
+            "ORDERCLOSED" => CloseOutcome::Closed,
             _ => CloseOutcome::Unknown {
                 why: unknown_why(&refusal),
             },
@@ -256,7 +256,7 @@ pub(super) fn refund(refund_no: &str, answer: Answer, now: Instant) -> RefundOut
     let other_figures = refusal.re_entry || refusal.message.contains("不一致");
     match refusal.plain_code().as_str() {
         "NOTENOUGH" => RefundOutcome::ShortOfBalance,
-        _ if other_figures || !refusal.signed || refusal.status >= 500 => RefundOutcome::Unknown {
+        _ if other_figures || refusal.status >= 500 => RefundOutcome::Unknown {
             why: unknown_why(&refusal),
         },
         "USERACCOUNTABNORMAL" => RefundOutcome::Abnormal { code: refusal.code },

@@ -25,8 +25,7 @@ fn unknown(why: impl Into<String>) -> BillOutcome {
 /// What a refusal says about the bill.
 fn refused(refusal: &Refusal) -> BillOutcome {
     match refusal.plain_code().as_str() {
-        // Unsigned it is a hint; to believe it would end the search for the bill.
-        "NOSTATEMENTEXIST" if refusal.signed => BillOutcome::NoBill,
+        "NOSTATEMENTEXIST" => BillOutcome::NoBill,
         "STATEMENTCREATING" => BillOutcome::NotYet,
         _ => unknown(format!("status {}, {}", refusal.status, refusal.code)),
     }

@@ -33,21 +33,19 @@ impl Verb {
 pub(super) enum Answer {
     /// 2xx with a good signature; the body, which is empty for 204.
     Good(Vec<u8>),
-    /// Any other status, with a code that WeChat gives a meaning.
+    /// Any other status with a good signature, and with a code that WeChat gives a meaning.
     Refusal(Refusal),
     /// Nothing that can be believed.
     Nothing { why: String },
 }
 
-/// An answer that is not 2xx. Without a signature it is a hint, not evidence.
+/// An answer that is not 2xx.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub status: u16,
     /// The code as WeChat spells it.
     pub code: String,
     pub message: String,
-    /// Whether the answer carried a good signature.
-    pub signed: bool,
     /// Whether WeChat says that the number was used before with another content.
     pub re_entry: bool,
 }
@@ -64,6 +62,12 @@ const RE_ENTRY_ID: &str = "268498688";
 
 impl WechatGateway {
     /// Signs and sends a call, and verifies its answer.
+    ///
+    /// An answer without a good signature is none, whatever its status. WeChat signs the answer to every
+    /// request whose signature it has accepted, refusals such as 404 included (S-056); only 401
+    /// `SIGN_ERROR`, and what a proxy or a forger says on the way, comes unsigned. The official libraries
+    /// do not verify refusals, but here "no such order" frees a bill, and that is not left to anybody who
+    /// can speak in WeChat's place. An unsigned code stays in the reason, for whoever reads the log.
     pub(super) async fn call(
         &self,
         verb: Verb,
@@ -76,19 +80,26 @@ impl WechatGateway {
             Ok(reply) => reply,
             Err(why) => return Answer::Nothing { why },
         };
-        let verified = verify_reply(&reply, |serial| self.keys.find(serial), now);
-        if reply.is_success() && reply.status != 202 {
-            return match verified {
-                Ok(()) => Answer::Good(reply.body),
-                Err(why) => {
-                    tracing::warn!(why, path, "an answer of WeChat Pay was not believed");
-                    Answer::Nothing {
-                        why: why.to_owned(),
+        let good = reply.is_success() && reply.status != 202;
+        match (
+            verify_reply(&reply, |serial| self.keys.find(serial), now),
+            good,
+        ) {
+            (Ok(()), true) => Answer::Good(reply.body),
+            (Ok(()), false) => refusal(&reply),
+            (Err(why), _) => {
+                let why = match refusal(&reply) {
+                    Answer::Refusal(hint) => {
+                        format!("{why}: status {}, {}", hint.status, hint.code)
                     }
-                }
-            };
+                    Answer::Good(_) | Answer::Nothing { .. } => {
+                        format!("{why}: status {}", reply.status)
+                    }
+                };
+                tracing::warn!(why, path, "an answer of WeChat Pay was not believed");
+                Answer::Nothing { why }
+            }
         }
-        refusal(&reply, verified.is_ok())
     }
 
     /// Signs and sends a call; the answer is not verified.
@@ -208,7 +219,7 @@ struct Failure {
     message: String,
 }
 
-fn refusal(reply: &Reply, signed: bool) -> Answer {
+fn refusal(reply: &Reply) -> Answer {
     let Ok(failure) = serde_json::from_slice::<Failure>(&reply.body) else {
         return Answer::Nothing {
             why: format!("status {} without a code", reply.status),
@@ -220,6 +231,5 @@ fn refusal(reply: &Reply, signed: bool) -> Answer {
         re_entry: id.rsplit('-').next() == Some(RE_ENTRY_ID) || failure.message.contains("重入"),
         code: failure.code,
         message: failure.message,
-        signed,
     })
 }

@@ -417,12 +417,11 @@ async fn an_order_is_refused_only_when_nothing_payable_can_exist() {
         (400, "PARAM_ERROR", "x"),
         (400, "INVALID_REQUEST", "此商家的收款功能已被限制"),
         (400, "APPID_MCHID_NOT_MATCH", "x"),
-        (401, "SIGN_ERROR", "x"),
         (403, "NO_AUTH", "x"),
         (403, "RULELIMIT", "x"),
         (500, "OPENID_MISMATCH", "x"),
     ] {
-        stub.play(failure(status, code, message));
+        stub.play(signed_failure(status, code, message).await);
         assert_eq!(
             create(&stub, Method::WechatNative).await,
             CreateOutcome::Refused {
@@ -432,8 +431,12 @@ async fn an_order_is_refused_only_when_nothing_payable_can_exist() {
         );
     }
     let re_entry = "请求重入时，参数与首次请求时不一致";
-    let mut by_id = failure(400, "INVALID_REQUEST", "x");
-    by_id.headers = vec![("request-id", "08F8C9-268498688".to_owned())];
+    let mut by_id = signed_failure(400, "INVALID_REQUEST", "x").await;
+    by_id
+        .headers
+        .push(("request-id", "08F8C9-268498688".to_owned()));
+    let mut misled = signed_failure(400, "PARAM_ERROR", "x").await;
+    misled.body.push(b' ');
     let stale = Play {
         headers: signed(b"{}", now().plus_ms(-301_000), PUBLIC_KEY_ID).await,
         ..bare(200, "{}")
@@ -441,14 +444,17 @@ async fn an_order_is_refused_only_when_nothing_payable_can_exist() {
     for play in [
         by_id,
         stale,
-        failure(400, "INVALID_REQUEST", re_entry),
-        failure(400, "ORDERPAID", "x"),
-        failure(403, "OUT_TRADE_NO_USED", "x"),
-        failure(403, "TRADE_ERROR", "x"),
-        failure(429, "FREQUENCY_LIMITED", "x"),
-        failure(500, "SYSTEM_ERROR", "x"),
-        failure(503, "PARAM_ERROR", "x"),
-        failure(202, "USER_PAYING", "x"),
+        misled,
+        failure(400, "PARAM_ERROR", "x"),
+        failure(401, "SIGN_ERROR", "x"),
+        signed_failure(400, "INVALID_REQUEST", re_entry).await,
+        signed_failure(400, "ORDERPAID", "x").await,
+        signed_failure(403, "OUT_TRADE_NO_USED", "x").await,
+        signed_failure(403, "TRADE_ERROR", "x").await,
+        signed_failure(429, "FREQUENCY_LIMITED", "x").await,
+        signed_failure(500, "SYSTEM_ERROR", "x").await,
+        signed_failure(503, "PARAM_ERROR", "x").await,
+        signed_failure(202, "USER_PAYING", "x").await,
         bare(502, "<html>bad gateway</html>"),
         bare(302, ""),
         bare(200, r#"{"code_url":"weixin://unsigned"}"#),
@@ -469,7 +475,7 @@ async fn an_order_is_refused_only_when_nothing_payable_can_exist() {
             "{status} {what}: {outcome:?}"
         );
     }
-    assert_eq!(stub.count(), 23);
+    assert_eq!(stub.count(), 25);
 }
 
 #[tokio::test]
@@ -525,7 +531,7 @@ async fn a_request_that_is_not_this_attempts_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_query_tells_paid_only_when_signed() {
+async fn a_query_is_believed_only_when_signed() {
     let stub = Stub::start().await;
     let gateway = gateway(&stub.base_url);
     let no = terms(Method::WechatNative).no;
@@ -533,6 +539,8 @@ async fn a_query_tells_paid_only_when_signed() {
     other["out_trade_no"] = json!("somebody else's");
     let mut no_amount = transaction("SUCCESS");
     no_amount["amount"] = json!({});
+    let mut misled = signed_failure(404, "ORDER_NOT_EXIST", "x").await;
+    misled.body.push(b' ');
     let mut too_little = transaction("PAYERROR");
     too_little["trade_state_desc"] = json!("支付失败，余额不足");
     for (play, name) in [
@@ -551,10 +559,15 @@ async fn a_query_tells_paid_only_when_signed() {
         (good(200, other).await, "Unknown"),
         (good(200, no_amount).await, "Unknown"),
         (bare(200, &transaction("SUCCESS").to_string()), "Unknown"),
-        (failure(404, "ORDER_NOT_EXIST", "x"), "NotFound"),
-        (failure(404, "ORDERNOTEXIST", "x"), "NotFound"),
+        (
+            signed_failure(404, "ORDER_NOT_EXIST", "x").await,
+            "NotFound",
+        ),
+        (signed_failure(404, "ORDERNOTEXIST", "x").await, "NotFound"),
+        (failure(404, "ORDER_NOT_EXIST", "x"), "Unknown"),
+        (misled, "Unknown"),
         (bare(404, "no such page"), "Unknown"),
-        (failure(500, "SYSTEM_ERROR", "x"), "Unknown"),
+        (signed_failure(500, "SYSTEM_ERROR", "x").await, "Unknown"),
     ] {
         let body = String::from_utf8_lossy(&play.body).into_owned();
         stub.play(play);
@@ -574,7 +587,7 @@ async fn a_query_tells_paid_only_when_signed() {
 }
 
 #[tokio::test]
-async fn a_close_counts_only_with_a_signed_empty_answer() {
+async fn a_close_counts_only_with_a_signed_answer() {
     let stub = Stub::start().await;
     let gateway = gateway(&stub.base_url);
     let no = terms(Method::WechatNative).no;
@@ -582,12 +595,17 @@ async fn a_close_counts_only_with_a_signed_empty_answer() {
     for (play, name) in [
         (good(204, Value::Null).await, "Closed"),
         (bare(204, ""), "Unknown"),
-        (failure(400, "ORDERPAID", "x"), "Paid"),
-        (failure(400, "ORDER_PAID", "x"), "Paid"),
-        (failure(404, "ORDER_NOT_EXIST", "x"), "NotFound"),
+        (signed_failure(400, "ORDERPAID", "x").await, "Paid"),
+        (signed_failure(400, "ORDER_PAID", "x").await, "Paid"),
+        (
+            signed_failure(404, "ORDER_NOT_EXIST", "x").await,
+            "NotFound",
+        ),
+        (failure(400, "ORDERPAID", "x"), "Unknown"),
+        (failure(404, "ORDER_NOT_EXIST", "x"), "Unknown"),
         (closed_before, "Unknown"),
         (signed_failure(400, "ORDER_CLOSED", "x").await, "Closed"),
-        (failure(500, "SYSTEM_ERROR", "x"), "Unknown"),
+        (signed_failure(500, "SYSTEM_ERROR", "x").await, "Unknown"),
     ] {
         let body = String::from_utf8_lossy(&play.body).into_owned();
         stub.play(play);
@@ -627,8 +645,15 @@ async fn a_refund_ends_only_by_a_signed_word() {
         (good(200, refund_body("ABNORMAL")).await, "Abnormal"),
         (good(200, other).await, "Unknown"),
         (bare(200, &refund_body("SUCCESS").to_string()), "Unknown"),
-        (failure(403, "NOT_ENOUGH", "x"), "ShortOfBalance"),
-        (failure(403, "NOTENOUGH", "x"), "ShortOfBalance"),
+        (
+            signed_failure(403, "NOT_ENOUGH", "x").await,
+            "ShortOfBalance",
+        ),
+        (
+            signed_failure(403, "NOTENOUGH", "x").await,
+            "ShortOfBalance",
+        ),
+        (failure(403, "NOT_ENOUGH", "x"), "Unknown"),
         (failure(400, "INVALID_REQUEST", "x"), "Unknown"),
         (
             signed_failure(400, "INVALID_REQUEST", "订单已全额退款").await,
@@ -663,8 +688,12 @@ async fn a_refund_ends_only_by_a_signed_word() {
             good(200, refund_body("SUCCESS")).await,
             "Done { amount: Fen(10005)",
         ),
-        (failure(404, "RESOURCE_NOT_EXISTS", "x"), "NotFound"),
-        (failure(500, "SYSTEM_ERROR", "x"), "Unknown"),
+        (
+            signed_failure(404, "RESOURCE_NOT_EXISTS", "x").await,
+            "NotFound",
+        ),
+        (failure(404, "RESOURCE_NOT_EXISTS", "x"), "Unknown"),
+        (signed_failure(500, "SYSTEM_ERROR", "x").await, "Unknown"),
     ] {
         stub.play(play);
         let outcome = gateway
@@ -854,7 +883,11 @@ async fn a_day_without_a_bill_is_believed_only_when_signed() {
             "NoBill",
         ),
         (failure(400, "NO_STATEMENT_EXIST", "x"), "Unknown"),
-        (failure(400, "STATEMENT_CREATING", "x"), "NotYet"),
+        (
+            signed_failure(400, "STATEMENT_CREATING", "x").await,
+            "NotYet",
+        ),
+        (failure(400, "STATEMENT_CREATING", "x"), "Unknown"),
         (signed_failure(400, "PARAM_ERROR", "x").await, "Unknown"),
     ] {
         stub.play(play);

@@ -1,6 +1,7 @@
 //! A refund on hold may leave only when it is certain that its money is surplus.
 
 use super::allocate::{Filling, fill, place_of, tell_order};
+use super::record_refund::{WINDOW_OVER, is_over, to_staff};
 use super::{
     Answer, Command, Context, OWN_CALL_MS, OrderKey, Refusal, Renderer, fill_needs, line_due,
     lines_of, post,
@@ -9,10 +10,9 @@ use crate::attempt::Attempt;
 use crate::books::{Account, Transfer, TransferId, TransferKind};
 use crate::channel::{RefundTerms, channel_day};
 use crate::due::Slot;
-use crate::fact::{Fact, FactKind};
+use crate::fact::Fact;
 use crate::id::RefundNo;
 use crate::messages::Topic;
-use crate::record::Record;
 use crate::refund::{Refund, RefundCause, RefundEvent};
 use crate::working_set::{Need, WorkingSet};
 use std::sync::Arc;
@@ -21,17 +21,6 @@ use std::sync::Arc;
 pub struct ApproveRefund {
     pub refund_no: RefundNo,
     pub renderer: Arc<dyn Renderer>,
-}
-
-/// The key of the success that a refund gives back.
-pub(super) fn success_key(refund: &Refund) -> <Fact as Record>::Key {
-    (
-        refund.bucket,
-        refund.channel,
-        refund.merchant.clone(),
-        refund.txn_id.clone(),
-        FactKind::Success,
-    )
 }
 
 /// What the slot of a refund's line says about it.
@@ -96,6 +85,14 @@ impl ApproveRefund {
         ws.refund.put(refund);
     }
 
+    /// The point of no return: from here on the money is owed to the payer.
+    fn approve(ws: &mut WorkingSet, ctx: &mut Context, refund: &mut Refund, fact: &Fact) {
+        refund.apply(RefundEvent::Approved);
+        let kind = TransferKind::RefundApproved;
+        let row = refund_transfer(ctx, refund, fact, kind, refund.line_no);
+        ws.transfer.put(row);
+    }
+
     fn send(&self, ws: &mut WorkingSet, ctx: &mut Context, mut refund: Refund, fact: &Fact) {
         let terms = RefundTerms {
             no: refund.channel_no.clone(),
@@ -109,19 +106,10 @@ impl ApproveRefund {
             reason: refund.cause.code().to_owned(),
             notify_url: self.renderer.notify_url(),
         };
-        refund.apply(RefundEvent::Approved);
         refund.apply(RefundEvent::Sent);
         refund.request = Some(self.renderer.refund(&terms));
         refund.sent_at = Some(ctx.at);
         refund.ask_at = Some(refund.next_ask(ctx.at.plus_ms(OWN_CALL_MS)));
-        let line_no = refund.line_no;
-        ws.transfer.put(refund_transfer(
-            ctx,
-            &refund,
-            fact,
-            TransferKind::RefundApproved,
-            line_no,
-        ));
         post(
             ws,
             ctx,
@@ -202,7 +190,7 @@ impl Command for ApproveRefund {
         let key = (self.refund_no.bucket(), self.refund_no.clone());
         let mut needs = vec![Need::key::<Refund>(&key)];
         if let Some(refund) = ws.refund.get(&key) {
-            needs.push(Need::key::<Fact>(&success_key(refund)));
+            needs.push(Need::key::<Fact>(&refund.success_key()));
             let attempt = (refund.bucket, refund.attempt_no.clone());
             needs.push(Need::key::<Attempt>(&attempt));
             fill_needs(ws, &(refund.bucket, refund.order_id), &mut needs);
@@ -222,7 +210,7 @@ impl Command for ApproveRefund {
         }
         let fact = ws
             .fact
-            .get(&success_key(&refund))
+            .get(&refund.success_key())
             .cloned()
             .ok_or(Refusal::NotFound { what: "fact" })?;
         if fact.confirmed_at.is_none() {
@@ -256,6 +244,11 @@ impl Command for ApproveRefund {
                     if ws.slot.get(&due).is_some_and(Slot::is_live) {
                         ws.slot.assert_unchanged(&due);
                     }
+                }
+                ApproveRefund::approve(ws, ctx, &mut refund, &fact);
+                if is_over(ws, &refund, ctx.at) {
+                    to_staff(ws, ctx, refund, WINDOW_OVER);
+                    return Ok(Answer::Done);
                 }
                 self.send(ws, ctx, refund, &fact);
                 Ok(Answer::Act)

@@ -1,7 +1,7 @@
 //! What a channel says about a refund: by answer, by query, by notice.
 
 use super::allocate::place_of;
-use super::approve_refund::{refund_transfer, success_key};
+use super::approve_refund::refund_transfer;
 use super::biller::{bill_no, tell};
 use super::{
     Answer, CaseKind, Command, Context, NoticeMessage, Refusal, Renderer, draw_refund, line_due,
@@ -18,8 +18,34 @@ use crate::messages::{Inbox, Outbox, Topic};
 use crate::planted::{Bug, has};
 use crate::record::Record;
 use crate::refund::{CHANNEL_NUMBERS_MAX, Refund, RefundEvent, RefundState};
+use crate::time::{HOUR_MS, Instant};
 use crate::working_set::{Need, WorkingSet};
 use std::sync::Arc;
+
+/// Why staff pay it out another way: the channel gives back nothing that is older than its window.
+pub(super) const WINDOW_OVER: &str = "refund_window_over";
+
+/// Whether the channel's window for giving back what was paid has ended.
+pub(super) fn is_over(ws: &WorkingSet, refund: &Refund, at: Instant) -> bool {
+    let terms = &refund.channel.capability().refund;
+    let success = ws.fact.get(&refund.success_key());
+    success.is_some_and(|fact| terms.is_over(fact.paid_at, at))
+}
+
+/// No way at the channel is left: the money stays owed, and staff have a case.
+pub(super) fn to_staff(ws: &mut WorkingSet, ctx: &mut Context, mut refund: Refund, why: &str) {
+    let before = refund.state;
+    refund.apply(RefundEvent::ChannelCannot);
+    if refund.state == before {
+        return;
+    }
+    refund.ask_at = None;
+    refund.detail = Some(why.to_owned());
+    let (no, order) = (refund.refund_no.as_str().to_owned(), Some(refund.order_id));
+    let (bucket, kind) = (refund.bucket, CaseKind::RefundManual);
+    open_case(ws, ctx, bucket, kind, order, &no, why.to_owned());
+    ws.refund.put(refund);
+}
 
 /// One word of the channel about one refund.
 pub struct RecordRefund {
@@ -59,7 +85,7 @@ impl RecordRefund {
         };
         refund.done_at = Some(at);
         refund.ask_at = None;
-        let Some(success) = ws.fact.get(&success_key(&refund)).cloned() else {
+        let Some(success) = ws.fact.get(&refund.success_key()).cloned() else {
             return Answer::Held;
         };
         if amount != refund.amount {
@@ -154,7 +180,11 @@ impl RecordRefund {
         refund.detail = Some(code.to_owned());
         refund.closes = refund.closes.saturating_add(1);
         if refund.closes >= CHANNEL_NUMBERS_MAX {
-            RecordRefund::manual(ws, ctx, refund, code);
+            to_staff(ws, ctx, refund, code);
+            return;
+        }
+        if is_over(ws, &refund, ctx.at) {
+            to_staff(ws, ctx, refund, WINDOW_OVER);
             return;
         }
         if !matches!(refund.state, RefundState::Sent | RefundState::Unknown) {
@@ -162,7 +192,7 @@ impl RecordRefund {
         }
         refund.apply(RefundEvent::ClosedByChannel);
         refund.channel_no = draw_refund(ctx, refund.bucket);
-        let success = ws.fact.get(&success_key(&refund));
+        let success = ws.fact.get(&refund.success_key());
         let total = success.map_or(refund.amount, |fact| fact.amount);
         let paid_at = success.map_or(refund.created_at, |fact| fact.paid_at);
         refund.request = Some(self.renderer.refund(&RefundTerms {
@@ -186,27 +216,6 @@ impl RecordRefund {
             Topic::Refund,
             refund.refund_no.as_str(),
             0,
-        );
-        ws.refund.put(refund);
-    }
-
-    fn manual(ws: &mut WorkingSet, ctx: &mut Context, mut refund: Refund, code: &str) {
-        let before = refund.state;
-        refund.apply(RefundEvent::ChannelCannot);
-        if refund.state == before {
-            return;
-        }
-        refund.ask_at = None;
-        refund.detail = Some(code.to_owned());
-        let (no, order) = (refund.refund_no.as_str().to_owned(), Some(refund.order_id));
-        open_case(
-            ws,
-            ctx,
-            refund.bucket,
-            CaseKind::RefundManual,
-            order,
-            &no,
-            code.to_owned(),
         );
         ws.refund.put(refund);
     }
@@ -250,7 +259,7 @@ impl Command for RecordRefund {
         );
         needs.extend(self.outbox.iter().map(Need::key::<Outbox>));
         if let Some(refund) = ws.refund.get(&self.key()) {
-            needs.push(Need::key::<Fact>(&success_key(refund)));
+            needs.push(Need::key::<Fact>(&refund.success_key()));
             needs.push(Need::key::<Fact>(&RecordRefund::paid_out_key(refund)));
             order_needs(ws, &(refund.bucket, refund.order_id), &mut needs);
             if let Some((_, inst_id, _)) = RecordRefund::institution_of(ws, refund) {
@@ -307,7 +316,13 @@ impl Command for RecordRefund {
                 ws.refund.put(refund);
             }
             RefundOutcome::Closed { code } => self.closed(ws, ctx, refund, code),
-            RefundOutcome::Abnormal { code } => RecordRefund::manual(ws, ctx, refund, code),
+            RefundOutcome::Abnormal { code } => to_staff(ws, ctx, refund, code),
+            // Nothing is sent once the window is over; what left just before has an hour to be known.
+            RefundOutcome::ShortOfBalance | RefundOutcome::NotFound
+                if is_over(ws, &refund, ctx.at.plus_ms(-HOUR_MS)) =>
+            {
+                to_staff(ws, ctx, refund, WINDOW_OVER);
+            }
             RefundOutcome::ShortOfBalance => {
                 RecordRefund::again(ws, ctx, refund, Some("short_of_balance"));
             }

@@ -404,6 +404,7 @@ fn answer(
         .to_string()
         .replace('/', "\\/");
     let identity = &sandbox.config.alipay;
+    let next = sandbox.next_alipay_key().filter(|_| certificates);
     let sign = match deed {
         Some(Deed::Forge | Deed::OtherKey) => sandbox
             .stranger_key()
@@ -413,11 +414,14 @@ fn answer(
             let real = identity.alipay_key.sign(inner.as_bytes());
             format!("WECHATPAY/SIGNTEST/{}", real.get(19..).unwrap_or_default())
         }
-        _ => identity.alipay_key.sign(inner.as_bytes()),
+        _ => next
+            .map_or(&identity.alipay_key, |(key, _)| key)
+            .sign(inner.as_bytes()),
     };
     let serial = match &identity.certificates {
         Some(mode) if certificates => {
-            format!(r#""alipay_cert_sn":"{}","#, mode.alipay_cert.alipay_sn)
+            let certificate = next.map_or(&mode.alipay_cert, |(_, certificate)| certificate);
+            format!(r#""alipay_cert_sn":"{}","#, certificate.alipay_sn)
         }
         _ => String::new(),
     };

@@ -184,12 +184,15 @@ fn answer(sandbox: &Sandbox, reply: Reply, certificates: bool, deed: Option<Deed
     message.extend_from_slice(&body);
     message.push(b'\n');
     let identity = &sandbox.config.alipay;
+    let next = sandbox.next_alipay_key().filter(|_| certificates);
     let sign = match deed {
         Some(Deed::Forge | Deed::OtherKey) => {
             let stranger = sandbox.stranger_key();
             stranger.map(|key| key.sign(&message)).unwrap_or_default()
         }
-        _ => identity.alipay_key.sign(&message),
+        _ => next
+            .map_or(&identity.alipay_key, |(key, _)| key)
+            .sign(&message),
     };
     if deed == Some(Deed::Corrupt) {
         page::corrupt(&mut body);
@@ -202,7 +205,8 @@ fn answer(sandbox: &Sandbox, reply: Reply, certificates: bool, deed: Option<Deed
         .header("alipay-signature", sign)
         .header("alipay-trace-id", random_hex(32));
     if let Some(mode) = identity.certificates.as_ref().filter(|_| certificates) {
-        response = response.header("alipay-sn", &mode.alipay_cert.alipay_sn);
+        let certificate = next.map_or(&mode.alipay_cert, |(_, certificate)| certificate);
+        response = response.header("alipay-sn", &certificate.alipay_sn);
     }
     let answered = response.body(Body::from(body));
     answered.unwrap_or_else(|_| page::broken())

@@ -29,7 +29,7 @@
 //! | `pay_after_close` | `create`, `close` | the payer of this order pays a second after it is closed or has expired |
 //! | `bill_not_ready` | `bill` | there is no bill yet |
 //! | `bill_line_missing`, `bill_line_twice`, `bill_amount_off`, `bill_cut` | `bill` | the first line is missing, stands there twice, is one fen higher; only half the file comes |
-//! | `rotate_key` | any, or by its time alone | WeChat signs with its second key from now on (until `until`), and lists it |
+//! | `rotate_key` | any, or by its time alone | the channel signs with its next key from now on (until `until`): WeChat lists it, Alipay's answers in certificate mode name its certificate, UnionPay sends that along; banks cannot |
 //! | `close_window` | by its time alone | the channel closes its open orders and takes no new one until `until` |
 //! | `clock_off` | by its time alone | the sandbox's clock is `minutes` off (less than 0: behind) until `until` |
 //!
@@ -44,6 +44,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 use crate::books::Channel;
+use crate::config::SandboxConfig;
 use crate::faults::{Deed, Fault, Point};
 use crate::front::client::Point as FrontPoint;
 use crate::front::faults::Fault as FrontFault;
@@ -80,6 +81,9 @@ pub(crate) enum Act {
 
 /// How far a clock may be off, either way.
 const MINUTES_MAX: u64 = 525_600;
+
+/// Channels whose messages say which key has signed them.
+const NAME_KEYS: [Channel; 3] = [Channel::Wechat, Channel::Alipay, Channel::Unionpay];
 
 const ANYWHERE: &[Point] = &[
     Point::Create,
@@ -193,9 +197,9 @@ pub(crate) struct Script {
 }
 
 /// What begins or ends by the clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
-    RotateKey,
+    RotateKey(Vec<Channel>),
     CloseWindow(Option<Channel>),
     /// By so many milliseconds.
     ClockOff(i64),
@@ -243,6 +247,34 @@ impl Script {
             rules,
             fronts,
         })
+    }
+
+    /// Reads a file for a sandbox with these identities.
+    ///
+    /// The error names the line and what is missing.
+    pub(crate) fn parse_for(text: &str, config: &SandboxConfig) -> Result<Script, String> {
+        let script = Script::parse(text)?;
+        for rule in &script.rules {
+            let missing = match (rule.text.act, rule.text.channel) {
+                (Act::RotateKey, Some(Channel::Alipay)) if config.alipay.certificates.is_none() => {
+                    "without certificates nothing names Alipay's key; [alipay] of sandbox.toml has none"
+                }
+                (Act::RotateKey, Some(Channel::Unionpay))
+                    if config
+                        .unionpay
+                        .as_ref()
+                        .is_none_or(|own| own.next.is_none()) =>
+                {
+                    "[unionpay] of sandbox.toml has no next_key and next_cert; make the identities anew"
+                }
+                _ => continue,
+            };
+            let Rule { line, name, .. } = rule;
+            return Err(format!(
+                "line {line}, {name}: do = \"rotate_key\": {missing}"
+            ));
+        }
+        Ok(script)
     }
 
     /// Begins at this moment; what is to happen by the clock, and when.
@@ -403,7 +435,12 @@ impl Rule {
 
     fn turn(&self) -> Option<Turn> {
         match self.text.act {
-            Act::RotateKey => Some(Turn::RotateKey),
+            Act::RotateKey => {
+                let all = || NAME_KEYS.to_vec();
+                Some(Turn::RotateKey(
+                    self.text.channel.map_or_else(all, |own| vec![own]),
+                ))
+            }
             Act::CloseWindow => Some(Turn::CloseWindow(self.text.channel)),
             Act::ClockOff => {
                 let minutes = self.text.minutes.unwrap_or(0);
@@ -416,7 +453,8 @@ impl Rule {
     fn is_about(&self, channel: Channel, at: Point, order: &str, now_ms: i64) -> bool {
         // A closed window is met by whoever wants to make an order.
         let window = self.text.act == Act::CloseWindow && at == Point::Create;
-        (self.text.at == Some(at) || window)
+        let able = self.text.act != Act::RotateKey || NAME_KEYS.contains(&channel);
+        able && (self.text.at == Some(at) || window)
             && self.text.channel.is_none_or(|own| own == channel)
             && self.text.order.as_deref().is_none_or(|own| own == order)
             && self.timing.holds(now_ms)
@@ -445,8 +483,9 @@ impl Rule {
 impl RuleText {
     fn check_channel(&self) -> Result<(), String> {
         match (self.act, self.channel, self.at) {
-            (Act::RotateKey, Some(channel), _) if channel != Channel::Wechat => Err(format!(
-                "do = \"rotate_key\": only \"wechat\" hands out new keys, not {}",
+            (Act::RotateKey, Some(channel), _) if !NAME_KEYS.contains(&channel) => Err(format!(
+                "do = \"rotate_key\": no message of {} names a key; those of \"wechat\", \"alipay\" and \
+                 \"unionpay\" do",
                 quoted(&channel)
             )),
             (Act::ClockOff, Some(_), _) => {
@@ -662,8 +701,8 @@ mod tests {
                 &["line 2", "leave at out"],
             ),
             (
-                "do = \"rotate_key\"\nchannel = \"alipay\"",
-                &["line 2", "only \"wechat\""],
+                "do = \"rotate_key\"\nchannel = \"bank1\"",
+                &["line 2", "no message of \"bank1\" names a key"],
             ),
             (
                 "do = \"clock_off\"\nminutes = 2\nchannel = \"alipay\"",

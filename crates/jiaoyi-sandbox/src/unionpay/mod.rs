@@ -112,11 +112,17 @@ pub(crate) fn seal(
     fields: &mut Fields,
     deed: Option<Deed>,
 ) {
+    let is_next = sandbox.is_rotated(Channel::Unionpay);
+    let next = identity.next.as_ref().filter(|_| is_next);
+    let (own_key, own_certificate) = next.map_or(
+        (&identity.unionpay_key, &identity.unionpay_cert),
+        |(key, certificate)| (key, certificate),
+    );
     let mut put = |name: &str, value: &str| fields.insert(name.to_owned(), value.to_owned());
     put("version", "5.1.0");
     put("encoding", "UTF-8");
     put("signMethod", "01");
-    put("signPubKeyCert", &identity.unionpay_cert.pem);
+    put("signPubKeyCert", &own_certificate.pem);
     let signature = match deed {
         Some(Deed::Forge) => sandbox.stranger_key().map(|key| sign(key, fields)),
         Some(Deed::OtherKey) => sandbox.second_key().map(|(key, certificate)| {
@@ -124,7 +130,7 @@ pub(crate) fn seal(
             sign(key, fields)
         }),
         Some(Deed::Probe) => Some("WECHATPAY/SIGNTEST/".to_owned()),
-        _ => Some(sign(&identity.unionpay_key, fields)),
+        _ => Some(sign(own_key, fields)),
     };
     fields.insert("signature".to_owned(), signature.unwrap_or_default());
 }

@@ -34,7 +34,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
     pub(crate) content_type: &'static str,
-    /// Downloads of bill files are the only answers without a signature.
+    /// Only downloads of bill files and answers to whoever did not prove who he is have none.
     pub(crate) signed: bool,
 }
 
@@ -351,7 +351,11 @@ fn authorize(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<(), Answer> {
-    let sign_error = |message: &str| Answer::refusal(401, "SIGN_ERROR", message);
+    // WeChat signs only what it answers to a request whose signature it has accepted.
+    let sign_error = |message: &str| Answer {
+        signed: false,
+        ..Answer::refusal(401, "SIGN_ERROR", message)
+    };
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if header("accept").is_none() || header("user-agent").is_none() {
         return Err(Answer::refusal(
@@ -462,7 +466,7 @@ pub(crate) fn sign(
     .unwrap_or_default();
     let deed = match deed {
         Some(Deed::Probe | Deed::Forge) => deed,
-        _ if sandbox.is_rotated() => Some(Deed::OtherKey),
+        _ if sandbox.is_rotated(Channel::Wechat) => Some(Deed::OtherKey),
         _ => deed,
     };
     let signature = match deed {

@@ -409,50 +409,65 @@ async fn a_payment_is_told_by_notice_and_query_and_can_be_refunded() {
     world.end().await;
 }
 
+/// Alipay's name of a certificate, made as its own document describes it, with OpenSSL's words, apart
+/// from the crate.
+fn sn(file: &str, index: usize) -> String {
+    let text = pem(file);
+    let block = text
+        .split("-----END CERTIFICATE-----")
+        .nth(index)
+        .unwrap()
+        .to_owned();
+    let der = der(block.trim());
+    let (_, parsed) = x509_parser::parse_x509_certificate(&der).unwrap();
+    let issuer = parsed.issuer();
+    let cn = issuer
+        .iter_common_name()
+        .next()
+        .unwrap()
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let ou = issuer
+        .iter_organizational_unit()
+        .next()
+        .unwrap()
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let text = format!(
+        "CN={cn},OU={ou},O=Jiaoyi Sandbox,C=CN{}",
+        parsed.tbs_certificate.serial
+    );
+    use md5::{Digest, Md5};
+    data_encoding::HEXLOWER.encode(Md5::digest(text.as_bytes()).as_slice())
+}
+
+/// Puts a call into certificate mode.
+fn certify(parameters: &mut Parameters) {
+    let file = "alipay_root_cert.pem";
+    let root = format!("{}_{}", sn(file, 0), sn(file, 2));
+    parameters.insert("app_cert_sn".to_owned(), sn("alipay_app_cert.pem", 0));
+    parameters.insert("alipay_root_cert_sn".to_owned(), root);
+}
+
+/// Asks in certificate mode: whether Alipay's first key signs, and which certificate is named.
+pub async fn by_certificate(world: &World) -> (bool, String) {
+    let method = "alipay.trade.query";
+    let mut parameters = parameters(world, method, &named("NOBODY"));
+    certify(&mut parameters);
+    let query = encoded(&signed(parameters));
+    let told = world.get(&format!("/gateway.do?{query}")).await;
+    let name = told.json()["alipay_cert_sn"].as_str().unwrap().to_owned();
+    (verified(&told, method).is_some(), name)
+}
+
 #[tokio::test]
 async fn certificate_mode_checks_and_answers_serials() {
     let world = World::start().await;
     let method = "alipay.trade.query";
     let mut parameters = parameters(&world, method, &named("NOBODY"));
-    // Made as Alipay's own document describes it, with OpenSSL's words, apart from the crate.
-    let sn = |file: &str, index: usize| {
-        let text = pem(file);
-        let block = text
-            .split("-----END CERTIFICATE-----")
-            .nth(index)
-            .unwrap()
-            .to_owned();
-        let der = der(block.trim());
-        let (_, parsed) = x509_parser::parse_x509_certificate(&der).unwrap();
-        let issuer = parsed.issuer();
-        let cn = issuer
-            .iter_common_name()
-            .next()
-            .unwrap()
-            .as_str()
-            .unwrap()
-            .to_owned();
-        let ou = issuer
-            .iter_organizational_unit()
-            .next()
-            .unwrap()
-            .as_str()
-            .unwrap()
-            .to_owned();
-        let text = format!(
-            "CN={cn},OU={ou},O=Jiaoyi Sandbox,C=CN{}",
-            parsed.tbs_certificate.serial
-        );
-        use md5::{Digest, Md5};
-        data_encoding::HEXLOWER.encode(Md5::digest(text.as_bytes()).as_slice())
-    };
-    let root = format!(
-        "{}_{}",
-        sn("alipay_root_cert.pem", 0),
-        sn("alipay_root_cert.pem", 2)
-    );
-    parameters.insert("app_cert_sn".to_owned(), sn("alipay_app_cert.pem", 0));
-    parameters.insert("alipay_root_cert_sn".to_owned(), root);
+    certify(&mut parameters);
     let told = world
         .get(&format!(
             "/gateway.do?{}",

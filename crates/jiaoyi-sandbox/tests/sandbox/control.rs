@@ -104,6 +104,16 @@ fn a_wrong_configuration_is_told_by_file_and_key() {
         ),
         ("alipay_cert = \"alipay_cert.pem\"", "", "alipay.app_cert"),
         (
+            "next_cert = \"unionpay_next_cert.pem\"",
+            "",
+            "unionpay.next_key",
+        ),
+        (
+            "next_cert = \"unionpay_next_cert.pem\"",
+            "next_cert = \"unionpay_cert.pem\"",
+            "unionpay.next_cert",
+        ),
+        (
             "platform_key = \"wechat_platform_key.pem\"",
             "platform_key = \"wechat_platform_cert.pem\"",
             "wechat.platform_key",
@@ -118,4 +128,33 @@ fn a_wrong_configuration_is_told_by_file_and_key() {
         load(proper.replace("wechat_platform_key.pem", "nowhere.pem")),
         Err(SandboxError::Read { .. })
     ));
+}
+
+/// What the identities cannot express is refused, with the line and what is missing.
+#[test]
+fn a_change_of_keys_needs_a_second_key() {
+    let proper = std::fs::read_to_string(identities().join("sandbox.toml")).unwrap();
+    let faults = |channel: &str, leave_out: &[&str]| {
+        let mut kept = proper.lines().collect::<Vec<_>>();
+        kept.retain(|line| leave_out.iter().all(|name| !line.starts_with(name)));
+        let [config, script] = [unique("own"), unique("faults")];
+        let path = |name: String| identities().join(format!("{name}.toml"));
+        let (config, script) = (path(config), path(script));
+        std::fs::write(&config, kept.join("\n")).unwrap();
+        let text = format!("[[rule]]\nchannel = \"{channel}\"\ndo = \"rotate_key\"\n");
+        std::fs::write(&script, text).unwrap();
+        let mut config = SandboxConfig::load(&config).unwrap();
+        config
+            .load_faults(&script)
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(faults("unionpay", &[]), Ok(()));
+    assert_eq!(faults("alipay", &[]), Ok(()));
+    let told = faults("unionpay", &["next_"]).unwrap_err();
+    assert!(
+        told.contains("line 1, rule 1") && told.contains("next_key"),
+        "{told}"
+    );
+    let told = faults("alipay", &["app_cert", "alipay_cert", "alipay_root_cert"]).unwrap_err();
+    assert!(told.contains("without certificates"), "{told}");
 }

@@ -455,6 +455,42 @@ async fn the_books_are_handed_out_line_by_line() {
     world.end().await;
 }
 
+/// Alipay names the certificate, UnionPay sends it along; in key mode nothing changes.
+#[tokio::test]
+async fn alipay_and_unionpay_change_their_keys_too() {
+    let world = World::start().await;
+    let number = unique("JAUP");
+    unionpay::open(&world, &number).await;
+    let before = alipay::by_certificate(&world).await;
+    let text = "[[rule]]\nat = \"query\"\ndo = \"rotate_key\"\n";
+    assert_eq!(load(&world, text).await.status, 200);
+    let told = unionpay::asked(&world, &number).await;
+    assert!(unionpay::read(&told).is_none(), "{}", told.text());
+    assert!(unionpay::read_next(&told).is_some(), "{}", told.text());
+    let after = alipay::by_certificate(&world).await;
+    assert!(before.0 && !after.0, "the first key signs no more");
+    assert_ne!(before.1, after.1, "another certificate is named");
+    let told = alipay::query(&world, "NOBODY").await;
+    assert_eq!(told["sub_code"], "ACQ.TRADE_NOT_EXIST", "key mode goes on");
+    // A bank has no way to say it.
+    let told = load(
+        &world,
+        "[[rule]]\nchannel = \"bank2\"\ndo = \"rotate_key\"\n",
+    )
+    .await;
+    let message = told.json()["message"].as_str().unwrap().to_owned();
+    assert!(
+        message.contains("no message of \"bank2\" names a key"),
+        "{message}"
+    );
+    let url = format!("{}/_sandbox/faults", world.base);
+    assert_eq!(world.send(world.http.delete(url)).await.status, 200);
+    let told = unionpay::asked(&world, &number).await;
+    assert!(unionpay::read(&told).is_some(), "{}", told.text());
+    assert_eq!(alipay::by_certificate(&world).await, before);
+    world.end().await;
+}
+
 #[tokio::test]
 async fn a_wrong_script_is_refused_and_the_last_one_stays() {
     let world = troubled().await;

@@ -79,13 +79,15 @@ pub async fn send(world: &World, path: &str, parameters: &Parameters) -> Told {
 
 /// The parameters of an answer or a notice, if UnionPay's certificate signed them.
 fn verified(parameters: Parameters) -> Option<Parameters> {
+    verified_by("unionpay_cert.pem", parameters)
+}
+
+fn verified_by(file: &str, parameters: Parameters) -> Option<Parameters> {
     let certificate = parameters.get("signPubKeyCert")?;
-    if certificate.trim() != pem("unionpay_cert.pem").trim()
-        || parameters.get("signMethod")? != "01"
-    {
+    if certificate.trim() != pem(file).trim() || parameters.get("signMethod")? != "01" {
         return None;
     }
-    let der = der(&pem("unionpay_cert.pem"));
+    let der = der(&pem(file));
     let (_, certificate) = X509Certificate::from_der(&der).unwrap();
     let digest = sha256_hex(&text_of(&parameters));
     let signature = parameters.get("signature")?;
@@ -94,14 +96,27 @@ fn verified(parameters: Parameters) -> Option<Parameters> {
 }
 
 /// No value of the sandbox's answers holds an `&`.
-pub fn read(told: &Told) -> Option<Parameters> {
+fn parameters_of(told: &Told) -> Parameters {
     let text = told.text();
     let pairs = text.split('&').filter_map(|part| part.split_once('='));
-    verified(
-        pairs
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
-    )
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+pub fn read(told: &Told) -> Option<Parameters> {
+    verified(parameters_of(told))
+}
+
+/// The same after a change of UnionPay's key.
+pub fn read_next(told: &Told) -> Option<Parameters> {
+    verified_by("unionpay_next_cert.pem", parameters_of(told))
+}
+
+/// What a query of `number` is answered.
+pub async fn asked(world: &World, number: &str) -> Told {
+    let asked = signed(request("00", number, &[("bizType", "000000")]));
+    send(world, "/gateway/api/queryTrans.do", &asked).await
 }
 
 pub fn believe(arrived: &Arrived) -> Option<Parameters> {

@@ -1,7 +1,7 @@
 //! The calendar closes while people pay: what has begun ends right, whoever comes later reads from
 //! when it goes on.
 
-use crate::harness::{Channel, HOUR, MINUTE, Payer, Setup, World};
+use crate::harness::{Channel, HOUR, MINUTE, Page, Payer, Setup, World};
 use serde_json::{Value, json};
 
 /// The whole county takes payments from nine to three.
@@ -50,6 +50,59 @@ async fn what_began_before_closing_ends_right_and_nothing_begins_after() {
         slow.pay(&world, &people[1], channel).await.is("order.paid");
         world.settles().await;
     }
+}
+
+/// The radio of a way of paying as it stands in a page.
+fn radio(page: &Page, method: &str) -> String {
+    let value = format!("value=\"{method}\"");
+    let mut tags = page
+        .text
+        .split("<input ")
+        .filter(|tag| tag.contains(&value));
+    let tag = tags.next().and_then(|tag| tag.split('>').next());
+    tag.unwrap_or_else(|| panic!("no {method} in {}", page.words()))
+        .to_owned()
+}
+
+/// Whoever chooses how to pay sees what rests before he presses: it cannot be chosen, and says from
+/// when it can. What works is chosen.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_rests_cannot_be_chosen() {
+    const RESTS: &str = "现在不能用。2026 年 11 月 23 日 09:00起可以用。";
+    let mut world = before_closing(FOR_ALIPAY).await;
+    let person = world.people[0].clone();
+    let mut payer = Payer::new(&world);
+    let check = payer.look_up(&person).await;
+    let open = payer.choose(&check).await;
+    assert!(!open.text.contains("现在不能用"), "{}", open.words());
+    assert!(!radio(&open, "alipay_wap").contains("disabled"));
+    world.turn(11 * MINUTE);
+    let methods = payer.get("/pay/method").await;
+    methods.says(RESTS);
+    for (method, rests) in [
+        ("wechat_h5", false),
+        ("alipay_wap", true),
+        ("unionpay_wap", false),
+    ] {
+        let radio = radio(&methods, method);
+        assert_eq!(radio.contains("disabled"), rests, "{radio}");
+        assert_eq!(radio.contains("checked"), method == "wechat_h5", "{radio}");
+    }
+    // Inside Alipay there is no other way: the page says so instead of a button.
+    let mut inside = Payer::with_agent(&world, "Mozilla/5.0 (Linux) AlipayClient/10.5 Mobile");
+    let check = inside.look_up(&person).await;
+    let none = inside.choose(&check).await;
+    none.says(RESTS).says("这几种方式现在都不能用，没有扣款");
+    assert!(!none.text.contains("支付 400.00 元"), "{}", none.words());
+    // The same where an order changes to another way.
+    let wallet = payer.walk_to_wallet(&world, &person, Channel::Wechat).await;
+    let switch = payer.get(&format!("/o/{}/switch", wallet.order)).await;
+    switch.says(RESTS);
+    assert!(radio(&switch, "alipay_wap").contains("disabled"));
+    assert!(radio(&switch, "wechat_h5").contains("checked"));
+    payer.press(&wallet, "pay").await;
+    payer.order(&wallet.order).await.is("order.paid");
+    world.settles().await;
 }
 
 /// What `GET /api/channels` tells of a region.

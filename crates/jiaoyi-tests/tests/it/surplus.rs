@@ -263,6 +263,68 @@ async fn refund_is_found_by_asking() {
     }
 }
 
+/// The channel gives back nothing that old. Nothing is sent to it in vain: staff have a case, the books
+/// still owe the money, and the payer reads that it comes another way.
+async fn comes_another_way(world: &mut World, payer: &mut Payer, wallet: &Wallet) {
+    let order = payer.order(&wallet.order).await;
+    order.is("order.refund_manual").says("用别的办法退给您");
+    let refund = world.refunds().await.remove(0);
+    assert_eq!(refund.state, RefundState::Manual);
+    assert_eq!(refund.detail.as_deref(), Some("refund_window_over"));
+    assert_eq!(world.cases().await, [CaseKind::RefundManual]);
+    assert_eq!(world.trade(wallet).await["refunded_fen"], json!(0));
+    assert!(world.is_paid(&world.people[0]).await);
+    world.settles().await;
+}
+
+/// Nobody heard of the second payment until the channel's window for refunds was over.
+#[tokio::test(flavor = "multi_thread")]
+async fn success_found_after_the_window_goes_back_another_way() {
+    for (channel, days) in [(Channel::Wechat, 365), (Channel::Unionpay, 90)] {
+        for over in [false, true] {
+            let mut world = World::new().await;
+            let person = world.people[0].clone();
+            let mut older = Payer::new(&world);
+            let wallet = older.walk_to_wallet(&world, &person, channel).await;
+            world.turn(4 * MINUTE);
+            let mut newer = Payer::new(&world);
+            newer.pay(&world, &person, Channel::Alipay).await;
+            let times = json!({ "times": 1 });
+            world.fault(channel, "notify", "lose", times).await;
+            older.press(&wallet, "pay").await;
+            world.turn(days * 24 * HOUR - HOUR);
+            if over {
+                world.turn(2 * HOUR);
+            }
+            world.work().await;
+            world.pass(3 * SECOND).await;
+            if over {
+                comes_another_way(&mut world, &mut older, &wallet).await;
+            } else {
+                is_back(&world, &mut older, &wallet, 40_000).await;
+                world.settles().await;
+            }
+        }
+    }
+}
+
+/// The account was short until the window was over: what was sent in vain for so long ends there.
+#[tokio::test(flavor = "multi_thread")]
+async fn shortage_beyond_the_window_ends_with_staff() {
+    let mut world = World::new().await;
+    let times = json!({ "times": 10_000 });
+    world
+        .fault(Channel::Wechat, "refund", "contradict", times)
+        .await;
+    let (mut payer, wallet) = paid_twice(&world, Channel::Wechat, Channel::Alipay).await;
+    world.work().await;
+    world.pass(364 * 24 * HOUR).await;
+    payer.order(&wallet.order).await.is("order.refund_pending");
+    world.pass(25 * HOUR).await;
+    world.pass(2 * HOUR).await;
+    comes_another_way(&mut world, &mut payer, &wallet).await;
+}
+
 /// A refund that stays unknown for more than a day gets a case.
 #[tokio::test(flavor = "multi_thread")]
 async fn endless_shortage_is_known_to_verify() {

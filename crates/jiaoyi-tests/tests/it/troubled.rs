@@ -175,3 +175,27 @@ async fn signature_probe() {
     payer.order(&wallet.order).await.is("order.paid");
     world.settles().await;
 }
+
+/// Alipay's answers name another certificate than ours for a while: nothing they say is believed, and
+/// what was paid is found when they name ours again.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_under_another_certificate_of_alipay_say_nothing() {
+    let mut world = World::new().await;
+    world
+        .trouble("[[rule]]\nchannel = \"alipay\"\ndo = \"rotate_key\"\nuntil = \"+10m\"\n")
+        .await;
+    let times = json!({ "times": 1_000 });
+    world.fault(Channel::Alipay, "notify", "lose", times).await;
+    world.pass(SECOND).await;
+    let person = world.people[0].clone();
+    let mut payer = Payer::new(&world);
+    let wallet = payer.walk_to_wallet(&world, &person, Channel::Alipay).await;
+    payer.press(&wallet, "pay").await;
+    world.pass(MINUTE).await;
+    payer.order(&wallet.order).await.is("order.confirming");
+    assert_eq!(world.struck().await, [("rule 1".to_owned(), 1)]);
+    world.pass(10 * MINUTE).await;
+    world.pass(10 * MINUTE).await;
+    payer.order(&wallet.order).await.is("order.paid");
+    world.settles().await;
+}

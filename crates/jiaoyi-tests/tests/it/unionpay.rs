@@ -33,6 +33,25 @@ async fn comes_back_by_a_form_to_an_own_order() {
     world.settles().await;
 }
 
+/// UnionPay changes its key in the middle: its certificate comes with every message and is believed by
+/// who signed it, so that nothing has to be set here.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_key_of_unionpay_is_believed_at_once() {
+    let mut world = World::new().await;
+    world
+        .trouble(
+            "[[rule]]\nchannel = \"unionpay\"\nat = \"create\"\ndo = \"rotate_key\"\nnth = 2\n",
+        )
+        .await;
+    for person in world.people.clone().iter().take(2) {
+        let mut payer = Payer::new(&world);
+        let paid = payer.pay(&world, person, Channel::Unionpay).await;
+        paid.is("order.paid");
+    }
+    assert_eq!(world.struck().await, [("rule 1".to_owned(), 1)]);
+    world.settles().await;
+}
+
 /// Only channels with a contract are offered, and taken.
 #[tokio::test(flavor = "multi_thread")]
 async fn is_offered_where_it_is_configured() {

@@ -221,6 +221,7 @@ pub fn bill(reference: &str) -> Option<BillView> {
         benefit_last: Date::constant(2027, 12, 31),
         due_to: Date::constant(2027, 3, 31),
         state,
+        resting: Vec::new(),
         source: "演示政策 2027".to_owned(),
         grade: "演示".to_owned(),
     })
@@ -338,6 +339,7 @@ pub fn order(token: &str) -> Option<OrderView> {
             _ => None,
         },
         mine: true,
+        resting: Vec::new(),
         trace: "8f3k2aa17c".to_owned(),
     })
 }

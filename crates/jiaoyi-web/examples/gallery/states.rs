@@ -4,8 +4,9 @@ use super::fake::{self, BILLS, NOW, ORDERS, VOUCHER};
 use jiaoyi_app::biller::access::AccessProblem;
 use jiaoyi_app::portal::{FieldProblem, VerifyAnswer, VoucherStatus, WindowNote};
 use jiaoyi_domain::Date;
-use jiaoyi_domain::channel::Method;
+use jiaoyi_domain::channel::{ChannelCode, Method};
 use jiaoyi_domain::institution::KeyScheme;
+use jiaoyi_domain::time::DAY_MS;
 use jiaoyi_web::look::Look;
 use jiaoyi_web::pages::check::{Checking, check};
 use jiaoyi_web::pages::order::{Showing, switch};
@@ -46,7 +47,7 @@ const PATHS: [&str; 26] = [
 ];
 
 /// Pages that only a posted form or a failure shows.
-const POSTED: [&str; 18] = [
+const POSTED: [&str; 20] = [
     "access-drawn",
     "access-wrong",
     "person-errors",
@@ -57,6 +58,8 @@ const POSTED: [&str; 18] = [
     "person-no-region",
     "person-changing",
     "method",
+    "method-resting",
+    "method-all-resting",
     "switch",
     "verify-errors",
     "verify-not-found",
@@ -207,6 +210,16 @@ fn posted(look: &Look, name: &str) -> Option<Page> {
             let methods = method::offered(look.browser, &Method::ALL, false);
             let bill = fake::bill("payable")?;
             method::ask(look, &bill, &methods, "self", "00", false, &fake::news())
+        }
+        "method-resting" | "method-all-resting" => {
+            let methods = method::offered(look.browser, &Method::ALL, false);
+            let mut bill = fake::bill("payable")?;
+            let only = (name == "method-resting").then_some(ChannelCode::Alipay);
+            let rests = |channel: &ChannelCode| only.is_none_or(|only| only == *channel);
+            let channels = ChannelCode::ALL.into_iter().filter(rests);
+            let opens = NOW.plus_ms(DAY_MS);
+            bill.resting = channels.map(|channel| (channel, opens)).collect();
+            method::ask(look, &bill, &methods, "self", "00", false, &[])
         }
         "switch" => switch(look, &fake::order("confirming")?, showing),
         "verify-errors" => ask(

@@ -353,6 +353,7 @@ fn draw(look: &Look, here: &str, typed: &Typed) -> Markup {
                         label: scheme.code(),
                         hint: "",
                         chosen: *scheme == KeyScheme::Rsa,
+                        closed: false,
                     }))
                 }
             }

@@ -280,7 +280,8 @@ fn pay_form(
     form_key: &str,
     displace: bool,
 ) -> Markup {
-    let decided = method::decided(look.browser, checking.methods, checking.openid);
+    let (methods, resting) = (checking.methods, &bill.resting);
+    let decided = method::decided(look.browser, methods, checking.openid, resting);
     let amount = look.money(bill.amount);
     let key = if displace {
         "check.displace"

@@ -60,6 +60,7 @@ pub fn who(look: &Look) -> Page {
             label: look.lang.text(label),
             hint: look.lang.text(hint),
             chosen,
+            closed: false,
         })
     };
     let body = html! {

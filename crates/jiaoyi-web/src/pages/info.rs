@@ -106,6 +106,7 @@ pub fn prefs(look: &Look, back: &str) -> Page {
             label,
             hint: "",
             chosen,
+            closed: false,
         })
     };
     let body = html! {

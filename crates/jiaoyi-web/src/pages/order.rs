@@ -502,7 +502,7 @@ fn again(look: &Look, view: &OrderView, showing: Showing<'_>) -> Markup {
     html! {
         @if view.mine {
             p.payfor { (for_whom(look, view)) }
-            @match method::decided(look.browser, showing.methods, showing.openid) {
+            @match method::decided(look.browser, showing.methods, showing.openid, &view.resting) {
                 Some(method) => form action={ "/o/" (view.order) "/switch" } method="post" {
                     (hidden("method", method.code()))
                     (hidden("form_key", showing.form_key))
@@ -586,22 +586,13 @@ pub fn switch(look: &Look, view: &OrderView, showing: Showing<'_>) -> Page {
     let path = format!("/o/{}/switch", view.order);
     let back = format!("/o/{}", view.order);
     let methods = method::offered(look.browser, showing.methods, showing.openid);
-    let amount = look.money(view.amount);
     let open =
         matches!(view.status, OrderStatus::ToPay | OrderStatus::Confirming) || still_payable(view);
     let body = html! {
         @if open { (note(Tone::Wait, look.t("order.switch_head"), look.t("order.switch_note"))) }
         form action=(path) method="post" {
             (hidden("form_key", showing.form_key))
-            fieldset {
-                legend { h1 { (look.t("method.title")) } }
-                (method::choices(look, &methods))
-            }
-            @if methods.is_empty() { p { (look.t("method.none")) } }
-            @else {
-                p.payfor { (for_whom(look, view)) }
-                button { (look.f("method.pay", &[("amount", &amount)])) }
-            }
+            (method::question(look, &methods, &view.resting, html! {}, for_whom(look, view), view.amount))
         }
     };
     let frame = Frame::new(look.t("method.title"), &path).back(&back);

@@ -1,7 +1,7 @@
 //! `reverse`: an institution undoes its payment on the same accounting day, as if it never had
 //! been.
 
-use super::super::approve_refund::{ApproveRefund, success_key};
+use super::super::approve_refund::ApproveRefund;
 use super::super::{
     Answer, Command, Context, DueKey, OrderKey, Refusal, fill_needs, line_due, lines_of,
 };
@@ -204,7 +204,7 @@ impl ReverseBill {
         let held = next.filter(|refund| refund.state == RefundState::Held);
         let success = held
             .as_ref()
-            .and_then(|row| ws.fact.get(&success_key(row)).cloned());
+            .and_then(|row| ws.fact.get(&row.success_key()).cloned());
         match held.zip(success) {
             Some((refund, fact)) => ApproveRefund::apply_surplus(ws, ctx, refund, fact),
             // Who paid in time is not turned away by the bank's trouble.
@@ -302,7 +302,7 @@ impl Command for ReverseBill {
             needs.push(Need::key::<Refund>(&(no.bucket(), no.clone())));
         }
         if let Some(refund) = ReverseBill::next(ws, slot) {
-            needs.push(Need::key::<Fact>(&success_key(refund)));
+            needs.push(Need::key::<Fact>(&refund.success_key()));
             fill_needs(ws, &(refund.bucket, refund.order_id), &mut needs);
         }
         needs

@@ -5,12 +5,12 @@ use super::scene::Scene;
 use crate::channel::{CloseOutcome, RefundOutcome};
 use crate::decide::*;
 use crate::due::Slot;
-use crate::fact::FactSource;
+use crate::fact::{Fact, FactSource};
 use crate::id::RefundNo;
 use crate::money::Fen;
 use crate::record::Record;
 use crate::refund::{Refund, RefundCause, RefundState};
-use crate::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// Person 1 is paid for twice: the first payer gave up and paid all the same.
 fn paid_twice() -> (Scene, Attempt) {
@@ -173,6 +173,59 @@ fn scenes_of_an_account_that_takes_nothing() {
         assert_eq!(scene.store.all::<Case>().len(), before + added);
     }
     scene.is("refund_abnormal");
+}
+
+/// The channel gives back nothing older than a year: the money stays owed, and staff pay it out.
+#[test]
+fn scenes_of_a_window_that_is_over() {
+    let year_ms = 365 * DAY_MS;
+    let (mut scene, first) = paid_twice();
+    let paid = by_query(&scene, &first);
+    scene.quietly(|scene| scene.run("paid", &paid).unwrap());
+    let refund = only_refund(&scene);
+    scene.wait(year_ms + 1);
+    scene
+        .run("nothing was sent yet", &approve(&refund.refund_no))
+        .unwrap();
+    scene.run("again", &approve(&refund.refund_no)).unwrap();
+    let told_all_the_same = done(&scene, &refund, refund.amount);
+    scene
+        .run("the channel did it by itself", &told_all_the_same)
+        .unwrap();
+    scene.is("refund_too_late");
+
+    let closed = RefundOutcome::Closed {
+        code: "CLOSED".to_owned(),
+    };
+    let unknown = RefundOutcome::Unknown { why: String::new() };
+    for (outcome, late_ms, state) in [
+        (RefundOutcome::NotFound, HOUR_MS, RefundState::Unknown),
+        (RefundOutcome::NotFound, HOUR_MS + 1, RefundState::Manual),
+        (RefundOutcome::ShortOfBalance, 0, RefundState::Unknown),
+        (
+            RefundOutcome::ShortOfBalance,
+            HOUR_MS + 1,
+            RefundState::Manual,
+        ),
+        (closed.clone(), 0, RefundState::Sent),
+        (closed, 1, RefundState::Manual),
+        (unknown, HOUR_MS + 1, RefundState::Unknown),
+        (RefundOutcome::Processing, HOUR_MS + 1, RefundState::Sent),
+    ] {
+        let (mut scene, refund) = on_its_way();
+        let facts: Vec<Fact> = scene.store.all();
+        let paid = facts
+            .into_iter()
+            .find(|fact| fact.key() == refund.success_key());
+        scene.at = paid.unwrap().paid_at.plus_ms(year_ms + late_ms);
+        scene.run("late", &told(&refund, outcome.clone())).unwrap();
+        let after = only_refund(&scene);
+        assert_eq!(after.state, state, "{outcome:?} {late_ms}");
+        let is_manual = state == RefundState::Manual;
+        let detail = is_manual.then_some("refund_window_over");
+        assert!(after.detail.as_deref() == detail || !is_manual);
+        assert_eq!(after.ask_at.is_none(), is_manual);
+    }
 }
 
 /// The channel's late answers to what was asked before the money came must not take it away.

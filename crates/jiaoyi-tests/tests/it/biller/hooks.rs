@@ -121,6 +121,40 @@ async fn every_kind_of_event_arrives_signed_in_both_schemes() {
     }
 }
 
+/// A payer may pay beside a counter's lock after three minutes: the counter is told that its lock was
+/// displaced, once and with its bill; within the three minutes nobody takes it away.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_loses_its_lock_to_a_payer_is_told_so() {
+    let mut world = World::new().await;
+    let url = format!("{}/front/events/A8", world.sandbox);
+    let told = |institution: &mut Institution| institution.webhook = url;
+    let mut counter = Bank::with(&world, "SIM-A8", CallScheme::Sm2, told).await;
+    counter.channel = "A8";
+    let person = world.people[0].clone();
+    let bill = counter.bill(&world, &person).await;
+    counter.collect(&world, &bill, "c1").await.accepted();
+    let mut payer = Payer::new(&world);
+    let early = payer.look_up(&person).await;
+    assert!(early.form("/pay/method").is_none(), "{}", early.words());
+    world.pass(4 * MINUTE).await;
+    assert_eq!(kinds(&world).await, Vec::<String>::new());
+    let wallet = payer.walk_to_wallet(&world, &person, Channel::Wechat).await;
+    world.work().await;
+    assert_eq!(kinds(&world).await, ["release displaced"]);
+    let books = kept(&world).await;
+    let event = &books["events"][0]["body"];
+    assert_eq!(
+        (&event["bill_no"], &event["seq"]),
+        (&json!(bill.no), &json!("c1"))
+    );
+    payer.press(&wallet, "pay").await;
+    payer.order(&wallet.order).await.is("order.paid");
+    // Its time would have been over now.
+    world.pass(10 * MINUTE).await;
+    assert_eq!(kinds(&world).await, ["release displaced"]);
+    world.settles().await;
+}
+
 /// Nothing is written for an institution that wants nothing, and nothing about wallets' payments.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_wants_nothing_is_told_nothing() {

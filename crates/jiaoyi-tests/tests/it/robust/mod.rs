@@ -31,3 +31,5 @@ pub mod process;
 pub mod shim;
 pub mod starved;
 pub mod timing;
+#[cfg(test)]
+mod webhooks;

@@ -7,9 +7,8 @@ use super::wire::Told;
 pub enum Speech {
     /// In headers, over time, nonce and body; they name the key.
     Wechat,
-    /// In the JSON, beside what it covers. The certificate's number beside it is not signed and
-    /// chooses no key.
-    AlipayV2,
+    /// In the JSON, beside what it covers; in certificate mode with the certificate's number.
+    AlipayV2 { names_certificate: bool },
     /// In headers, as WeChat does; in certificate mode with the certificate's number.
     AlipayV3 { names_certificate: bool },
     /// In the form, with the certificate itself.
@@ -23,8 +22,10 @@ impl Speech {
     pub const fn names_key(&self) -> bool {
         match self {
             Speech::Wechat | Speech::Unionpay => true,
-            Speech::AlipayV3 { names_certificate } => *names_certificate,
-            Speech::AlipayV2 | Speech::Bank { .. } => false,
+            Speech::AlipayV2 { names_certificate } | Speech::AlipayV3 { names_certificate } => {
+                *names_certificate
+            }
+            Speech::Bank { .. } => false,
         }
     }
 
@@ -33,7 +34,7 @@ impl Speech {
         match self {
             Speech::Wechat => drop(told.headers.remove("wechatpay-signature")),
             Speech::AlipayV3 { .. } => drop(told.headers.remove("alipay-signature")),
-            Speech::AlipayV2 => spoil(&mut told.body, b"\"sign\":", 1),
+            Speech::AlipayV2 { .. } => spoil(&mut told.body, b"\"sign\":", 1),
             Speech::Unionpay => spoil(&mut told.body, b"signature=", 0),
             Speech::Bank { sign } => spoil(&mut told.body, format!("{sign}=").as_bytes(), 0),
         }
@@ -42,7 +43,7 @@ impl Speech {
     /// The same for a notice; Alipay's are forms.
     pub fn unsign_notice(&self, told: &mut Told) {
         match self {
-            Speech::AlipayV2 | Speech::AlipayV3 { .. } => {
+            Speech::AlipayV2 { .. } | Speech::AlipayV3 { .. } => {
                 spoil(&mut told.body, b"&sign=", 1);
             }
             Speech::Wechat | Speech::Unionpay | Speech::Bank { .. } => self.unsign(told),
@@ -56,7 +57,11 @@ impl Speech {
             Speech::AlipayV3 { .. } => "alipay-sn",
             // Well into the certificate, behind its first line.
             Speech::Unionpay => return spoil(&mut told.body, b"signPubKeyCert=", 300),
-            Speech::AlipayV2 | Speech::Bank { .. } => return,
+            Speech::AlipayV2 { .. } => {
+                let mark = b"\"alipay_cert_sn\":\"";
+                return spoil(&mut told.body, mark, mark.len());
+            }
+            Speech::Bank { .. } => return,
         };
         if let Some(value) = told.headers.get_mut(header) {
             let mut name = value.as_bytes().to_vec();
@@ -96,7 +101,9 @@ mod tests {
     fn a_signature_is_gone_and_nothing_else_is() {
         for (speech, body, want) in [
             (
-                Speech::AlipayV2,
+                Speech::AlipayV2 {
+                    names_certificate: true,
+                },
                 r#"{"a_response":{"sign":"x"},"sign":"q="}"#,
                 r#"{"a_response":{"sign":"x"},"tign":"q="}"#,
             ),
@@ -125,5 +132,12 @@ mod tests {
             .insert("wechatpay-serial", "9F01".parse().unwrap());
         Speech::Wechat.rename_key(&mut told);
         assert_eq!(told.headers["wechatpay-serial"], "8F01");
+        told.body = br#"{"a_response":{},"alipay_cert_sn":"9f01","sign":"q="}"#.to_vec();
+        let alipay = Speech::AlipayV2 {
+            names_certificate: true,
+        };
+        alipay.rename_key(&mut told);
+        let want = br#"{"a_response":{},"alipay_cert_sn":"8f01","sign":"q="}"#;
+        assert_eq!(told.body, want);
     }
 }

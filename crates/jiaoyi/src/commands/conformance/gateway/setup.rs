@@ -59,7 +59,9 @@ fn addresses(config: &mut ChannelsConfig) -> Vec<&mut String> {
 fn speech(config: &ChannelsConfig, folder: &Path) -> Result<Speech, Exit> {
     if let Some(alipay) = &config.alipay {
         return Ok(match alipay.api {
-            AlipayApi::V2 => Speech::AlipayV2,
+            AlipayApi::V2 => Speech::AlipayV2 {
+                names_certificate: alipay.app_cert.is_some(),
+            },
             AlipayApi::V3 => Speech::AlipayV3 {
                 names_certificate: alipay.app_cert.is_some(),
             },
