@@ -203,6 +203,43 @@ record! {
     }
 }
 
+impl DayFile {
+    /// How a message names it: institution, day and hash.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}:{}:{}", self.inst_id, self.day, Hex(&self.file_hash))
+    }
+
+    /// Institution, day and hash of a [`DayFile::name`].
+    #[must_use]
+    pub fn read_name(name: &str) -> Option<(String, Date, [u8; 32])> {
+        let (inst_id, rest) = name.split_once(':')?;
+        let (day, hash) = rest.split_once(':')?;
+        Some((inst_id.to_owned(), day.parse().ok()?, hash_of(hash)?))
+    }
+}
+
+/// Bytes in hexadecimal digits.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Reads 64 hexadecimal digits.
+fn hash_of(text: &str) -> Option<[u8; 32]> {
+    let (left, right) = text.split_at_checked(32)?;
+    let mut hash = [0; 32];
+    for (place, half) in [(0, left), (16, right)] {
+        let digits = half.len() == 32 && half.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let value = u128::from_str_radix(half, 16).ok().filter(|_| digits)?;
+        hash[place..place + 16].copy_from_slice(&value.to_be_bytes());
+    }
+    Some(hash)
+}
+
 /// Where a day file told something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
@@ -220,31 +257,17 @@ impl Evidence {
     pub fn parse(text: &str) -> Option<Evidence> {
         let (day, rest) = text.split_once(' ')?;
         let (hash, line) = rest.split_once(' ')?;
-        let mut file_hash = [0; 32];
-        file_hash[..16].copy_from_slice(&half(hash.get(..32)?)?);
-        file_hash[16..].copy_from_slice(&half(hash.get(32..)?)?);
         Some(Evidence {
             day: day.parse().ok()?,
-            file_hash,
+            file_hash: hash_of(hash)?,
             line: line.parse().ok()?,
         })
     }
 }
 
-/// 32 hexadecimal digits.
-fn half(text: &str) -> Option<[u8; 16]> {
-    let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let value = u128::from_str_radix(text, 16).ok().filter(|_| digits)?;
-    Some(value.to_be_bytes())
-}
-
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.day)?;
-        for byte in self.file_hash {
-            write!(f, "{byte:02x}")?;
-        }
-        write!(f, " {}", self.line)
+        write!(f, "{} {} {}", self.day, Hex(&self.file_hash), self.line)
     }
 }
 
@@ -343,6 +366,10 @@ mod tests {
         for wrong in ["", "2026-11-22", &text[1..], &text[..70], &plus] {
             assert_eq!(Evidence::parse(wrong), None, "{wrong}");
         }
+        let name = format!("BANK01:2026-11-22:{}", Hex(&file_hash));
+        let known = Some(("BANK01".to_owned(), day, file_hash));
+        assert_eq!(DayFile::read_name(&name), known);
+        assert_eq!(DayFile::read_name(&name[..70]), None);
     }
 
     #[test]

@@ -206,6 +206,9 @@ fn ask_back(ws: &mut WorkingSet, ctx: &mut Context, mut refund: Refund, fact: &F
     approve(&mut refund, ctx.at);
     refund.apply(RefundEvent::Sent);
     let told = Event {
+        kind: HookKind::GiveBack.code().to_owned(),
+        inst_id: refund.merchant.clone(),
+        at: ctx.at.rfc3339(),
         bill_no: refund_due(ws, &refund).as_ref().map(bill_no),
         seq: Some(refund.txn_id.clone()),
         receipt_no: Some(refund.attempt_no.to_string()),
