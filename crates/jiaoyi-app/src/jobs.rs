@@ -10,7 +10,7 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt, future, stream};
 use jiaoyi_channels::SmsError;
 use jiaoyi_domain::audit::{ChainId, Checkpoint, checkpoint_text};
 use jiaoyi_domain::decide::{
-    Answer, ApproveRefund, DueKey, EndCollect, FinishOutbox, LeaseOutbox, Refusal,
+    Answer, ApproveRefund, AskBack, DueKey, EndCollect, FinishOutbox, LeaseOutbox, Refusal,
 };
 use jiaoyi_domain::due::{Due, OrderId};
 use jiaoyi_domain::person::Phone;
@@ -209,6 +209,10 @@ impl Platform {
             return Ok(false);
         };
         match refund.state {
+            // The institution that took the money gives it back.
+            RefundState::Held if refund.channel.front_end().is_some() => {
+                self.submit(AskBack { refund_no: no }).await?;
+            }
             RefundState::Held => {
                 let Some(renderer) = self.renderer(refund.channel) else {
                     return Ok(false);
@@ -282,6 +286,7 @@ impl Platform {
             }
             "sms_paid" => self.sms_paid(subject).await,
             "sms_refund" => self.sms_refund(subject).await,
+            "day_file" => self.book_day_file(subject).await,
             _ => Ok(false),
         }
     }

@@ -32,6 +32,7 @@ impl Priced {
 
     /// The quote to be frozen, while something can be paid.
     pub(crate) fn quote(&self) -> Option<Quote> {
+        let window_until = self.pack.attempts_end(self.phase)?;
         let pack = self.pack.pack();
         Some(Quote {
             due: self.key(),
@@ -43,7 +44,7 @@ impl Priced {
             policy_version: pack.version(),
             region: self.revision.region.clone(),
             phase: self.kind.code().to_owned(),
-            window_until: self.pack.attempts_end(self.phase)?,
+            window_until,
             after_close: pack.after_close?,
             difference_rule: pack.difference?,
             benefit_first: self.benefit_first,
@@ -125,6 +126,40 @@ impl Platform {
         Ok(None)
     }
 
+    /// What a due cost to whom has paid already at `at`: by its newest price, also when it was
+    /// withdrawn since, in the nearest window, also when nothing could be paid then. `None` when it
+    /// never had a price.
+    pub(crate) async fn price_of_money(
+        &self,
+        due: Due,
+        at: Instant,
+        channel: &str,
+    ) -> Result<Option<Quote>, StoreError> {
+        let view = self.store.view().await?;
+        let (bucket, due_id, generation) = due.key();
+        let given = [bucket.to_value(), due_id.to_value(), generation.to_value()];
+        let mut revisions: Vec<Revision> = view.range("by_due", &given).await?;
+        revisions.retain(|revision| revision.kind == RevisionKind::Price);
+        revisions.sort_by_key(|revision| std::cmp::Reverse(revision.revision_no));
+        for revision in revisions {
+            if !self.is_active(&view, revision.roster_id).await? {
+                continue;
+            }
+            let Some(pack) = self.pack(&revision.region, due.benefit_year) else {
+                return Ok(None);
+            };
+            let day = match pack.phase(at, Some(channel)) {
+                Phase::NotYet { opens } => opens,
+                Phase::Closed { last } => last,
+                Phase::InWindow { .. } | Phase::Late { .. } | Phase::Resting { .. } => at.date(),
+            };
+            let phase = pack.phase_on(day, Some(channel));
+            let priced = Platform::price_in(pack, phase, due, revision, (at, Some(channel)));
+            return Ok(priced.and_then(|priced| priced.quote()));
+        }
+        Ok(None)
+    }
+
     fn price_revision(
         &self,
         due: Due,
@@ -134,6 +169,16 @@ impl Platform {
     ) -> Option<Priced> {
         let pack = self.pack(&revision.region, due.benefit_year)?;
         let phase = pack.phase(at, channel);
+        Platform::price_in(pack, phase, due, revision, (at, channel))
+    }
+
+    fn price_in(
+        pack: InForce,
+        phase: Phase,
+        due: Due,
+        revision: Revision,
+        (at, channel): (Instant, Option<&str>),
+    ) -> Option<Priced> {
         let kind = phase.kind().unwrap_or(match phase {
             Phase::Closed { .. } | Phase::Late { .. } => PhaseKind::Late,
             Phase::NotYet { .. } | Phase::InWindow { .. } => PhaseKind::InWindow,

@@ -29,6 +29,8 @@ codes! {
         Bill = 3 "bill",
         /// An institution asked us, and we said yes.
         Call = 4 "call",
+        /// An institution's day file lists it, and no call of it has brought it.
+        DayFile = 5 "day_file",
     }
 }
 

@@ -64,6 +64,8 @@ codes! {
         VoucherSuperseded = 5 "voucher_superseded",
         /// A lock of its own ended without a payment.
         Release = 6 "release",
+        /// Money of its day file buys nothing: it is to give it back to the payer.
+        GiveBack = 7 "give_back",
     }
 }
 

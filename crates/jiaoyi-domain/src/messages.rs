@@ -27,6 +27,8 @@ codes! {
         SmsRefund = 5 "sms_refund",
         /// Tell an institution of an event.
         Hook = 6 "hook",
+        /// Book what an institution's day file tells.
+        DayFile = 7 "day_file",
     }
 }
 
@@ -45,7 +47,7 @@ record! {
     pub struct Outbox in 14 "outbox" state state versioned version {
         key {
             bucket: Bucket = Public,
-            /// Number of the attempt, refund or voucher it is about.
+            /// Number of the attempt, refund or voucher, or name of the event or file it is about.
             subject: String = Public,
             outbox_id: OutboxId = Public,
         }

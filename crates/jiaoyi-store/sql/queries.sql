@@ -210,5 +210,5 @@ LIMIT ?2
 -- name: payments_of_day
 SELECT seq, state, amount, due_id, bucket, attempt_no
 FROM biller_call
-WHERE inst_id = ?1 AND trace_date = ?2 AND verb = 'pay'
+WHERE inst_id = ?1 AND trace_date = ?2 AND verb IN ('pay', 'told')
 ORDER BY seq

@@ -13,7 +13,7 @@ use jiaoyi_domain::decide::{
 };
 use jiaoyi_domain::due::{Due, DueState};
 use jiaoyi_domain::front_end::FrontEnd;
-use jiaoyi_domain::institution::is_name;
+use jiaoyi_domain::institution::{Institution, is_name};
 use jiaoyi_domain::person::{Document, DocumentKind, Phone};
 use jiaoyi_domain::policy::Phase;
 use jiaoyi_domain::record::Record;
@@ -22,7 +22,7 @@ use jiaoyi_store::StoreError;
 use std::sync::Arc;
 
 /// A price may change under our hands; so often it is looked at again.
-const PRICINGS_MAX: u32 = 5;
+pub(super) const PRICINGS_MAX: u32 = 5;
 
 /// Longest terminal or masked account.
 const SHORT_MAX: usize = 32;
@@ -38,7 +38,7 @@ const REASONS: [&str; 5] = [
 
 /// A serial as the institution made it. One that reads as somebody's phone or document is not kept
 /// readable in our books.
-fn serial(field: &str, text: &str) -> Result<(), Failure> {
+pub(super) fn serial(field: &str, text: &str) -> Result<(), Failure> {
     let personal = Phone::parse(text).is_ok()
         || text.len() == 18 && Document::parse(DocumentKind::IdCard, text, Date::MAX).is_ok();
     if is_name(text, 40) && !personal {
@@ -75,13 +75,13 @@ fn bill_no(text: &str) -> Result<BillNo, Failure> {
 }
 
 /// Hash of everything that a call says.
-fn content<T: serde::Serialize>(verb: Verb, call: &T) -> [u8; 32] {
+pub(super) fn content<T: serde::Serialize>(verb: Verb, call: &T) -> [u8; 32] {
     let body = serde_json::to_vec(call).unwrap_or_default();
     hash_parts(&[verb.code().as_bytes(), &body])
 }
 
 /// What a claim came to.
-enum Claimed {
+pub(super) enum Claimed {
     /// The call is decided in this bucket.
     Here(Bucket),
     /// The serial was declared dead before.
@@ -92,28 +92,32 @@ enum Claimed {
 
 impl Platform {
     /// The bucket of an institution's serial.
-    fn claim_bucket(&self, known: &Known, seq: &str) -> Bucket {
-        let name = format!("{}:{seq}", known.institution.inst_id);
+    fn claim_bucket(&self, inst: &Institution, seq: &str) -> Bucket {
+        let name = format!("{}:{seq}", inst.inst_id);
         self.keyring.bucket_of_name(name.as_bytes())
     }
 
-    async fn known_claim(&self, known: &Known, seq: &str) -> Result<Option<Claim>, StoreError> {
-        let bucket = self.claim_bucket(known, seq);
-        let key = (bucket, known.institution.inst_id.clone(), seq.to_owned());
+    pub(super) async fn known_claim(
+        &self,
+        inst: &Institution,
+        seq: &str,
+    ) -> Result<Option<Claim>, StoreError> {
+        let bucket = self.claim_bucket(inst, seq);
+        let key = (bucket, inst.inst_id.clone(), seq.to_owned());
         self.store.load(&key).await
     }
 
     /// Claims a serial, in a commit of its own.
-    async fn claim(
+    pub(super) async fn claim(
         &self,
-        known: &Known,
+        inst: &Institution,
         seq: &str,
         (verb, body_hash): (Verb, [u8; 32]),
         target: Bucket,
     ) -> Result<Claimed, StoreError> {
         let claim = ClaimSeq {
-            bucket: self.claim_bucket(known, seq),
-            inst_id: known.institution.inst_id.clone(),
+            bucket: self.claim_bucket(inst, seq),
+            inst_id: inst.inst_id.clone(),
             seq: seq.to_owned(),
             verb,
             body_hash,
@@ -130,8 +134,8 @@ impl Platform {
         })
     }
 
-    fn caller(
-        known: &Known,
+    pub(super) fn caller(
+        institution: &Arc<Institution>,
         front: Option<FrontEnd>,
         (verb, body_hash): (Verb, [u8; 32]),
         seq: &str,
@@ -139,7 +143,7 @@ impl Platform {
         bucket: Bucket,
     ) -> Caller {
         Caller {
-            institution: Arc::clone(&known.institution),
+            institution: Arc::clone(institution),
             front,
             verb,
             seq: seq.to_owned(),
@@ -158,7 +162,7 @@ impl Platform {
     ) -> Result<Option<BillerReply>, Failure> {
         let content = (caller.verb, caller.body_hash);
         match self
-            .claim(known, &caller.seq, content, caller.bucket)
+            .claim(&known.institution, &caller.seq, content, caller.bucket)
             .await?
         {
             Claimed::Here(bucket) => caller.bucket = bucket,
@@ -175,8 +179,8 @@ impl Platform {
         }
     }
 
-    /// The newest generation of a bill's due.
-    async fn due_of(&self, bill: &BillNo) -> Result<Due, Failure> {
+    /// The newest generation of a bill's due; `None` when we never gave out the bill.
+    pub(super) async fn newest_due(&self, bill: &BillNo) -> Result<Option<Due>, StoreError> {
         let view = self.store.view().await?;
         let mut found: Option<Due> = None;
         for generation in 1.. {
@@ -188,8 +192,13 @@ impl Platform {
                 break;
             }
         }
+        Ok(found)
+    }
+
+    async fn due_of(&self, bill: &BillNo) -> Result<Due, Failure> {
         let message = "we never gave out this bill_no";
-        found.ok_or_else(|| Failure::new(ErrorCode::NoSuchBill, message))
+        let due = self.newest_due(bill).await?;
+        due.ok_or_else(|| Failure::new(ErrorCode::NoSuchBill, message))
     }
 
     /// What a due cost at a moment, or why it could not be paid then.
@@ -245,7 +254,7 @@ impl Platform {
         let bill = bill_no(&call.bill_no)?;
         short("terminal", call.terminal.as_ref())?;
         let front = front_end(known, &call.channel)?;
-        let claim = self.known_claim(known, &call.seq).await?;
+        let claim = self.known_claim(&known.institution, &call.seq).await?;
         let at = claim.map_or(self.now(), |claim| claim.at);
         if until <= at {
             return Err(Failure::bad("until", "it has passed"));
@@ -255,8 +264,14 @@ impl Platform {
         let due = self.due_of(&bill).await?;
         let content = (Verb::Collect, content(Verb::Collect, &call));
         let target = bill.bucket;
-        let mut caller =
-            Platform::caller(known, Some(front), content, &call.seq, trace_date, target);
+        let mut caller = Platform::caller(
+            &known.institution,
+            Some(front),
+            content,
+            &call.seq,
+            trace_date,
+            target,
+        );
         if let Some(dead) = self.claim_for(known, &mut caller).await? {
             return Ok(dead);
         }
@@ -284,8 +299,14 @@ impl Platform {
         let due = self.due_of(&bill).await?.key();
         let content = (Verb::Release, content(Verb::Release, &call));
         let target = bill.bucket;
-        let mut caller =
-            Platform::caller(known, Some(front), content, &call.seq, trace_date, target);
+        let mut caller = Platform::caller(
+            &known.institution,
+            Some(front),
+            content,
+            &call.seq,
+            trace_date,
+            target,
+        );
         if let Some(dead) = self.claim_for(known, &mut caller).await? {
             return Ok(dead);
         }
@@ -312,7 +333,7 @@ impl Platform {
         let mut relation = "unstated".to_owned();
         if let Some(token) = &call.query_token {
             // Fresh when the call came first: a repeat may come later.
-            let claim = self.known_claim(known, &call.seq).await?;
+            let claim = self.known_claim(&known.institution, &call.seq).await?;
             let at = claim.as_ref().map_or(self.now(), |claim| claim.at);
             relation = self.open_query_token(known, token, &bill, at)?.relation;
             relation_allowed(front, &relation)?;
@@ -320,8 +341,14 @@ impl Platform {
         let due = self.due_of(&bill).await?;
         let content = (Verb::Pay, content(Verb::Pay, &call));
         let target = bill.bucket;
-        let mut caller =
-            Platform::caller(known, Some(front), content, &call.seq, trace_date, target);
+        let mut caller = Platform::caller(
+            &known.institution,
+            Some(front),
+            content,
+            &call.seq,
+            trace_date,
+            target,
+        );
         if let Some(dead) = self.claim_for(known, &mut caller).await? {
             return Ok(dead);
         }
@@ -358,18 +385,28 @@ impl Platform {
         }
         let content = (Verb::Reverse, content(Verb::Reverse, &call));
         // A changed repeat changes nothing, so it must not bury the original first.
-        let mine = self.known_claim(known, &call.seq).await?;
+        let mine = self.known_claim(&known.institution, &call.seq).await?;
         if mine.is_some_and(|mine| !mine.verb.is_tombstone() && mine.body_hash != content.1) {
             return Err(Failure::mismatch());
         }
-        let here = self.claim_bucket(known, &call.orig_seq);
+        let here = self.claim_bucket(&known.institution, &call.orig_seq);
         let dead = (Verb::ReversedFirst, [0; 32]);
-        let (target, orig_dead) = match self.claim(known, &call.orig_seq, dead, here).await? {
+        let (target, orig_dead) = match self
+            .claim(&known.institution, &call.orig_seq, dead, here)
+            .await?
+        {
             Claimed::Otherwise(target) => (target, false),
             Claimed::Here(target) => (target, true),
             Claimed::Dead => (here, true),
         };
-        let mut caller = Platform::caller(known, None, content, &call.seq, trace_date, target);
+        let mut caller = Platform::caller(
+            &known.institution,
+            None,
+            content,
+            &call.seq,
+            trace_date,
+            target,
+        );
         if let Some(dead) = self.claim_for(known, &mut caller).await? {
             return Ok(dead);
         }
@@ -395,16 +432,20 @@ impl Platform {
             .as_ref()
             .map(|date| day("orig_date", date))
             .transpose()?;
-        let here = self.claim_bucket(known, &call.orig_seq);
+        let here = self.claim_bucket(&known.institution, &call.orig_seq);
         let dead = (Verb::AskedFirst, [0; 32]);
-        match self.claim(known, &call.orig_seq, dead, here).await? {
+        match self
+            .claim(&known.institution, &call.orig_seq, dead, here)
+            .await?
+        {
             Claimed::Otherwise(bucket) => {
                 let date = date.unwrap_or_else(|| self.today());
-                let caller = Platform::caller(known, None, dead, &call.orig_seq, date, bucket);
+                let caller =
+                    Platform::caller(&known.institution, None, dead, &call.orig_seq, date, bucket);
                 Ok(self.decide(AskCall { caller }).await?)
             }
             Claimed::Here(_) | Claimed::Dead => {
-                let claim = self.known_claim(known, &call.orig_seq).await?;
+                let claim = self.known_claim(&known.institution, &call.orig_seq).await?;
                 let undone = claim.is_some_and(|claim| claim.verb == Verb::ReversedFirst);
                 let told = Told {
                     orig_seq: call.orig_seq,

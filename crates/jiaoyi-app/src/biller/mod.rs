@@ -7,14 +7,17 @@
 pub mod access;
 mod auth;
 mod calls;
+mod day_file;
 mod hooks;
 mod profile;
 mod query;
 mod reconcile;
+mod told;
 
 pub(crate) use auth::Desk;
 pub use auth::are_networks;
 pub use profile::{Misread, Profile};
+pub(crate) use reconcile::PLACE as DAY_FILE;
 
 use crate::platform::Platform;
 use auth::{Header, Known};

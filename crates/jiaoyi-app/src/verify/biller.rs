@@ -1,16 +1,21 @@
 //! What institutions asked: a serial, its decision and its money belong together.
 
-use super::Report;
 use super::view::View;
+use super::{Report, told};
 use jiaoyi_crypto::Keyring;
 use jiaoyi_domain::biller::wire::Event;
-use jiaoyi_domain::biller::{BillerCall, CallState, Claim, Verb};
+use jiaoyi_domain::biller::{BillerCall, CallState, Claim, Verb, serial_told, told_seq};
 use jiaoyi_domain::due::Slot;
-use jiaoyi_domain::fact::{Fact, FactKind};
+use jiaoyi_domain::fact::{Fact, FactKind, FactSource};
 use jiaoyi_domain::hook::{HookEvent, HookState, subject};
-use jiaoyi_domain::messages::{OutboxId, OutboxState};
+use jiaoyi_domain::messages::{CaseKind, OutboxId, OutboxState};
+use jiaoyi_domain::order::Line;
+use jiaoyi_domain::refund::{Refund, RefundState};
 
 pub(super) fn check(view: &View<'_>, keyring: Option<&Keyring>, report: &mut Report) {
+    if let Some(keyring) = keyring {
+        told::check(view, keyring, report);
+    }
     for claim in view.part.claims.values() {
         check_claim(view, claim, report);
     }
@@ -58,12 +63,22 @@ fn check_claim(view: &View<'_>, claim: &Claim, report: &mut Report) {
     report.demand(fits, "claim.call", claim, what);
 }
 
-/// The fact of a payment, of this kind.
+/// The fact that a payment brought, or a day file told of, of this kind.
 fn fact_of<'a>(view: &'a View<'_>, call: &BillerCall, kind: FactKind) -> Option<&'a Fact> {
-    let (inst, seq) = (call.inst_id.clone(), call.seq.clone());
-    view.part
-        .facts
-        .get(&(call.bucket, call.channel?, inst, seq, kind))
+    let seq = serial_told(&call.seq).unwrap_or(&call.seq).to_owned();
+    let key = (call.bucket, call.channel?, call.inst_id.clone(), seq, kind);
+    let mut success = key.clone();
+    success.4 = FactKind::Success;
+    let source = view.part.facts.get(&success)?.source;
+    let fact = view.part.facts.get(&key)?;
+    // What was refused may be told by a day file: then it is the fact of that.
+    Some(fact).filter(|_| (source == FactSource::DayFile) == (call.verb == Verb::Told))
+}
+
+/// Whether a call stands for money that has come.
+fn is_payment(call: &BillerCall) -> bool {
+    matches!(call.verb, Verb::Pay | Verb::Told)
+        && matches!(call.state, CallState::Done | CallState::Reversed)
 }
 
 fn check_call(view: &View<'_>, call: &BillerCall, report: &mut Report) {
@@ -85,8 +100,7 @@ fn check_call(view: &View<'_>, call: &BillerCall, report: &mut Report) {
             "the call that undid it is not there",
         );
     }
-    let paid =
-        call.verb == Verb::Pay && matches!(call.state, CallState::Done | CallState::Reversed);
+    let paid = is_payment(call);
     let fact = fact_of(view, call, FactKind::Success);
     let same = fact.is_some_and(|fact| {
         Some(&fact.attempt_no) == call.attempt_no.as_ref()
@@ -102,9 +116,13 @@ fn check_call(view: &View<'_>, call: &BillerCall, report: &mut Report) {
         what,
     );
     let reversal = fact_of(view, call, FactKind::Reversal).is_some();
+    let returned = fact.is_some_and(|fact| is_given_back(view, call, fact));
     let what = "undone without a reversal of its money, or the reverse";
-    report.demand(reversal == (paid && undone), "call.fact", call, what);
-    if paid {
+    let same = (reversal || returned) == (paid && undone);
+    report.demand(same, "call.fact", call, what);
+    if call.verb == Verb::Told {
+        check_told(view, call, fact, report);
+    } else if paid {
         let due = call.due_id.zip(call.generation);
         let slot = due.and_then(|(due, of)| view.part.slots.get(&(call.bucket, due, of)));
         let fits = slot.is_some_and(|slot: &Slot| {
@@ -117,6 +135,41 @@ fn check_call(view: &View<'_>, call: &BillerCall, report: &mut Report) {
             "the slot that it filled says otherwise",
         );
     }
+}
+
+/// Whether an institution has returned the surplus of what its day file told.
+fn is_given_back(view: &View<'_>, call: &BillerCall, fact: &Fact) -> bool {
+    let name = (
+        fact.bucket,
+        fact.channel,
+        fact.merchant.clone(),
+        fact.txn_id.clone(),
+    );
+    let refunds: Vec<&Refund> = view.list(view.part.index.refunds_of_fact.get(&name));
+    call.verb == Verb::Told && refunds.iter().any(|row| row.state == RefundState::Done)
+}
+
+/// What a day file told has a case, and fills the slot of its line exactly when it is premium.
+fn check_told(view: &View<'_>, call: &BillerCall, fact: Option<&Fact>, report: &mut Report) {
+    let Some((fact, order)) = fact.zip(call.order_id) else {
+        return;
+    };
+    let order = (call.bucket, order);
+    let known = view.has_case(&order, CaseKind::DayFile);
+    let what = "a day file told of it, and staff do not know";
+    report.demand(known, "told.case", call, what);
+    let line = view.part.lines.get(&(order.0, order.1, 1));
+    let slot = line.and_then(|line: &Line| {
+        let due = (line.due_bucket, line.due_id, line.generation);
+        view.part.slots.get(&due)
+    });
+    let own = slot.filter(|slot: &&Slot| slot.order_id == order.1);
+    let fits = match own {
+        Some(slot) => slot.is_reversed() == (call.state == CallState::Reversed),
+        None => fact.premium.is_zero(),
+    };
+    let what = "the slot that it filled says otherwise";
+    report.demand(fits, "call.state", call, what);
 }
 
 /// What an institution is told says what its row says, and is on its way exactly while it waits.
@@ -145,11 +198,16 @@ fn check_event(view: &View<'_>, event: &HookEvent, report: &mut Report) {
     report.demand(waits == on_its_way, "hook.state", event, what);
 }
 
-/// Money of an institution came by a call that was done.
+/// Money of an institution came by a call that was done, or a day file told of it.
 fn check_fact(view: &View<'_>, fact: &Fact, report: &mut Report) {
-    let key = (fact.bucket, fact.merchant.clone(), fact.txn_id.clone());
-    let done = view.part.biller_calls.get(&key).is_some_and(|call| {
-        call.verb == Verb::Pay && matches!(call.state, CallState::Done | CallState::Reversed)
-    });
+    let (name, verb) = match fact.source {
+        FactSource::DayFile => (told_seq(&fact.txn_id), Verb::Told),
+        FactSource::Notice | FactSource::Query | FactSource::Bill | FactSource::Call => {
+            (fact.txn_id.clone(), Verb::Pay)
+        }
+    };
+    let key = (fact.bucket, fact.merchant.clone(), name);
+    let call = view.part.biller_calls.get(&key);
+    let done = call.is_some_and(|call| call.verb == verb && is_payment(call));
     report.demand(done, "call.fact", fact, "no call has brought it");
 }

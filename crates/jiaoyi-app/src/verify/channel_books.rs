@@ -137,6 +137,10 @@ impl Books {
     }
 
     fn refund(&mut self, refund: &Refund, report: &mut Report) {
+        // What an institution gives back stands in its day files.
+        if refund.channel.front_end().is_some() {
+            return;
+        }
         let channel = refund.channel.code().to_owned();
         let mut told = self
             .refunds

@@ -76,6 +76,7 @@ fn check_outbox(view: &View<'_>, row: &Outbox, report: &mut Report) {
             .is_some_and(|no| view.get::<Refund>(&(no.bucket(), no)).is_some()),
         Topic::Hook => id_of_subject(&row.subject)
             .is_some_and(|id| view.part.hook_events.contains_key(&(row.bucket, id))),
+        Topic::DayFile => view.has_day_file(row.bucket, &row.subject),
         Topic::SmsPaid => VoucherNo::parse(&row.subject)
             .is_some_and(|no| view.get::<Voucher>(&(no.bucket(), no)).is_some()),
     };

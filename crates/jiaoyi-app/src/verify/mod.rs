@@ -33,6 +33,7 @@
 //! | `transfer.accounts`, `transfer.refers`, `transfer.transit` | a transfer of the books |
 //! | `due.generation` | a generation without a reversal before it, or a reversal without one after it |
 //! | `claim.call`, `call.claim`, `call.fact`, `call.state` | a serial of an institution against its decision, and that against its money |
+//! | `told.case`, `told.evidence` | what a day file told has no case, or does not stand in the kept file |
 //! | `outbox.missing`, `outbox.refers`, `outbox.state` | a message that leaves |
 //! | `command_key.answer`, `reference.missing` | an answer, or a reference to a row |
 //! | `personal.plain`, `personal.sealed`, `personal.hmac` | personal data where none may stand |
@@ -69,6 +70,7 @@ mod signatures;
 mod slots;
 #[cfg(test)]
 pub(crate) mod tests;
+mod told;
 mod transitions;
 mod view;
 

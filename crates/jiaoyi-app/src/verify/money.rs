@@ -355,7 +355,9 @@ fn refund_messages(view: &View<'_>, refund: &Refund, report: &mut Report) {
         let name = (refund.bucket, topic, refund.refund_no.as_str().to_owned());
         view.part.index.outbox.contains(&name)
     };
-    let sent = refund.sent_at.is_none() || posted(Topic::Refund);
+    // An institution is told in its result file; nothing has to leave.
+    let inbound = refund.channel.front_end().is_some();
+    let sent = refund.sent_at.is_none() || inbound || posted(Topic::Refund);
     report.demand(
         sent,
         "outbox.missing",
@@ -393,7 +395,9 @@ fn accounts_fit(row: &Transfer) -> bool {
                 ("suspense" | "collected" | "aid", "refund_payable" | "aid")
             )
         }
-        TransferKind::RefundDone => pair == ("refund_payable", "clearing"),
+        TransferKind::RefundDone => {
+            matches!(pair, ("refund_payable", "clearing" | "institution"))
+        }
     }
 }
 

@@ -201,7 +201,10 @@ fn check_attempt(view: &View<'_>, attempt: &Attempt, report: &mut Report) {
         report.fail_row("attempt.order", attempt, "its order is not there");
         return;
     };
-    let same = attempt.amount == order.amount;
+    // A day file may tell another amount than the bill's; the attempt is made with what it tells.
+    let told =
+        attempt.channel.front_end().is_some() && view.has_case(&order.key(), CaseKind::WrongAmount);
+    let same = attempt.amount == order.amount || told;
     report.demand(
         same,
         "attempt.order",

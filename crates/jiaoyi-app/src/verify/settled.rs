@@ -121,10 +121,17 @@ fn refunds(view: &View<'_>, now: Instant, report: &mut Report) {
         };
         let over = since.is_some_and(|at| at.plus_ms(WATCH_MS) < now);
         let case = view.has_open_case(refund.bucket, refund.refund_no.as_str());
+        // An institution takes its time; the case of its day file stands until it has given it back.
+        let order = (refund.bucket, refund.order_id);
+        let inbound = refund.channel.front_end().is_some();
+        let with_it = inbound
+            && view
+                .cases_of(&order)
+                .any(|case| case.state == CaseState::Open);
         let what = format!(
             "it is {} beyond its time and has no case",
             refund.state.code()
         );
-        report.demand(!over || case, "settled.refund", refund, &what);
+        report.demand(!over || case || with_it, "settled.refund", refund, &what);
     }
 }

@@ -163,8 +163,12 @@ pub(super) fn may_begin(table: u8, state: u8) -> bool {
             DueState::Paid.number(),
         ])
     } else if table == PayOrder::SPEC.number {
-        // A due of 0 yuan is confirmed and paid at once.
-        one_of(&[OrderState::Placed.number(), OrderState::Paid.number()])
+        // A due of 0 yuan is confirmed and paid at once; an order of a day file is made with its money.
+        one_of(&[
+            OrderState::Placed.number(),
+            OrderState::Paid.number(),
+            OrderState::Surplus.number(),
+        ])
     } else if table == Attempt::SPEC.number {
         // A link that is signed here is handed out with the commit that makes it.
         one_of(&[
@@ -178,7 +182,11 @@ pub(super) fn may_begin(table: u8, state: u8) -> bool {
     } else if table == Voucher::SPEC.number {
         one_of(&[VoucherState::Valid.number()])
     } else if table == Line::SPEC.number {
-        one_of(&[LineState::Waiting.number(), LineState::Premium.number()])
+        one_of(&[
+            LineState::Waiting.number(),
+            LineState::Premium.number(),
+            LineState::Surplus.number(),
+        ])
     } else if table == Roster::SPEC.number {
         one_of(&[RosterState::Staging.number()])
     } else if table == Outbox::SPEC.number {

@@ -1,8 +1,9 @@
 //! Rows as the checks ask for them: from the range that is held, else from the snapshot.
 
 use super::part::{Part, Reference, Table};
+use jiaoyi_domain::Bucket;
 use jiaoyi_domain::attempt::Attempt;
-use jiaoyi_domain::biller::{BillerCall, Claim};
+use jiaoyi_domain::biller::{BillerCall, Claim, DayFile};
 use jiaoyi_domain::books::Transfer;
 use jiaoyi_domain::decide::{DueKey, OrderKey};
 use jiaoyi_domain::due::{Due, Revision, Slot};
@@ -92,6 +93,19 @@ impl<'a> View<'a> {
         }
     }
 
+    /// A kept day file. It is large, and seldom asked for.
+    pub(super) fn day_file(&self, key: &<DayFile as Record>::Key) -> Option<DayFile> {
+        self.note(self.snapshot.load::<DayFile>(key))
+    }
+
+    /// Whether the day file that a message names is kept in `bucket`.
+    pub(super) fn has_day_file(&self, bucket: Bucket, name: &str) -> bool {
+        let named = DayFile::read_name(name);
+        named.is_some_and(|(inst_id, day, hash)| {
+            self.day_file(&(bucket, inst_id, day, hash)).is_some()
+        })
+    }
+
     /// The lines of an order.
     pub(super) fn lines(&self, order: &OrderKey) -> Vec<Line> {
         let given = [order.0.to_value(), order.1.to_value()];
@@ -108,11 +122,7 @@ impl<'a> View<'a> {
     }
 
     /// The transfers of an order that lie in `bucket`. For movements between buckets.
-    pub(super) fn transfers(
-        &self,
-        bucket: jiaoyi_domain::Bucket,
-        order: &OrderKey,
-    ) -> Vec<Transfer> {
+    pub(super) fn transfers(&self, bucket: Bucket, order: &OrderKey) -> Vec<Transfer> {
         let given = [bucket.to_value(), order.1.to_value()];
         self.note(self.snapshot.range("by_order", &given))
     }
@@ -158,7 +168,7 @@ impl<'a> View<'a> {
     }
 
     /// Whether a number of this range has an open case.
-    pub(super) fn has_open_case(&self, bucket: jiaoyi_domain::Bucket, subject: &str) -> bool {
+    pub(super) fn has_open_case(&self, bucket: Bucket, subject: &str) -> bool {
         let keys = self
             .part
             .index

@@ -28,6 +28,10 @@ codes! {
         ReversedFirst = 5 "reversed_first",
         /// A question about it came first and was told that there is nothing.
         AskedFirst = 6 "asked_first",
+        /// A day file tells of a payment that no call has brought; under [`told_seq`].
+        Told = 7 "told",
+        /// A day file told of a payment under it first: whatever comes later under it is refused.
+        ToldFirst = 8 "told_first",
     }
 }
 
@@ -35,9 +39,33 @@ impl Verb {
     /// Whether the serial was declared dead before any call used it.
     #[must_use]
     pub const fn is_tombstone(self) -> bool {
-        matches!(self, Verb::ReversedFirst | Verb::AskedFirst)
+        matches!(
+            self,
+            Verb::ReversedFirst | Verb::AskedFirst | Verb::ToldFirst
+        )
     }
 }
+
+/// The name under which a day file's word about a serial is kept, beside the call of that serial. No
+/// institution can make it: a serial has no colon.
+#[must_use]
+pub fn told_seq(seq: &str) -> String {
+    format!("{TOLD}{seq}")
+}
+
+/// The serial of [`told_seq`].
+#[must_use]
+pub fn serial_told(name: &str) -> Option<&str> {
+    name.strip_prefix(TOLD)
+}
+
+/// The name under which a day file's word is kept that a payment was undone or given back.
+#[must_use]
+pub fn back_seq(seq: &str) -> String {
+    format!("back:{seq}")
+}
+
+const TOLD: &str = "day:";
 
 codes! {
     /// What became of a call.
@@ -128,7 +156,7 @@ record! {
             /// Why it was refused.
             reason: Option<Reason> = Public fixed,
             body_hash: [u8; 32] = Public fixed,
-            /// The first answer, word for word.
+            /// The first answer, word for word; of what a day file told, its [`Evidence`].
             answer: String = Public fixed,
             /// The accounting day in which the institution books it.
             trace_date: Date = Public fixed,
@@ -172,6 +200,74 @@ record! {
             result: String = Public,
         }
         ranges { "by_day" (bucket, inst_id, day), }
+    }
+}
+
+impl DayFile {
+    /// How a message names it: institution, day and hash.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}:{}:{}", self.inst_id, self.day, Hex(&self.file_hash))
+    }
+
+    /// Institution, day and hash of a [`DayFile::name`].
+    #[must_use]
+    pub fn read_name(name: &str) -> Option<(String, Date, [u8; 32])> {
+        let (inst_id, rest) = name.split_once(':')?;
+        let (day, hash) = rest.split_once(':')?;
+        Some((inst_id.to_owned(), day.parse().ok()?, hash_of(hash)?))
+    }
+}
+
+/// Bytes in hexadecimal digits.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Reads 64 hexadecimal digits.
+fn hash_of(text: &str) -> Option<[u8; 32]> {
+    let (left, right) = text.split_at_checked(32)?;
+    let mut hash = [0; 32];
+    for (place, half) in [(0, left), (16, right)] {
+        let digits = half.len() == 32 && half.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let value = u128::from_str_radix(half, 16).ok().filter(|_| digits)?;
+        hash[place..place + 16].copy_from_slice(&value.to_be_bytes());
+    }
+    Some(hash)
+}
+
+/// Where a day file told something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The accounting day of the file.
+    pub day: Date,
+    /// SHA-256 of the raw file, by which it is kept.
+    pub file_hash: [u8; 32],
+    /// The line of the file, counted from 1.
+    pub line: u32,
+}
+
+impl Evidence {
+    /// Reads it back from its text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Evidence> {
+        let (day, rest) = text.split_once(' ')?;
+        let (hash, line) = rest.split_once(' ')?;
+        Some(Evidence {
+            day: day.parse().ok()?,
+            file_hash: hash_of(hash)?,
+            line: line.parse().ok()?,
+        })
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.day, Hex(&self.file_hash), self.line)
     }
 }
 
@@ -251,6 +347,38 @@ mod tests {
             }
         }
         assert_eq!(BillNo::parse("缴费缴费缴费缴费缴费"), None);
+    }
+
+    #[test]
+    fn evidence_reads_as_it_is_written() {
+        let mut file_hash = [0xab; 32];
+        (file_hash[0], file_hash[31]) = (0, 1);
+        let day = Date::constant(2026, 11, 22);
+        let line = 4_000_000_000;
+        let evidence = Evidence {
+            day,
+            file_hash,
+            line,
+        };
+        let text = evidence.to_string();
+        assert_eq!(Evidence::parse(&text), Some(evidence));
+        let plus = text.replacen("00", "+0", 1);
+        for wrong in ["", "2026-11-22", &text[1..], &text[..70], &plus] {
+            assert_eq!(Evidence::parse(wrong), None, "{wrong}");
+        }
+        let name = format!("BANK01:2026-11-22:{}", Hex(&file_hash));
+        let known = Some(("BANK01".to_owned(), day, file_hash));
+        assert_eq!(DayFile::read_name(&name), known);
+        assert_eq!(DayFile::read_name(&name[..70]), None);
+    }
+
+    #[test]
+    fn no_serial_can_be_the_name_of_what_was_told() {
+        for name in [told_seq("s1"), back_seq("s1")] {
+            assert!(!crate::institution::is_name(&name, 60), "{name}");
+        }
+        assert_eq!(serial_told(&told_seq("s1")), Some("s1"));
+        assert_eq!(serial_told("s1"), None);
     }
 
     #[test]

@@ -304,7 +304,8 @@ pub struct Replay {
 pub struct Event {
     /// The same however often it is sent; later events have greater ids.
     pub event_id: String,
-    /// `payment`, `reversal`, `refund`, `voucher_issued`, `voucher_superseded` or `release`.
+    /// `payment`, `reversal`, `refund`, `give_back`, `voucher_issued`, `voucher_superseded` or
+    /// `release`.
     pub kind: String,
     pub inst_id: String,
     /// When it happened.

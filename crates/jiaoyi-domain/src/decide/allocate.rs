@@ -166,7 +166,8 @@ fn settle_order(
     tell_order(ws, ctx, key);
     abandon_attempts(ws, ctx, key, Some(&attempt.attempt_no));
     free_locks(ws, key, false);
-    if !all_premium {
+    // An institution is not asked: what it tells is the fact.
+    if !all_premium && attempt.channel.front_end().is_none() {
         // Surplus goes back only when a query has confirmed the success: ask now.
         let no = (attempt.bucket, attempt.attempt_no.clone());
         if let Some(mut paid) = ws.attempt.get(&no).cloned() {

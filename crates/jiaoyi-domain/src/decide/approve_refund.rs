@@ -122,7 +122,8 @@ impl ApproveRefund {
     }
 }
 
-/// The transfer of a refund step: suspense to payable, or payable to clearing.
+/// The transfer of a refund step: suspense to payable, as `fact` brought it, or payable to where
+/// `fact` says that it was paid out.
 pub(super) fn refund_transfer(
     ctx: &mut Context,
     refund: &Refund,
@@ -134,7 +135,6 @@ pub(super) fn refund_transfer(
         channel: refund.channel,
     }
     .to_string();
-    let day = channel_day(refund.channel, ctx.at);
     let (debit, credit, channel_day) = if kind == TransferKind::RefundApproved {
         (
             Account::Suspense {
@@ -144,16 +144,12 @@ pub(super) fn refund_transfer(
             payable,
             fact.channel_day,
         )
+    } else if refund.channel.front_end().is_some() {
+        (payable, Account::taken(fact).to_string(), fact.channel_day)
     } else {
-        (
-            payable,
-            Account::Clearing {
-                channel: refund.channel,
-                day,
-            }
-            .to_string(),
-            day,
-        )
+        let (channel, day) = (refund.channel, channel_day(refund.channel, ctx.at));
+        let clearing = Account::Clearing { channel, day };
+        (payable, clearing.to_string(), day)
     };
     Transfer {
         bucket: refund.bucket,
@@ -187,72 +183,89 @@ impl Command for ApproveRefund {
     }
 
     fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let key = (self.refund_no.bucket(), self.refund_no.clone());
-        let mut needs = vec![Need::key::<Refund>(&key)];
-        if let Some(refund) = ws.refund.get(&key) {
-            needs.push(Need::key::<Fact>(&refund.success_key()));
-            let attempt = (refund.bucket, refund.attempt_no.clone());
-            needs.push(Need::key::<Attempt>(&attempt));
-            fill_needs(ws, &(refund.bucket, refund.order_id), &mut needs);
-        }
-        needs
+        held_needs(ws, &self.refund_no)
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
-        let key = (self.refund_no.bucket(), self.refund_no.clone());
-        let mut refund = ws
-            .refund
-            .get(&key)
-            .cloned()
-            .ok_or(Refusal::NotFound { what: "refund" })?;
-        if refund.state != crate::refund::RefundState::Held {
-            return Ok(Answer::Already);
-        }
-        let fact = ws
-            .fact
-            .get(&refund.success_key())
-            .cloned()
-            .ok_or(Refusal::NotFound { what: "fact" })?;
-        if fact.confirmed_at.is_none() {
-            // A query must confirm the success first; make sure that one is planned.
-            let no = (refund.bucket, refund.attempt_no.clone());
-            if let Some(mut attempt) = ws.attempt.get(&no).cloned() {
-                attempt.ask_at = Some(ctx.at);
-                ws.attempt.put(attempt);
+        look_at_held(ws, ctx, &self.refund_no, |ws, ctx, mut refund, fact| {
+            ApproveRefund::approve(ws, ctx, &mut refund, fact);
+            if is_over(ws, &refund, ctx.at) {
+                to_staff(ws, ctx, refund, WINDOW_OVER);
+                return Answer::Done;
             }
-            refund.asks = refund.asks.saturating_add(1);
-            refund.ask_at = Some(refund.next_ask(ctx.at));
+            self.send(ws, ctx, refund, fact);
+            Answer::Act
+        })
+    }
+}
+
+/// What a decision about a refund on hold reads.
+pub(super) fn held_needs(ws: &WorkingSet, no: &RefundNo) -> Vec<Need> {
+    let key = (no.bucket(), no.clone());
+    let mut needs = vec![Need::key::<Refund>(&key)];
+    if let Some(refund) = ws.refund.get(&key) {
+        needs.push(Need::key::<Fact>(&refund.success_key()));
+        let attempt = (refund.bucket, refund.attempt_no.clone());
+        needs.push(Need::key::<Attempt>(&attempt));
+        fill_needs(ws, &(refund.bucket, refund.order_id), &mut needs);
+    }
+    needs
+}
+
+/// Looks at a refund on hold: gives its money back by `send`, makes it premium, or waits.
+pub(super) fn look_at_held(
+    ws: &mut WorkingSet,
+    ctx: &mut Context,
+    no: &RefundNo,
+    send: impl FnOnce(&mut WorkingSet, &mut Context, Refund, &Fact) -> Answer,
+) -> Result<Answer, Refusal> {
+    let key = (no.bucket(), no.clone());
+    let mut refund = ws
+        .refund
+        .get(&key)
+        .cloned()
+        .ok_or(Refusal::NotFound { what: "refund" })?;
+    if refund.state != crate::refund::RefundState::Held {
+        return Ok(Answer::Already);
+    }
+    let fact = ws
+        .fact
+        .get(&refund.success_key())
+        .cloned()
+        .ok_or(Refusal::NotFound { what: "fact" })?;
+    if fact.confirmed_at.is_none() {
+        // A query must confirm the success first; make sure that one is planned.
+        let no = (refund.bucket, refund.attempt_no.clone());
+        if let Some(mut attempt) = ws.attempt.get(&no).cloned() {
+            attempt.ask_at = Some(ctx.at);
+            ws.attempt.put(attempt);
+        }
+        refund.asks = refund.asks.saturating_add(1);
+        refund.ask_at = Some(refund.next_ask(ctx.at));
+        ws.refund.put(refund);
+        return Ok(Answer::Held);
+    }
+    match ApproveRefund::ground(ws, ctx, &refund) {
+        Ground::Wait(until) => {
+            refund.held_until = Some(until);
+            refund.ask_at = Some(until);
             ws.refund.put(refund);
-            return Ok(Answer::Held);
+            Ok(Answer::Held)
         }
-        match ApproveRefund::ground(ws, ctx, &refund) {
-            Ground::Wait(until) => {
-                refund.held_until = Some(until);
-                refund.ask_at = Some(until);
-                ws.refund.put(refund);
-                Ok(Answer::Held)
-            }
-            Ground::Free => {
-                ApproveRefund::apply_surplus(ws, ctx, refund, fact);
-                Ok(Answer::Done)
-            }
-            Ground::Surplus => {
-                // The slot's owner must still be the other fact when this commits.
-                let order: OrderKey = (refund.bucket, refund.order_id);
-                for line in lines_of(ws, &order) {
-                    let due = place_of(ws, line_due(&line));
-                    if ws.slot.get(&due).is_some_and(Slot::is_live) {
-                        ws.slot.assert_unchanged(&due);
-                    }
+        Ground::Free => {
+            ApproveRefund::apply_surplus(ws, ctx, refund, fact);
+            Ok(Answer::Done)
+        }
+        Ground::Surplus => {
+            // The slot's owner must still be the other fact when this commits.
+            let order: OrderKey = (refund.bucket, refund.order_id);
+            for line in lines_of(ws, &order) {
+                let due = place_of(ws, line_due(&line));
+                if ws.slot.get(&due).is_some_and(Slot::is_live) {
+                    ws.slot.assert_unchanged(&due);
                 }
-                ApproveRefund::approve(ws, ctx, &mut refund, &fact);
-                if is_over(ws, &refund, ctx.at) {
-                    to_staff(ws, ctx, refund, WINDOW_OVER);
-                    return Ok(Answer::Done);
-                }
-                self.send(ws, ctx, refund, &fact);
-                Ok(Answer::Act)
             }
+            Ok(send(ws, ctx, refund, &fact))
         }
     }
 }

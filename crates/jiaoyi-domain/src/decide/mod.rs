@@ -22,10 +22,10 @@ mod take_persons;
 
 pub use approve_refund::ApproveRefund;
 pub use biller::{
-    AskCall, Caller, ClaimSeq, CloseAccessLink, CollectBill, Delivery, EndCollect, MakeAccessLink,
-    Obstacle, Offer, OpenAccessLink, PayBill, PutInstitution, PutInstitutionKey, PutWebhook,
-    RecordDelivery, ReleaseBill, ReplayEvent, ReverseBill, RevokeInstitutionKey, StoreDayFile,
-    tombstone_body,
+    AskBack, AskCall, BookTold, Caller, ClaimSeq, CloseAccessLink, CollectBill, Delivery,
+    EndCollect, MakeAccessLink, NoteRow, Obstacle, Offer, OpenAccessLink, PayBill, PutInstitution,
+    PutInstitutionKey, PutWebhook, RecordDelivery, ReleaseBill, ReplayEvent, ReverseBill,
+    RevokeInstitutionKey, StoreDayFile, TakeBack, tombstone_body,
 };
 pub use confirm_zero::ConfirmZero;
 pub use give_up::GiveUp;

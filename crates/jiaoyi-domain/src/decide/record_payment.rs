@@ -183,7 +183,7 @@ impl Command for RecordPayment {
             FactSource::Notice => "channel".to_owned(),
             FactSource::Query => "job:ask".to_owned(),
             FactSource::Bill => "job:bill".to_owned(),
-            FactSource::Call => "institution".to_owned(),
+            FactSource::Call | FactSource::DayFile => "institution".to_owned(),
         }
     }
 

@@ -15,10 +15,11 @@ use crate::hook::HookKind;
 use crate::id::RefundNo;
 use crate::institution::Institution;
 use crate::messages::{Inbox, Outbox, Topic};
+use crate::money::Fen;
 use crate::planted::{Bug, has};
 use crate::record::Record;
 use crate::refund::{CHANNEL_NUMBERS_MAX, Refund, RefundEvent, RefundState};
-use crate::time::{HOUR_MS, Instant};
+use crate::time::{Date, HOUR_MS, Instant};
 use crate::working_set::{Need, WorkingSet};
 use std::sync::Arc;
 
@@ -101,36 +102,8 @@ impl RecordRefund {
                 detail,
             );
         }
-        let line_no = refund.line_no;
-        let row = refund_transfer(ctx, &refund, &success, TransferKind::RefundDone, line_no);
-        ws.transfer.put(row);
-        ws.fact.put(Fact {
-            bucket: refund.bucket,
-            channel: refund.channel,
-            merchant: refund.merchant.clone(),
-            txn_id: refund.channel_no.as_str().to_owned(),
-            kind: FactKind::Refund,
-            attempt_no: refund.attempt_no.clone(),
-            order_id: refund.order_id,
-            amount: refund.amount,
-            paid_at: at,
-            channel_day: channel_day(refund.channel, at),
-            source: self.source,
-            seen_at: ctx.at,
-            confirmed_at: (self.source == FactSource::Query).then_some(ctx.at),
-            premium: crate::money::Fen::ZERO,
-            surplus: crate::money::Fen::ZERO,
-            returned_or_reserved: crate::money::Fen::ZERO,
-            version: 1,
-        });
-        post(
-            ws,
-            ctx,
-            refund.bucket,
-            Topic::SmsRefund,
-            refund.refund_no.as_str(),
-            0,
-        );
+        let day = channel_day(refund.channel, at);
+        pay_out(ws, ctx, &refund, &success, (at, day, self.source));
         RecordRefund::tell_institution(ws, ctx, &refund);
         ws.refund.put(refund);
         Answer::Done
@@ -238,6 +211,38 @@ impl RecordRefund {
         }
         ws.refund.put(refund);
     }
+}
+
+/// The payer has the money: the books, the fact, and the message that says so.
+pub(super) fn pay_out(
+    ws: &mut WorkingSet,
+    ctx: &mut Context,
+    refund: &Refund,
+    success: &Fact,
+    (at, day, source): (Instant, Date, FactSource),
+) {
+    let (kind, line_no) = (TransferKind::RefundDone, refund.line_no);
+    let paid_out = Fact {
+        txn_id: refund.channel_no.as_str().to_owned(),
+        kind: FactKind::Refund,
+        amount: refund.amount,
+        paid_at: at,
+        channel_day: day,
+        source,
+        seen_at: ctx.at,
+        // A notice alone is confirmed by nobody.
+        confirmed_at: matches!(source, FactSource::Query | FactSource::DayFile).then_some(ctx.at),
+        premium: Fen::ZERO,
+        surplus: Fen::ZERO,
+        returned_or_reserved: Fen::ZERO,
+        version: 1,
+        ..success.clone()
+    };
+    let row = refund_transfer(ctx, refund, &paid_out, kind, line_no);
+    ws.transfer.put(row);
+    ws.fact.put(paid_out);
+    let no = refund.refund_no.as_str();
+    post(ws, ctx, refund.bucket, Topic::SmsRefund, no, 0);
 }
 
 impl Command for RecordRefund {

@@ -14,3 +14,4 @@ mod roster;
 mod scene;
 mod small;
 mod store;
+mod told;

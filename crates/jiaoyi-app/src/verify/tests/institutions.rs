@@ -3,15 +3,17 @@
 use super::forge::audit_anew;
 use super::world::{TempFile, World, policy_row};
 use super::{rules, run};
+use crate::biller::DAY_FILE;
 use crate::verify::VerifyOptions;
 use jiaoyi_domain::Bucket;
-use jiaoyi_domain::biller::Verb;
+use jiaoyi_domain::biller::{BillNo, DayFile, Evidence, Verb, told_seq};
 use jiaoyi_domain::decide::{
-    Answer, AskCall, Caller, ClaimSeq, CollectBill, DueKey, ImportPolicy, PayBill, PutInstitution,
-    PutInstitutionKey, ReverseBill,
+    Answer, AskBack, AskCall, BookTold, Caller, ClaimSeq, CollectBill, DueKey, ImportPolicy,
+    PayBill, PutInstitution, PutInstitutionKey, ReverseBill, StoreDayFile,
 };
 use jiaoyi_domain::front_end::FrontEnd;
 use jiaoyi_domain::institution::{DAY_MINUTES, Institution, InstitutionKey, Keeper, KeyScheme};
+use jiaoyi_domain::refund::Refund;
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
@@ -77,7 +79,68 @@ async fn pay(world: &mut World, due: DueKey, seq: &str) {
     assert!(matches!(answer, Answer::Called { .. }), "{answer:?}");
 }
 
-/// Paid, undone, refused, locked and dead: one of each.
+/// The bank's day file lists what was refused, and it is booked.
+async fn tell(world: &mut World, due: DueKey) {
+    let (quote, day) = (world.quote(due).await, world.now.date());
+    let bill = BillNo {
+        bucket: due.0,
+        due_id: due.1,
+    };
+    let own = quote.own.get();
+    let row = format!("{day}|10:00:00|refused|{bill}|{own}|A7|P");
+    let body = format!("BANK01|{day}|1|{own}|00\n{row}\n");
+    let nonce = world.draw();
+    let file = DayFile {
+        bucket: world.keyring.bucket_of_name(b"BANK01"),
+        inst_id: "BANK01".to_owned(),
+        day,
+        file_hash: [7; 32],
+        received_at: world.now,
+        body_sealed: world.keyring.seal(body.as_bytes(), DAY_FILE, nonce),
+        answer: "{}".to_owned(),
+        result: String::new(),
+    };
+    let told = StoreDayFile {
+        file,
+        differences: Vec::new(),
+        tells: true,
+    };
+    world.run(told).await;
+    let name = told_seq("refused");
+    let caller = Caller {
+        front: Some(FrontEnd::Machine),
+        ..caller(world, Verb::Told, &name, due.0).await
+    };
+    let nonce = world.draw();
+    let command = BookTold {
+        caller,
+        amount: quote.own,
+        quote,
+        paid_at: world.now,
+        evidence: Evidence {
+            day,
+            file_hash: [7; 32],
+            line: 2,
+        },
+        row_sealed: world
+            .keyring
+            .seal(row.as_bytes(), b"attempt.request", nonce),
+        before: "ALREADY_PAID".to_owned(),
+    };
+    let answer = world.run(command).await;
+    let surplus_fen = own;
+    let wanted = Answer::Allocated {
+        premium_fen: 0,
+        surplus_fen,
+    };
+    assert_eq!(answer, wanted);
+    let refunds: Vec<Refund> = world.store.all().await.unwrap();
+    let refund_no = refunds[0].refund_no.clone();
+    // Beside a payment that can still be undone it waits.
+    assert_eq!(world.run(AskBack { refund_no }).await, Answer::Held);
+}
+
+/// Paid, undone, refused and listed, locked and dead: one of each.
 async fn build(path: &Path) -> World {
     let mut world = World::open(path);
     let pack = policy_row();
@@ -136,6 +199,7 @@ async fn build(path: &Path) -> World {
         ..asked
     };
     world.run(AskCall { caller: asked }).await;
+    tell(&mut world, dues[0]).await;
     world
 }
 
@@ -162,8 +226,9 @@ fn a_true_database_with_institutions_is_found_true() {
         let report = run(&file.0, &options);
         assert_eq!(report.violations, [], "{buckets_at_once:?}");
         for (table, count) in [
-            ("claim", 6),
-            ("biller_call", 6),
+            ("claim", 7),
+            ("biller_call", 7),
+            ("day_file", 1),
             ("institution", 1),
             ("hook_event", 6),
         ] {
@@ -278,8 +343,33 @@ fn every_rule_about_institutions_speaks() {
             "due.generation",
         ),
     ];
+    let told = [
+        (call("amount = amount + 1", "day:refused"), "told.evidence"),
+        (
+            call("answer = replace(answer, ' 2', ' 1')", "day:refused"),
+            "told.evidence",
+        ),
+        (call("answer = '{}'", "day:refused"), "told.evidence"),
+        ("DELETE FROM day_file".to_owned(), "told.evidence"),
+        ("DELETE FROM day_file".to_owned(), "outbox.refers"),
+        ("DELETE FROM exception_case".to_owned(), "told.case"),
+        (
+            "UPDATE fact SET source = 'call' WHERE source = 'day_file'".to_owned(),
+            "call.fact",
+        ),
+        (
+            "DELETE FROM biller_call WHERE seq = 'day:refused'".to_owned(),
+            "call.fact",
+        ),
+        (
+            "UPDATE transfer SET debit = 'institution:BANK02:2026-11-22' WHERE kind = 'surplus'"
+                .to_owned(),
+            "fact.amount",
+        ),
+        ("DELETE FROM refund".to_owned(), "line.state"),
+    ];
     let mut silent = Vec::new();
-    for (sql, rule) in cases {
+    for (sql, rule) in cases.into_iter().chain(told) {
         let copy = TempFile::new("institution-forged");
         std::fs::copy(&file.0, &copy.0).unwrap();
         let connection = Connection::open(&copy.0).unwrap();

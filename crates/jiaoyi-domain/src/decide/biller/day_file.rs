@@ -1,7 +1,9 @@
-//! A day file is kept with what came of comparing it, and each difference is a case.
+//! A day file is kept with what came of comparing it, and each difference is a case, there or where it is
+//! booked.
 
-use super::super::{Answer, CaseKind, Command, Context, Refusal, open_case};
+use super::super::{Answer, CaseKind, Command, Context, Refusal, open_case, post};
 use crate::biller::DayFile;
+use crate::messages::Topic;
 use crate::record::Record;
 use crate::working_set::{Need, WorkingSet};
 
@@ -11,8 +13,11 @@ const CASES_MAX: usize = 1_000;
 /// Keeps a day file.
 pub struct StoreDayFile {
     pub file: DayFile,
-    /// Serial and words of each difference.
+    /// Serial and words of each difference that is a case.
     pub differences: Vec<(String, String)>,
+    /// Whether it tells of payments and undoings that no call has brought: they are booked later,
+    /// from the kept file.
+    pub tells: bool,
 }
 
 impl Command for StoreDayFile {
@@ -39,6 +44,10 @@ impl Command for StoreDayFile {
             let subject = format!("{}:{seq}", self.file.inst_id);
             let detail = format!("{} {words}", self.file.day);
             open_case(ws, ctx, bucket, kind, None, &subject, detail);
+        }
+        if self.tells {
+            let (bucket, name) = (self.file.bucket, self.file.name());
+            post(ws, ctx, bucket, Topic::DayFile, &name, 0);
         }
         let body = self.file.answer.clone();
         Ok(Answer::Called { body })

@@ -9,6 +9,7 @@ mod hook;
 mod pay;
 mod reverse;
 mod status;
+mod told;
 
 pub use access::{CloseAccessLink, MakeAccessLink, OpenAccessLink};
 pub use admin::{PutInstitution, PutInstitutionKey, RevokeInstitutionKey};
@@ -20,6 +21,7 @@ pub(super) use hook::{lock_needs, tell, tell_released};
 pub use pay::PayBill;
 pub use reverse::ReverseBill;
 pub use status::AskCall;
+pub use told::{AskBack, BookTold, NoteRow, TakeBack};
 
 use super::start_payment::StartPayment;
 use super::{Answer, Context, DueKey, OrderKey, Quote, Refusal, draw_order};
@@ -264,6 +266,18 @@ impl Caller {
             tell_released(ws, ctx, &older, "expired");
             StartPayment::displace(ws, ctx, &older);
         }
+        self.order(ws, ctx, quote, relation, until)
+    }
+
+    /// Writes an order of one line, whoever holds the due.
+    fn order(
+        &self,
+        ws: &mut WorkingSet,
+        ctx: &mut Context,
+        quote: &Quote,
+        relation: &str,
+        until: Instant,
+    ) -> OrderKey {
         let bucket = quote.due.0;
         let (order_id, order_no) = draw_order(ctx, bucket);
         ws.pay_order.put(PayOrder {

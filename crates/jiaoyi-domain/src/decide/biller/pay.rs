@@ -41,6 +41,87 @@ struct Place {
     line: Line,
 }
 
+/// Tells an institution that a payment of its own stands, and of its voucher.
+pub(super) fn tell_paid(ws: &mut WorkingSet, ctx: &mut Context, caller: &Caller, told: Event) {
+    let whom = (caller.bucket, &*caller.institution);
+    for kind in [HookKind::Payment, HookKind::VoucherIssued] {
+        tell(ws, ctx, whom, kind, told.clone());
+    }
+}
+
+/// Money that an institution has taken, by what it says.
+pub(super) struct Money<'a> {
+    pub caller: &'a Caller,
+    /// The serial by which the institution knows it.
+    pub txn_id: &'a str,
+    pub amount: Fen,
+    /// When the payer acted.
+    pub paid_at: Instant,
+    pub source: FactSource,
+}
+
+impl Money<'_> {
+    /// The institution's try, paid from its first moment on.
+    pub fn attempt(
+        &self,
+        ctx: &mut Context,
+        (bucket, order_id): OrderKey,
+        terminal: &str,
+        request_sealed: &[u8],
+    ) -> Option<Attempt> {
+        let method = Method::Inbound(self.caller.front?);
+        let mut attempt = Attempt {
+            bucket,
+            attempt_no: AttemptNo::draw(bucket, &mut ctx.ids),
+            order_id,
+            seq: 1,
+            method,
+            channel: method.channel(),
+            merchant: self.caller.institution.inst_id.clone(),
+            app: terminal.to_owned(),
+            state: AttemptState::Drafted,
+            amount: self.amount,
+            created_at: ctx.at,
+            expires_at: ctx.at,
+            handed_out_at: None,
+            abandoned_at: None,
+            request_sealed: request_sealed.to_vec(),
+            handover_sealed: None,
+            last_word: None,
+            paid_at: Some(self.paid_at),
+            ask_at: None,
+            asks: 0,
+            version: 1,
+        };
+        attempt.apply(AttemptEvent::Success);
+        Some(attempt)
+    }
+
+    /// Its success, not allocated yet.
+    pub fn fact(&self, ctx: &Context, attempt: &Attempt) -> Fact {
+        Fact {
+            bucket: attempt.bucket,
+            channel: attempt.channel,
+            merchant: attempt.merchant.clone(),
+            txn_id: self.txn_id.to_owned(),
+            kind: FactKind::Success,
+            attempt_no: attempt.attempt_no.clone(),
+            order_id: attempt.order_id,
+            amount: self.amount,
+            paid_at: self.paid_at,
+            channel_day: self.caller.trace_date,
+            source: self.source,
+            seen_at: ctx.at,
+            // Nobody is asked to confirm what the institution itself says.
+            confirmed_at: Some(ctx.at),
+            premium: Fen::ZERO,
+            surplus: Fen::ZERO,
+            returned_or_reserved: Fen::ZERO,
+            version: 1,
+        }
+    }
+}
+
 impl PayBill {
     /// The line that the payment fills, or why there is none.
     fn place(
@@ -98,59 +179,6 @@ impl PayBill {
         Ok(Place { order, line })
     }
 
-    /// The institution's try, paid from its first moment on.
-    fn attempt(&self, ctx: &mut Context, place: &Place, accepted_at: Instant) -> Option<Attempt> {
-        let method = Method::Inbound(self.caller.front?);
-        let mut attempt = Attempt {
-            bucket: place.order.0,
-            attempt_no: AttemptNo::draw(place.order.0, &mut ctx.ids),
-            order_id: place.order.1,
-            seq: 1,
-            method,
-            channel: method.channel(),
-            merchant: self.caller.institution.inst_id.clone(),
-            app: self.terminal.clone(),
-            state: AttemptState::Drafted,
-            amount: self.amount,
-            created_at: ctx.at,
-            expires_at: ctx.at,
-            handed_out_at: None,
-            abandoned_at: None,
-            request_sealed: self.request_sealed.clone(),
-            handover_sealed: None,
-            last_word: None,
-            paid_at: Some(accepted_at),
-            ask_at: None,
-            asks: 0,
-            version: 1,
-        };
-        attempt.apply(AttemptEvent::Success);
-        Some(attempt)
-    }
-
-    fn fact(&self, ctx: &Context, attempt: &Attempt, accepted_at: Instant) -> Fact {
-        Fact {
-            bucket: attempt.bucket,
-            channel: attempt.channel,
-            merchant: attempt.merchant.clone(),
-            txn_id: self.caller.seq.clone(),
-            kind: FactKind::Success,
-            attempt_no: attempt.attempt_no.clone(),
-            order_id: attempt.order_id,
-            amount: self.amount,
-            paid_at: accepted_at,
-            channel_day: self.caller.trace_date,
-            source: FactSource::Call,
-            seen_at: ctx.at,
-            // Nobody is asked to confirm what the institution itself says.
-            confirmed_at: Some(ctx.at),
-            premium: self.amount,
-            surplus: Fen::ZERO,
-            returned_or_reserved: Fen::ZERO,
-            version: 1,
-        }
-    }
-
     fn take(
         &self,
         ws: &mut WorkingSet,
@@ -159,9 +187,19 @@ impl PayBill {
         accepted_at: Instant,
     ) -> Result<Answer, Refusal> {
         let caller = &self.caller;
-        let attempt = self.attempt(ctx, &place, accepted_at);
+        let money = Money {
+            caller,
+            txn_id: &caller.seq,
+            amount: self.amount,
+            paid_at: accepted_at,
+            source: FactSource::Call,
+        };
+        let attempt = money.attempt(ctx, place.order, &self.terminal, &self.request_sealed);
         let attempt = attempt.ok_or(Refusal::WrongState)?;
-        let fact = self.fact(ctx, &attempt, accepted_at);
+        let fact = Fact {
+            premium: self.amount,
+            ..money.fact(ctx, &attempt)
+        };
         let reversible = caller
             .front
             .is_some_and(|front| front.capability().reversible);
@@ -198,18 +236,19 @@ impl PayBill {
             paid_at: accepted_at.rfc3339(),
             reversible_until: reversible_until.map(Instant::rfc3339),
         };
-        let told = Event {
-            bill_no: Some(body.bill_no.clone()),
-            seq: Some(body.seq.clone()),
-            receipt_no: Some(body.receipt_no.clone()),
-            amount_fen: Some(body.amount_fen),
-            voucher_no: Some(body.voucher_no.clone()),
-            ..Event::default()
-        };
-        let whom = (caller.bucket, &*caller.institution);
-        for kind in [HookKind::Payment, HookKind::VoucherIssued] {
-            tell(ws, ctx, whom, kind, told.clone());
-        }
+        tell_paid(
+            ws,
+            ctx,
+            caller,
+            Event {
+                bill_no: Some(body.bill_no.clone()),
+                seq: Some(body.seq.clone()),
+                receipt_no: Some(body.receipt_no.clone()),
+                amount_fen: Some(body.amount_fen),
+                voucher_no: Some(body.voucher_no.clone()),
+                ..Event::default()
+            },
+        );
         let about = About {
             due: Some(due),
             order: Some(place.order.1),

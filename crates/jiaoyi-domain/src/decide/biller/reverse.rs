@@ -3,17 +3,18 @@
 
 use super::super::approve_refund::ApproveRefund;
 use super::super::{
-    Answer, Command, Context, DueKey, OrderKey, Refusal, fill_needs, line_due, lines_of,
+    Answer, Command, Context, DueKey, OrderKey, Refusal, fill_needs, line_due, lines, lines_of,
 };
 use super::collect::end_order;
 use super::hook::tell_release;
 use super::{About, Caller, bill_no, tell};
 use crate::biller::wire::{Event, Reversed};
-use crate::biller::{BillerCall, CallState, Reason, Verb};
+use crate::biller::{BillerCall, CallState, Reason, Verb, serial_told};
 use crate::books::{Transfer, TransferId, TransferKind};
 use crate::due::{Due, DueEvent, DueState, Slot, TurnedAway};
-use crate::fact::{Fact, FactKind};
+use crate::fact::{Fact, FactKind, FactSource};
 use crate::hook::HookKind;
+use crate::institution::Institution;
 use crate::money::Fen;
 use crate::order::LineState;
 use crate::record::{Column, Record};
@@ -37,28 +38,6 @@ impl ReverseBill {
         ws.biller_call.get(&self.caller.key_of(&self.orig_seq))
     }
 
-    /// The success of the original payment.
-    fn success(call: &BillerCall) -> Option<<Fact as Record>::Key> {
-        let (channel, kind) = (call.channel?, FactKind::Success);
-        Some((
-            call.bucket,
-            channel,
-            call.inst_id.clone(),
-            call.seq.clone(),
-            kind,
-        ))
-    }
-
-    fn due(call: &BillerCall) -> Option<DueKey> {
-        Some((call.bucket, call.due_id?, call.generation?))
-    }
-
-    /// The surplus that takes the place of what is undone.
-    fn next<'w>(ws: &'w WorkingSet, slot: &Slot) -> Option<&'w Refund> {
-        let no = slot.next_refund.clone()?;
-        ws.refund.get(&(no.bucket(), no))
-    }
-
     /// Why a payment cannot be undone; `None` when it can.
     fn obstacle(&self, ws: &WorkingSet, ctx: &Context, call: &BillerCall) -> Option<Reason> {
         if call.amount != self.amount {
@@ -67,15 +46,9 @@ impl ReverseBill {
         if call.trace_date != self.orig_date {
             return Some(Reason::NotReversible);
         }
-        let fact = ReverseBill::success(call).and_then(|key| ws.fact.get(&key));
-        let slot = ReverseBill::due(call).and_then(|key| ws.slot.get(&key));
-        let Some((fact, slot)) = fact.zip(slot) else {
+        let Some(slot) = filled_by(ws, call) else {
             return Some(Reason::NotReversible);
         };
-        let fills = slot.is_live() && slot.order_id == fact.order_id;
-        if !fills || !fact.returned_or_reserved.is_zero() {
-            return Some(Reason::NotReversible);
-        }
         let open = slot.reversible_until.is_some_and(|until| ctx.at < until);
         (!open).then_some(Reason::UseRefund)
     }
@@ -110,8 +83,51 @@ impl ReverseBill {
     }
 }
 
+/// The success that a call brought, or a day file in its place.
+pub(super) fn success_of(call: &BillerCall) -> Option<<Fact as Record>::Key> {
+    let (channel, kind) = (call.channel?, FactKind::Success);
+    let (inst, seq) = (call.inst_id.clone(), serial_of(call).to_owned());
+    Some((call.bucket, channel, inst, seq, kind))
+}
+
+/// The institution's own serial of what a row is about.
+fn serial_of(call: &BillerCall) -> &str {
+    serial_told(&call.seq).unwrap_or(&call.seq)
+}
+
+pub(super) fn due_of(call: &BillerCall) -> Option<DueKey> {
+    Some((call.bucket, call.due_id?, call.generation?))
+}
+
+/// The due to which the money of a payment has come. It is the one of its line: surplus that took the
+/// place of what was undone lies in a later generation than its call names.
+fn place_of_money(ws: &WorkingSet, call: &BillerCall) -> Option<DueKey> {
+    let order = (call.bucket, call.order_id?);
+    lines(ws, &order).next().map(line_due)
+}
+
+/// The slot that a payment fills with all of its money; none of it is given back.
+pub(super) fn filled_by<'w>(ws: &'w WorkingSet, call: &BillerCall) -> Option<&'w Slot> {
+    let fact = ws.fact.get(&success_of(call)?)?;
+    let slot = ws.slot.get(&place_of_money(ws, call)?)?;
+    let fills = slot.is_live() && slot.order_id == fact.order_id;
+    Some(slot).filter(|_| fills && fact.returned_or_reserved.is_zero())
+}
+
+/// The surplus that takes the place of what is undone.
+fn next<'w>(ws: &'w WorkingSet, slot: &Slot) -> Option<&'w Refund> {
+    let no = slot.next_refund.clone()?;
+    ws.refund.get(&(no.bucket(), no))
+}
+
 /// The books of a payment, backwards, and the fact of its reversal.
-fn undo_money(ws: &mut WorkingSet, ctx: &mut Context, mut fact: Fact, due: &DueKey) {
+fn undo_money(
+    ws: &mut WorkingSet,
+    ctx: &mut Context,
+    mut fact: Fact,
+    due: &DueKey,
+    source: FactSource,
+) {
     let order: OrderKey = (fact.bucket, fact.order_id);
     let rows: Vec<Transfer> = ws.transfer.iter().cloned().collect();
     for row in rows {
@@ -133,6 +149,7 @@ fn undo_money(ws: &mut WorkingSet, ctx: &mut Context, mut fact: Fact, due: &DueK
     fact.reserve(amount);
     ws.fact.put(Fact {
         kind: FactKind::Reversal,
+        source,
         paid_at: ctx.at,
         seen_at: ctx.at,
         confirmed_at: Some(ctx.at),
@@ -170,89 +187,120 @@ fn succeed(ws: &mut WorkingSet, mut due: Due) -> DueKey {
     key
 }
 
-impl ReverseBill {
-    /// Undoes a payment: as if it never had been, only that it can be read.
-    fn undo(&self, ws: &mut WorkingSet, ctx: &mut Context, call: &BillerCall) -> Option<()> {
-        let key = ReverseBill::due(call)?;
-        let due = ws.due.get(&key).cloned()?;
-        let mut slot = ws.slot.get(&key).cloned()?;
-        let fact = ws.fact.get(&ReverseBill::success(call)?).cloned()?;
-        let order: OrderKey = (fact.bucket, fact.order_id);
-        let mut line = lines_of(ws, &order)
-            .into_iter()
-            .find(|line| line_due(line) == key)?;
-        undo_money(ws, ctx, fact, &key);
-        line.state = LineState::Returned;
-        ws.line.put(line);
-        if let Some(mut voucher) = ws
-            .voucher
-            .get(&(slot.bucket, slot.voucher_no.clone()))
-            .cloned()
-        {
-            let ended = voucher_step(voucher.state, VoucherEvent::Replaced);
-            voucher.state = ended
-                .after(voucher.state)
-                .unwrap_or(VoucherState::Superseded);
-            voucher.ended_at = Some(ctx.at);
-            ws.voucher.put(voucher);
-        }
-        let next = ReverseBill::next(ws, &slot).cloned();
-        let (accepted_at, voucher_no) = (slot.accepted_at, slot.voucher_no.to_string());
-        slot.reverse(ctx.at);
-        ws.slot.put(slot);
-        let opened = succeed(ws, due);
-        let held = next.filter(|refund| refund.state == RefundState::Held);
-        let success = held
-            .as_ref()
-            .and_then(|row| ws.fact.get(&row.success_key()).cloned());
-        match held.zip(success) {
-            Some((refund, fact)) => ApproveRefund::apply_surplus(ws, ctx, refund, fact),
-            // Who paid in time is not turned away by the bank's trouble.
-            None => ws.turned_away.put(TurnedAway {
-                bucket: opened.0,
-                due_id: opened.1,
-                generation: opened.2,
-                at: accepted_at,
-                reason: "reversed".to_owned(),
-                until: ctx.at.plus_ms(DAY_MS),
-            }),
-        }
-        self.tell_undone(ws, ctx, call, &opened, voucher_no);
-        Some(())
+/// Undoes a payment: as if it never had been, only that it can be read.
+pub(super) fn undo(
+    ws: &mut WorkingSet,
+    ctx: &mut Context,
+    institution: &Institution,
+    call: &BillerCall,
+    source: FactSource,
+) -> Option<()> {
+    let key = place_of_money(ws, call)?;
+    let due = ws.due.get(&key).cloned()?;
+    let mut slot = ws.slot.get(&key).cloned()?;
+    let fact = ws.fact.get(&success_of(call)?).cloned()?;
+    let order: OrderKey = (fact.bucket, fact.order_id);
+    let mut line = lines_of(ws, &order)
+        .into_iter()
+        .find(|line| line_due(line) == key)?;
+    undo_money(ws, ctx, fact, &key, source);
+    line.state = LineState::Returned;
+    ws.line.put(line);
+    if let Some(mut voucher) = ws
+        .voucher
+        .get(&(slot.bucket, slot.voucher_no.clone()))
+        .cloned()
+    {
+        let ended = voucher_step(voucher.state, VoucherEvent::Replaced);
+        voucher.state = ended
+            .after(voucher.state)
+            .unwrap_or(VoucherState::Superseded);
+        voucher.ended_at = Some(ctx.at);
+        ws.voucher.put(voucher);
     }
+    let next = next(ws, &slot).cloned();
+    let (accepted_at, voucher_no) = (slot.accepted_at, slot.voucher_no.to_string());
+    slot.reverse(ctx.at);
+    ws.slot.put(slot);
+    let opened = succeed(ws, due);
+    let held = next.filter(|refund| refund.state == RefundState::Held);
+    let success = held
+        .as_ref()
+        .and_then(|row| ws.fact.get(&row.success_key()).cloned());
+    match held.zip(success) {
+        Some((refund, fact)) => ApproveRefund::apply_surplus(ws, ctx, refund, fact),
+        // Who paid in time is not turned away by the bank's trouble.
+        None => ws.turned_away.put(TurnedAway {
+            bucket: opened.0,
+            due_id: opened.1,
+            generation: opened.2,
+            at: accepted_at,
+            reason: "reversed".to_owned(),
+            until: ctx.at.plus_ms(DAY_MS),
+        }),
+    }
+    tell_undone(ws, ctx, institution, call, (&opened, voucher_no));
+    Some(())
+}
 
-    /// Tells of the payment that is undone, of its voucher, and of the one that took its place.
-    fn tell_undone(
-        &self,
-        ws: &mut WorkingSet,
-        ctx: &mut Context,
-        call: &BillerCall,
-        opened: &DueKey,
-        voucher_no: String,
-    ) {
-        let whom = (call.bucket, &*self.caller.institution);
-        let bill = || Event {
-            bill_no: Some(bill_no(opened)),
-            ..Event::default()
-        };
-        let ended = Event {
-            seq: Some(call.seq.clone()),
-            receipt_no: call.attempt_no.as_ref().map(ToString::to_string),
-            amount_fen: Some(call.amount.get()),
-            voucher_no: Some(voucher_no),
+/// Tells of the payment that is undone, of its voucher, and of the one that took its place.
+fn tell_undone(
+    ws: &mut WorkingSet,
+    ctx: &mut Context,
+    institution: &Institution,
+    call: &BillerCall,
+    (opened, voucher_no): (&DueKey, String),
+) {
+    let whom = (call.bucket, institution);
+    let bill = || Event {
+        bill_no: Some(bill_no(opened)),
+        ..Event::default()
+    };
+    let ended = Event {
+        seq: Some(serial_of(call).to_owned()),
+        receipt_no: call.attempt_no.as_ref().map(ToString::to_string),
+        amount_fen: Some(call.amount.get()),
+        voucher_no: Some(voucher_no),
+        ..bill()
+    };
+    for kind in [HookKind::Reversal, HookKind::VoucherSuperseded] {
+        tell(ws, ctx, whom, kind, ended.clone());
+    }
+    let next = ws.slot.get(opened).filter(|slot| slot.is_live());
+    if let Some(next) = next.map(|slot| slot.voucher_no.to_string()) {
+        let issued = Event {
+            voucher_no: Some(next),
             ..bill()
         };
-        for kind in [HookKind::Reversal, HookKind::VoucherSuperseded] {
-            tell(ws, ctx, whom, kind, ended.clone());
-        }
-        let next = ws.slot.get(opened).filter(|slot| slot.is_live());
-        if let Some(next) = next.map(|slot| slot.voucher_no.to_string()) {
-            let issued = Event {
-                voucher_no: Some(next),
-                ..bill()
-            };
-            tell(ws, ctx, whom, HookKind::VoucherIssued, issued);
-        }
+        tell(ws, ctx, whom, HookKind::VoucherIssued, issued);
+    }
+}
+
+/// What undoing a payment reads, beside the call itself.
+pub(super) fn undo_needs(ws: &WorkingSet, call: &BillerCall, needs: &mut Vec<Need>) {
+    let Some(order) = call.order_id.map(|order| (call.bucket, order)) else {
+        return;
+    };
+    fill_needs(ws, &order, needs);
+    let given = vec![order.0.to_value(), order.1.to_value()];
+    needs.push(Need::range::<Transfer>("by_order", given));
+    if let Some(success) = success_of(call) {
+        let mut reversal = success.clone();
+        reversal.4 = FactKind::Reversal;
+        needs.push(Need::key::<Fact>(&success));
+        needs.push(Need::key::<Fact>(&reversal));
+    }
+    let Some(slot) = place_of_money(ws, call).and_then(|key| ws.slot.get(&key)) else {
+        return;
+    };
+    let voucher = (slot.bucket, slot.voucher_no.clone());
+    needs.push(Need::key::<Voucher>(&voucher));
+    if let Some(no) = &slot.next_refund {
+        needs.push(Need::key::<Refund>(&(no.bucket(), no.clone())));
+    }
+    if let Some(refund) = next(ws, slot) {
+        needs.push(Need::key::<Fact>(&refund.success_key()));
+        fill_needs(ws, &(refund.bucket, refund.order_id), needs);
     }
 }
 
@@ -275,35 +323,10 @@ impl Command for ReverseBill {
         let Some(call) = self.original(ws) else {
             return needs;
         };
-        let Some(order) = call.order_id else {
-            return needs;
-        };
-        let order = (call.bucket, order);
-        fill_needs(ws, &order, &mut needs);
-        if call.verb != Verb::Pay {
-            return needs;
-        }
-        let given = vec![order.0.to_value(), order.1.to_value()];
-        needs.push(Need::range::<Transfer>("by_order", given));
-        if let Some(success) = ReverseBill::success(call) {
-            let mut reversal = success.clone();
-            reversal.4 = FactKind::Reversal;
-            needs.push(Need::key::<Fact>(&success));
-            needs.push(Need::key::<Fact>(&reversal));
-        }
-        let Some(slot) = ReverseBill::due(call).and_then(|key| ws.slot.get(&key)) else {
-            return needs;
-        };
-        needs.push(Need::key::<Voucher>(&(
-            slot.bucket,
-            slot.voucher_no.clone(),
-        )));
-        if let Some(no) = &slot.next_refund {
-            needs.push(Need::key::<Refund>(&(no.bucket(), no.clone())));
-        }
-        if let Some(refund) = ReverseBill::next(ws, slot) {
-            needs.push(Need::key::<Fact>(&refund.success_key()));
-            fill_needs(ws, &(refund.bucket, refund.order_id), &mut needs);
+        if call.verb == Verb::Pay {
+            undo_needs(ws, call, &mut needs);
+        } else if let Some(order) = call.order_id {
+            fill_needs(ws, &(call.bucket, order), &mut needs);
         }
         needs
     }
@@ -314,7 +337,7 @@ impl Command for ReverseBill {
             return known;
         }
         let about = |call: Option<&BillerCall>| About {
-            due: call.and_then(ReverseBill::due),
+            due: call.and_then(due_of),
             order: call.and_then(|call| call.order_id),
             attempt: None,
             amount: self.amount,
@@ -344,13 +367,19 @@ impl Command for ReverseBill {
                 if let Some(reason) = self.obstacle(ws, ctx, &call) {
                     return Ok(caller.refuse(ws, ctx, about, reason));
                 }
-                self.undo(ws, ctx, &call).ok_or(Refusal::WrongState)?;
+                let told = FactSource::Call;
+                undo(ws, ctx, &caller.institution, &call, told).ok_or(Refusal::WrongState)?;
                 self.end(ws, ctx, call);
                 Ok(self.answer(ws, ctx, about, true))
             }
             (
                 CallState::Done,
-                Verb::Release | Verb::Reverse | Verb::ReversedFirst | Verb::AskedFirst,
+                Verb::Release
+                | Verb::Reverse
+                | Verb::ReversedFirst
+                | Verb::AskedFirst
+                | Verb::Told
+                | Verb::ToldFirst,
             ) => Ok(caller.refuse(ws, ctx, about, Reason::NotReversible)),
         }
     }

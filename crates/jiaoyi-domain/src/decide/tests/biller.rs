@@ -18,11 +18,11 @@ use crate::voucher::{Voucher, VoucherState};
 use std::sync::Arc;
 
 /// A bank whose day ends at three in the afternoon, five hours after the scene's beginning.
-fn institution() -> Arc<Institution> {
+pub fn institution() -> Arc<Institution> {
     Arc::new(bank(15 * 60))
 }
 
-fn caller(scene: &Scene, verb: Verb, seq: &str, content: u8) -> Caller {
+pub fn caller(scene: &Scene, verb: Verb, seq: &str, content: u8) -> Caller {
     Caller {
         institution: institution(),
         front: (verb != Verb::Reverse).then_some(FrontEnd::Machine),
@@ -74,7 +74,7 @@ pub fn reverse(scene: &Scene, seq: &str, orig_seq: &str) -> ReverseBill {
     }
 }
 
-fn ask(scene: &Scene, seq: &str) -> AskCall {
+pub fn ask(scene: &Scene, seq: &str) -> AskCall {
     AskCall {
         caller: Caller {
             body_hash: [0; 32],
@@ -91,13 +91,13 @@ fn body(answer: &Result<Answer, Refusal>) -> String {
 }
 
 /// Why it was refused; panics when it was not.
-fn reason(answer: &Result<Answer, Refusal>) -> String {
+pub fn reason(answer: &Result<Answer, Refusal>) -> String {
     let refused: Refused = serde_json::from_str(&body(answer)).unwrap();
     assert_eq!(refused.state, "REFUSED");
     refused.reason
 }
 
-fn undone(answer: &Result<Answer, Refusal>) -> bool {
+pub fn undone(answer: &Result<Answer, Refusal>) -> bool {
     let reversed: Reversed = serde_json::from_str(&body(answer)).unwrap();
     assert_eq!(reversed.state, "REVERSED");
     reversed.undone

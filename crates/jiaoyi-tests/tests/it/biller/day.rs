@@ -21,22 +21,24 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// A day file with a right first line.
-fn file(rows: &[(&str, &str, u64, char)]) -> String {
+pub(super) fn file(rows: &[(&str, &str, u64, char)]) -> String {
+    file_of("2026-11-22", rows)
+}
+
+/// The same of another day.
+pub(super) fn file_of(day: &str, rows: &[(&str, &str, u64, char)]) -> String {
     let mut text = String::new();
     let mut sum = 0_i64;
     for (seq, bill, fen, kind) in rows {
-        let _ = write!(
-            text,
-            "2026-11-22|10:00:00|{seq}|{bill}|{fen}|柜台|{kind}\r\n"
-        );
+        let _ = write!(text, "{day}|10:00:00|{seq}|{bill}|{fen}|柜台|{kind}\r\n");
         let fen = i64::try_from(*fen).expect("small");
         sum += if *kind == 'P' { fen } else { -fen };
     }
     let hash = hex(&Sha256::digest(&text));
-    format!("BANK01|2026-11-22|{}|{sum}|{hash}\n{text}", rows.len())
+    format!("BANK01|{day}|{}|{sum}|{hash}\n{text}", rows.len())
 }
 
-fn plain(charset: &str) -> Forged {
+pub(super) fn plain(charset: &str) -> Forged {
     Forged {
         headers: vec![("content-type", format!("text/plain; charset={charset}"))],
         ..Forged::default()
@@ -131,7 +133,13 @@ async fn a_day_balances_or_each_difference_is_a_case() {
             ("LONG", "p9")
         ]
     );
+    assert_eq!(world.cases().await, [CaseKind::DayFile; 4]);
+    // What it tells beyond our calls is booked: p9 pays the bill that is free, p1 was undone.
+    world.pass(1_000).await;
     assert_eq!(world.cases().await, [CaseKind::DayFile; 5]);
+    assert!(world.is_paid(&world.people[3].clone()).await);
+    assert!(!world.is_paid(&world.people[1].clone()).await);
+    assert_eq!(bank.status(&world, "p1").await, "REVERSED");
     let files: Vec<DayFile> = world.platform.store.all().await.expect("rows");
     assert_eq!(files.len(), 2, "both are kept");
     world.settles().await;
@@ -161,6 +169,8 @@ async fn a_file_in_gbk_is_read_over_its_own_bytes() {
         .await;
     wrong.is_error(400, "BAD_REQUEST");
     assert_eq!(wrong.json["field"], "line 2");
+    world.pass(1_000).await;
+    assert_eq!(world.cases().await, [CaseKind::DayFile], "no bill of ours");
     world.settles().await;
 }
 

@@ -7,6 +7,7 @@ mod day;
 mod hooks;
 mod money;
 mod races;
+mod told;
 mod xml;
 
 use crate::harness::bank::{Bank, Bill, Forged, Reply, platform_key, signer};

@@ -10,6 +10,7 @@ use crate::commands::conformance::kit::Kit;
 use aws_lc_rs::digest;
 use serde_json::json;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 pub const CASES: &[Case] = &[
     case!(
@@ -27,8 +28,13 @@ pub const CASES: &[Case] = &[
     ),
     case!(
         "day.long",
-        "a payment that never was is LONG, NOT_FOUND",
+        "a payment that no call has brought is LONG, NOT_FOUND",
         long
+    ),
+    case!(
+        "day.told",
+        "of another amount it is to be given back; listed with R it is returned",
+        told
     ),
     case!("day.amount", "another amount is AMOUNT, with both", amount),
     case!(
@@ -63,6 +69,10 @@ pub const CASES: &[Case] = &[
         none
     ),
 ];
+
+/// How often, and how far apart, it is looked whether a row was booked.
+const BOOKED_TRIES: u32 = 60;
+const BOOKED_PAUSE: Duration = Duration::from_millis(500);
 
 /// A line of a file.
 #[derive(Clone, Debug)]
@@ -127,7 +137,7 @@ async fn result(kit: &Kit) -> Result<Vec<Vec<String>>, String> {
         .map(|line| line.split('|').map(str::to_owned).collect())
         .collect();
     let right = head.len() == 4 && head[2] == lines.len().to_string();
-    sure(right && lines.iter().all(|line| line.len() == 7), || {
+    sure(right && lines.iter().all(|line| line.len() == 9), || {
         answer.told()
     })?;
     Ok(lines)
@@ -144,7 +154,9 @@ async fn ours(kit: &Kit) -> Result<Vec<Line>, String> {
     };
     reconcile(kit, &[never]).await?.is(200, &[])?;
     let lines = result(kit).await?;
-    let standing = lines.into_iter().filter(|line| line[0] == "SHORT");
+    let standing = lines
+        .into_iter()
+        .filter(|line| line[0] == "SHORT" && line[5] == "SUCCESS");
     let read = |line: Vec<String>| Line {
         fen: line[4].parse().unwrap_or_default(),
         seq: line[1].clone(),
@@ -240,10 +252,9 @@ async fn short(kit: &Kit) -> Outcome {
 async fn long(kit: &Kit) -> Outcome {
     let (_, mut lines) = with_payment(kit).await?;
     let seq = kit.seq();
-    let bill_no = lines[0].bill_no.clone();
     lines.push(Line {
         seq: seq.clone(),
-        bill_no,
+        bill_no: "B1".to_owned(),
         fen: 100,
         kind: 'P',
     });
@@ -254,6 +265,52 @@ async fn long(kit: &Kit) -> Outcome {
         0,
         "NOT_FOUND",
     )
+}
+
+/// Waits until the result file says what was done with a serial.
+async fn until_done(kit: &Kit, seq: &str, done: &str) -> Result<Vec<String>, String> {
+    let mut said = Vec::new();
+    for _ in 0..BOOKED_TRIES {
+        let lines = result(kit).await?;
+        let line = lines.into_iter().find(|line| line[1] == seq);
+        said = line.ok_or_else(|| format!("nothing is said of {seq}"))?;
+        if said[7] == done {
+            return Ok(said);
+        }
+        tokio::time::sleep(BOOKED_PAUSE).await;
+    }
+    Err(format!("{done} is not said in time: {said:?}"))
+}
+
+async fn told(kit: &Kit) -> Outcome {
+    let (_, mut lines) = with_payment(kit).await?;
+    let told = Line {
+        seq: kit.seq(),
+        bill_no: lines[0].bill_no.clone(),
+        fen: lines[0].fen + 1,
+        kind: 'P',
+    };
+    lines.push(told.clone());
+    told_of(kit, &lines, &told.seq).await?;
+    let line = until_done(kit, &told.seq, "GIVE_BACK").await?;
+    sure(!line[6].is_empty() && !line[8].is_empty(), || {
+        format!("without receipt or refund number: {line:?}")
+    })?;
+    let back = Line {
+        kind: 'R',
+        ..told.clone()
+    };
+    let both: Vec<Line> = lines.iter().cloned().chain([back]).collect();
+    is_balanced(&reconcile(kit, &both).await?, both.len() - 2)?;
+    // Listed once more as standing, beside something new, so that it is no file that was sent before.
+    lines.push(Line {
+        seq: kit.seq(),
+        bill_no: "B1".to_owned(),
+        fen: 1,
+        kind: 'P',
+    });
+    told_of(kit, &lines, &told.seq).await?;
+    until_done(kit, &told.seq, "RETURNED").await.map(|_| ())
 }
 
 async fn amount(kit: &Kit) -> Outcome {
