@@ -124,6 +124,10 @@ impl Heaps {
         let most = WAITING_BYTES / ranges.len().max(1);
         let mut written = Ok(());
         snapshot.scan_table(spec, |values| {
+            // Without room nothing more is gathered either.
+            if written.is_err() {
+                return;
+            }
             let bucket = bucket_of(&values);
             let place = ranges.partition_point(|(_, to)| *to <= bucket);
             let is_in = ranges.get(place).is_some_and(|(from, _)| *from <= bucket);
@@ -131,7 +135,7 @@ impl Heaps {
                 return;
             };
             encode_values(&values, heap);
-            if heap.len() >= most && written.is_ok() {
+            if heap.len() >= most {
                 written = self.write(spec, place);
             }
         })?;
@@ -176,5 +180,45 @@ impl Heaps {
 fn trouble(error: std::io::Error) -> StoreError {
     StoreError::Unavailable {
         why: format!("a temporary file: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite;
+    use crate::statements::sql;
+    use jiaoyi_domain::messages::CommandKey;
+    use rusqlite::Connection;
+
+    /// A disk without room fills no memory in its place.
+    #[test]
+    fn what_cannot_be_written_is_not_kept() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        sqlite::migrate(&mut connection, 0).unwrap();
+        let answer = Value::Text("x".repeat(64 * 1024));
+        for number in 0..400_u32 {
+            let hash = Value::Bytes(number.to_be_bytes().to_vec());
+            let row = [
+                Value::Int(0),
+                hash.clone(),
+                hash,
+                answer.clone(),
+                Value::Int(0),
+            ];
+            sqlite::execute(&connection, sql("command_key", "insert"), &row).unwrap();
+        }
+        let snapshot = Snapshot::of_connection(connection);
+        let mut full = Heaps {
+            // Opened for reading: whatever is written to it is refused.
+            file: File::open("Cargo.toml").unwrap(),
+            bytes: 0,
+            pieces: BTreeMap::new(),
+            waiting: vec![Vec::new(); 2],
+        };
+        let dealt = full.deal(&snapshot, CommandKey::SPEC, &[(0, 1), (1, 2)]);
+        assert!(matches!(dealt, Err(StoreError::Unavailable { .. })));
+        let kept: usize = full.waiting.iter().map(Vec::len).sum();
+        assert!(kept < WAITING_BYTES, "{kept} bytes wait");
     }
 }
