@@ -1,5 +1,6 @@
 //! The audit chain: what each command touched, and the links that hold the events together.
 
+use crate::hex::Hex;
 use crate::id::Bucket;
 use crate::record::{Record, Value, decode_values, encode_values};
 use crate::time::{Date, Instant};
@@ -182,15 +183,9 @@ pub fn link_hash(
 /// What a checkpoint signs.
 #[must_use]
 pub fn checkpoint_text(at: Instant, heads: &[(ChainId, i64, [u8; 32])]) -> String {
-    let hex = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
     let mut lines: Vec<String> = heads
         .iter()
-        .map(|(chain, number, hash)| format!("{}:{number}:{}", hex(&chain.0), hex(hash)))
+        .map(|(chain, number, hash)| format!("{}:{number}:{}", Hex(&chain.0), Hex(hash)))
         .collect();
     lines.sort();
     format!("jiaoyi-checkpoint-1 {}\n{}\n", at.0, lines.join("\n"))

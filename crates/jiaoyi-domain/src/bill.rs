@@ -3,6 +3,7 @@
 //! Every channel writes bills of its own kind; `jiaoyi-channels` reads them into the lines below.
 
 use crate::channel::ChannelCode;
+use crate::hex::Hex;
 use crate::id::Bucket;
 use crate::money::Fen;
 use crate::record::Record;
@@ -272,8 +273,7 @@ impl KeptBill {
     /// The hash in lower-case hex.
     #[must_use]
     pub fn sha256_hex(&self) -> String {
-        let hex = self.sha256.iter().map(|byte| format!("{byte:02x}"));
-        hex.collect()
+        Hex(&self.sha256).to_string()
     }
 
     /// Whether the channel said that there is no bill.

@@ -1,10 +1,10 @@
 //! What institutions are told without asking (outgoing webhooks, 事件通知): one event a row, written
 //! by the transaction that causes it, and what became of sending it.
 
+use crate::hex::{self, Hex};
 use crate::id::Bucket;
 use crate::time::{DAY_MS, Instant, MINUTE_MS};
 use crate::{codes, id16, record};
-use std::fmt::Write;
 
 id16! {
     /// One event. It begins with its time and its bucket, so that ids are in the order of events.
@@ -30,22 +30,14 @@ impl HookId {
     /// As institutions know it: 32 hexadecimal digits.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = String::with_capacity(32);
-        for byte in self.0 {
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+        Hex(&self.0).to_string()
     }
 
     /// Reads [`HookId::text`].
     #[must_use]
     pub fn parse(text: &str) -> Option<HookId> {
-        let plain = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if text.len() != 32 || !text.bytes().all(plain) {
-            return None;
-        }
-        let id = u128::from_str_radix(text, 16).ok()?;
-        Some(HookId(id.to_be_bytes()))
+        let is_lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        hex::bytes(text).filter(|_| is_lower).map(HookId)
     }
 }
 

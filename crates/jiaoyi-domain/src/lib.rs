@@ -16,6 +16,7 @@ pub mod decide;
 pub mod due;
 pub mod fact;
 pub mod front_end;
+mod hex;
 pub mod hook;
 pub mod id;
 pub mod institution;

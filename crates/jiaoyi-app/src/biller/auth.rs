@@ -14,7 +14,8 @@
 //! * `status` buries a serial that we do not know. The first asking has done so, or has failed; and one who
 //!   asks has given that serial up, or repeats it and then finds it decided or buried.
 //! * `reconcile`: a file that is known gets its first answer and stays as old as it was, so that a replaced
-//!   file does not come back. One whose first sending failed is a file come late; it changes no bill.
+//!   file does not come back. One whose first sending failed is a file come late; what it tells is booked once
+//!   for each serial, as the institution had meant when it signed it.
 //! * `query`, `events` read. Their answer goes to whoever plays the request; it holds masked names and a token
 //!   that only the institution's key can use, and the request itself said the document and name in clear.
 //!   A query counts against its budgets, which bounds how often.

@@ -248,13 +248,14 @@ impl Platform {
         known: &Known,
         call: Collect,
     ) -> Result<BillerReply, Failure> {
+        let inst = &known.institution;
         serial("seq", &call.seq)?;
         let trace_date = day("trace_date", &call.trace_date)?;
         let until = moment("until", &call.until)?;
         let bill = bill_no(&call.bill_no)?;
         short("terminal", call.terminal.as_ref())?;
         let front = front_end(known, &call.channel)?;
-        let claim = self.known_claim(&known.institution, &call.seq).await?;
+        let claim = self.known_claim(inst, &call.seq).await?;
         let at = claim.map_or(self.now(), |claim| claim.at);
         if until <= at {
             return Err(Failure::bad("until", "it has passed"));
@@ -263,14 +264,13 @@ impl Platform {
         relation_allowed(front, &token.relation)?;
         let due = self.due_of(&bill).await?;
         let content = (Verb::Collect, content(Verb::Collect, &call));
-        let target = bill.bucket;
         let mut caller = Platform::caller(
-            &known.institution,
+            inst,
             Some(front),
             content,
             &call.seq,
             trace_date,
-            target,
+            bill.bucket,
         );
         if let Some(dead) = self.claim_for(known, &mut caller).await? {
             return Ok(dead);
@@ -292,20 +292,20 @@ impl Platform {
         known: &Known,
         call: Release,
     ) -> Result<BillerReply, Failure> {
+        let inst = &known.institution;
         serial("seq", &call.seq)?;
         let trace_date = day("trace_date", &call.trace_date)?;
         let bill = bill_no(&call.bill_no)?;
         let front = front_end(known, &call.channel)?;
         let due = self.due_of(&bill).await?.key();
         let content = (Verb::Release, content(Verb::Release, &call));
-        let target = bill.bucket;
         let mut caller = Platform::caller(
-            &known.institution,
+            inst,
             Some(front),
             content,
             &call.seq,
             trace_date,
-            target,
+            bill.bucket,
         );
         if let Some(dead) = self.claim_for(known, &mut caller).await? {
             return Ok(dead);
@@ -320,6 +320,7 @@ impl Platform {
         call: Pay,
         raw: &[u8],
     ) -> Result<BillerReply, Failure> {
+        let inst = &known.institution;
         serial("seq", &call.seq)?;
         let trace_date = day("trace_date", &call.trace_date)?;
         let paid_at = moment("paid_at", &call.paid_at)?;
@@ -333,21 +334,20 @@ impl Platform {
         let mut relation = "unstated".to_owned();
         if let Some(token) = &call.query_token {
             // Fresh when the call came first: a repeat may come later.
-            let claim = self.known_claim(&known.institution, &call.seq).await?;
+            let claim = self.known_claim(inst, &call.seq).await?;
             let at = claim.as_ref().map_or(self.now(), |claim| claim.at);
             relation = self.open_query_token(known, token, &bill, at)?.relation;
             relation_allowed(front, &relation)?;
         }
         let due = self.due_of(&bill).await?;
         let content = (Verb::Pay, content(Verb::Pay, &call));
-        let target = bill.bucket;
         let mut caller = Platform::caller(
-            &known.institution,
+            inst,
             Some(front),
             content,
             &call.seq,
             trace_date,
-            target,
+            bill.bucket,
         );
         if let Some(dead) = self.claim_for(known, &mut caller).await? {
             return Ok(dead);
@@ -373,6 +373,7 @@ impl Platform {
         known: &Known,
         call: Reverse,
     ) -> Result<BillerReply, Failure> {
+        let inst = &known.institution;
         serial("seq", &call.seq)?;
         serial("orig_seq", &call.orig_seq)?;
         let trace_date = day("trace_date", &call.trace_date)?;
@@ -385,28 +386,18 @@ impl Platform {
         }
         let content = (Verb::Reverse, content(Verb::Reverse, &call));
         // A changed repeat changes nothing, so it must not bury the original first.
-        let mine = self.known_claim(&known.institution, &call.seq).await?;
+        let mine = self.known_claim(inst, &call.seq).await?;
         if mine.is_some_and(|mine| !mine.verb.is_tombstone() && mine.body_hash != content.1) {
             return Err(Failure::mismatch());
         }
-        let here = self.claim_bucket(&known.institution, &call.orig_seq);
+        let here = self.claim_bucket(inst, &call.orig_seq);
         let dead = (Verb::ReversedFirst, [0; 32]);
-        let (target, orig_dead) = match self
-            .claim(&known.institution, &call.orig_seq, dead, here)
-            .await?
-        {
+        let (target, orig_dead) = match self.claim(inst, &call.orig_seq, dead, here).await? {
             Claimed::Otherwise(target) => (target, false),
             Claimed::Here(target) => (target, true),
             Claimed::Dead => (here, true),
         };
-        let mut caller = Platform::caller(
-            &known.institution,
-            None,
-            content,
-            &call.seq,
-            trace_date,
-            target,
-        );
+        let mut caller = Platform::caller(inst, None, content, &call.seq, trace_date, target);
         if let Some(dead) = self.claim_for(known, &mut caller).await? {
             return Ok(dead);
         }
@@ -426,26 +417,23 @@ impl Platform {
         known: &Known,
         call: Status,
     ) -> Result<BillerReply, Failure> {
+        let inst = &known.institution;
         serial("orig_seq", &call.orig_seq)?;
         let date = call
             .orig_date
             .as_ref()
             .map(|date| day("orig_date", date))
             .transpose()?;
-        let here = self.claim_bucket(&known.institution, &call.orig_seq);
+        let here = self.claim_bucket(inst, &call.orig_seq);
         let dead = (Verb::AskedFirst, [0; 32]);
-        match self
-            .claim(&known.institution, &call.orig_seq, dead, here)
-            .await?
-        {
+        match self.claim(inst, &call.orig_seq, dead, here).await? {
             Claimed::Otherwise(bucket) => {
                 let date = date.unwrap_or_else(|| self.today());
-                let caller =
-                    Platform::caller(&known.institution, None, dead, &call.orig_seq, date, bucket);
+                let caller = Platform::caller(inst, None, dead, &call.orig_seq, date, bucket);
                 Ok(self.decide(AskCall { caller }).await?)
             }
             Claimed::Here(_) | Claimed::Dead => {
-                let claim = self.known_claim(&known.institution, &call.orig_seq).await?;
+                let claim = self.known_claim(inst, &call.orig_seq).await?;
                 let undone = claim.is_some_and(|claim| claim.verb == Verb::ReversedFirst);
                 let told = Told {
                     orig_seq: call.orig_seq,

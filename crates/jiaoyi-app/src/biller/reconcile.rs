@@ -1,7 +1,7 @@
 //! `reconcile`: an institution's day file against our calls. What it says beyond them is booked from the
 //! kept file afterwards (`told`); every difference is a case for staff.
 
-use super::auth;
+use super::auth::Known;
 use super::day_file::{Read, Theirs, read_file};
 use super::{BillerReply, Failure, RawCall, decided, read};
 use crate::platform::Platform;
@@ -79,14 +79,14 @@ impl Ours {
 
 /// What we have of one serial.
 #[derive(Clone, Copy, Debug, Default)]
-struct Known<'a> {
+struct OfSerial<'a> {
     call: Option<&'a Ours>,
     /// What a file told of it before, and we have booked.
     told: Option<&'a Ours>,
 }
 
 /// How one serial differs; `None` when it does not.
-fn difference(theirs: Option<&Theirs>, ours: Known<'_>) -> Option<&'static str> {
+fn difference(theirs: Option<&Theirs>, ours: OfSerial<'_>) -> Option<&'static str> {
     let listed = theirs.filter(|row| row.stands());
     let undone = theirs.is_some_and(|row| row.undone.is_some());
     let other = |ours: &Ours| listed.is_some_and(|row| row.amount_fen != ours.amount_fen);
@@ -125,8 +125,8 @@ impl Books {
         books
     }
 
-    fn of(&self, seq: &str) -> Known<'_> {
-        Known {
+    fn of(&self, seq: &str) -> OfSerial<'_> {
+        OfSerial {
             call: self.calls.get(seq),
             told: self.told.get(seq),
         }
@@ -177,7 +177,7 @@ impl Platform {
     /// Answers `reconcile`: takes a day file, or gives the result of one.
     pub(super) async fn biller_reconcile(
         &self,
-        known: &auth::Known,
+        known: &Known,
         call: &RawCall,
     ) -> Result<BillerReply, Failure> {
         let content = call.content_type.to_ascii_lowercase();
@@ -207,7 +207,7 @@ impl Platform {
 
     fn stored(
         &self,
-        known: &auth::Known,
+        known: &Known,
         file: &Read,
         books: &Books,
         differences: &[Difference],
@@ -261,11 +261,7 @@ impl Platform {
     }
 
     /// The result of the newest file of a day.
-    async fn day_result(
-        &self,
-        known: &auth::Known,
-        asked: DayResult,
-    ) -> Result<BillerReply, Failure> {
+    async fn day_result(&self, known: &Known, asked: DayResult) -> Result<BillerReply, Failure> {
         let day: Date = asked
             .day
             .parse()
@@ -338,7 +334,7 @@ mod tests {
             (None, Some(S::Refused), None),
         ] {
             let ours = state.map(ours);
-            let known = Known {
+            let known = OfSerial {
                 call: ours.as_ref(),
                 told: None,
             };
@@ -354,7 +350,7 @@ mod tests {
         ] {
             let (refused, told) = (ours(S::Refused), ours(state));
             for call in [None, Some(&refused)] {
-                let known = Known {
+                let known = OfSerial {
                     call,
                     told: Some(&told),
                 };

@@ -10,7 +10,7 @@ use jiaoyi_domain::fact::{Fact, FactKind, FactSource};
 use jiaoyi_domain::hook::{HookEvent, HookState, subject};
 use jiaoyi_domain::messages::{CaseKind, OutboxId, OutboxState};
 use jiaoyi_domain::order::Line;
-use jiaoyi_domain::refund::{Refund, RefundState};
+use jiaoyi_domain::refund::RefundState;
 
 pub(super) fn check(view: &View<'_>, keyring: Option<&Keyring>, report: &mut Report) {
     if let Some(keyring) = keyring {
@@ -139,14 +139,8 @@ fn check_call(view: &View<'_>, call: &BillerCall, report: &mut Report) {
 
 /// Whether an institution has returned the surplus of what its day file told.
 fn is_given_back(view: &View<'_>, call: &BillerCall, fact: &Fact) -> bool {
-    let name = (
-        fact.bucket,
-        fact.channel,
-        fact.merchant.clone(),
-        fact.txn_id.clone(),
-    );
-    let refunds: Vec<&Refund> = view.list(view.part.index.refunds_of_fact.get(&name));
-    call.verb == Verb::Told && refunds.iter().any(|row| row.state == RefundState::Done)
+    let mut refunds = view.refunds_of(fact).into_iter();
+    call.verb == Verb::Told && refunds.any(|row| row.state == RefundState::Done)
 }
 
 /// What a day file told has a case, and fills the slot of its line exactly when it is premium.

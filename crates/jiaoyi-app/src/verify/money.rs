@@ -69,16 +69,6 @@ fn check_attempt(view: &View<'_>, fact: &Fact, report: &mut Report) {
     );
 }
 
-fn refunds_of<'a>(view: &View<'a>, fact: &Fact) -> Vec<&'a Refund> {
-    let name = (
-        fact.bucket,
-        fact.channel,
-        fact.merchant.clone(),
-        fact.txn_id.clone(),
-    );
-    view.list(view.part.index.refunds_of_fact.get(&name))
-}
-
 fn check_success(view: &View<'_>, fact: &Fact, report: &mut Report) {
     let split = whole(fact.premium).saturating_add(whole(fact.surplus)) == whole(fact.amount);
     report.demand(
@@ -129,7 +119,7 @@ fn check_success(view: &View<'_>, fact: &Fact, report: &mut Report) {
         "its surplus is not what the books set aside",
     );
 
-    let refunds = refunds_of(view, fact);
+    let refunds = view.refunds_of(fact);
     let reserved = refunds
         .iter()
         .filter(|row| row.state != RefundState::Cancelled);

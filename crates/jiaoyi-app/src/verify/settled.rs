@@ -9,7 +9,7 @@ use jiaoyi_domain::fact::FactKind;
 use jiaoyi_domain::messages::{CaseState, OutboxState};
 use jiaoyi_domain::order::OrderState;
 use jiaoyi_domain::record::Record;
-use jiaoyi_domain::refund::{Refund, RefundState};
+use jiaoyi_domain::refund::RefundState;
 use jiaoyi_domain::roster::RosterState;
 use jiaoyi_domain::time::{DAY_MS, MINUTE_MS};
 
@@ -89,16 +89,8 @@ fn suspense(view: &View<'_>, report: &mut Report) {
         if fact.kind != FactKind::Success || fact.surplus.is_zero() {
             continue;
         }
-        let name = (
-            fact.bucket,
-            fact.channel,
-            fact.merchant.clone(),
-            fact.txn_id.clone(),
-        );
-        let refunds: Vec<&Refund> = view.list(view.part.index.refunds_of_fact.get(&name));
-        let refund = refunds
-            .iter()
-            .any(|refund| refund.state != RefundState::Cancelled);
+        let mut refunds = view.refunds_of(fact).into_iter();
+        let refund = refunds.any(|refund| refund.state != RefundState::Cancelled);
         let order = (fact.bucket, fact.order_id);
         let case = view
             .cases_of(&order)

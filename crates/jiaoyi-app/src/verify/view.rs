@@ -142,6 +142,17 @@ impl<'a> View<'a> {
             .collect()
     }
 
+    /// What gives a success back.
+    pub(super) fn refunds_of(&self, fact: &Fact) -> Vec<&'a Refund> {
+        let name = (
+            fact.bucket,
+            fact.channel,
+            fact.merchant.clone(),
+            fact.txn_id.clone(),
+        );
+        self.list(self.part.index.refunds_of_fact.get(&name))
+    }
+
     /// Transfers of this range by a list of keys out of the index.
     pub(super) fn transfer_list(
         &self,

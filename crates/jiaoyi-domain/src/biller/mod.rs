@@ -11,6 +11,7 @@ pub use error::ErrorCode;
 
 use crate::channel::ChannelCode;
 use crate::due::{DueId, OrderId};
+use crate::hex::{self, Hex};
 use crate::id::{AttemptNo, Bucket, check_character};
 use crate::money::Fen;
 use crate::time::{Date, Instant};
@@ -215,29 +216,8 @@ impl DayFile {
     pub fn read_name(name: &str) -> Option<(String, Date, [u8; 32])> {
         let (inst_id, rest) = name.split_once(':')?;
         let (day, hash) = rest.split_once(':')?;
-        Some((inst_id.to_owned(), day.parse().ok()?, hash_of(hash)?))
+        Some((inst_id.to_owned(), day.parse().ok()?, hex::bytes(hash)?))
     }
-}
-
-/// Bytes in hexadecimal digits.
-struct Hex<'a>(&'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-/// Reads 64 hexadecimal digits.
-fn hash_of(text: &str) -> Option<[u8; 32]> {
-    let (left, right) = text.split_at_checked(32)?;
-    let mut hash = [0; 32];
-    for (place, half) in [(0, left), (16, right)] {
-        let digits = half.len() == 32 && half.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let value = u128::from_str_radix(half, 16).ok().filter(|_| digits)?;
-        hash[place..place + 16].copy_from_slice(&value.to_be_bytes());
-    }
-    Some(hash)
 }
 
 /// Where a day file told something.
@@ -259,7 +239,7 @@ impl Evidence {
         let (hash, line) = rest.split_once(' ')?;
         Some(Evidence {
             day: day.parse().ok()?,
-            file_hash: hash_of(hash)?,
+            file_hash: hex::bytes(hash)?,
             line: line.parse().ok()?,
         })
     }

@@ -85,14 +85,6 @@ impl ApproveRefund {
         ws.refund.put(refund);
     }
 
-    /// The point of no return: from here on the money is owed to the payer.
-    fn approve(ws: &mut WorkingSet, ctx: &mut Context, refund: &mut Refund, fact: &Fact) {
-        refund.apply(RefundEvent::Approved);
-        let kind = TransferKind::RefundApproved;
-        let row = refund_transfer(ctx, refund, fact, kind, refund.line_no);
-        ws.transfer.put(row);
-    }
-
     fn send(&self, ws: &mut WorkingSet, ctx: &mut Context, mut refund: Refund, fact: &Fact) {
         let terms = RefundTerms {
             no: refund.channel_no.clone(),
@@ -122,6 +114,13 @@ impl ApproveRefund {
     }
 }
 
+/// The point of no return: from here on the money is owed to the payer.
+pub(super) fn approve(ws: &mut WorkingSet, ctx: &mut Context, refund: &mut Refund, fact: &Fact) {
+    refund.apply(RefundEvent::Approved);
+    let row = refund_transfer(ctx, refund, fact, TransferKind::RefundApproved);
+    ws.transfer.put(row);
+}
+
 /// The transfer of a refund step: suspense to payable, as `fact` brought it, or payable to where
 /// `fact` says that it was paid out.
 pub(super) fn refund_transfer(
@@ -129,7 +128,6 @@ pub(super) fn refund_transfer(
     refund: &Refund,
     fact: &Fact,
     kind: TransferKind,
-    line_no: u32,
 ) -> Transfer {
     let payable = Account::RefundPayable {
         channel: refund.channel,
@@ -159,7 +157,7 @@ pub(super) fn refund_transfer(
         amount: refund.amount,
         kind,
         order_id: refund.order_id,
-        line_no,
+        line_no: refund.line_no,
         due_id: None,
         generation: None,
         channel: Some(refund.channel),
@@ -188,7 +186,7 @@ impl Command for ApproveRefund {
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
         look_at_held(ws, ctx, &self.refund_no, |ws, ctx, mut refund, fact| {
-            ApproveRefund::approve(ws, ctx, &mut refund, fact);
+            approve(ws, ctx, &mut refund, fact);
             if is_over(ws, &refund, ctx.at) {
                 to_staff(ws, ctx, refund, WINDOW_OVER);
                 return Answer::Done;

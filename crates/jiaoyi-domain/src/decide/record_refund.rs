@@ -221,7 +221,6 @@ pub(super) fn pay_out(
     success: &Fact,
     (at, day, source): (Instant, Date, FactSource),
 ) {
-    let (kind, line_no) = (TransferKind::RefundDone, refund.line_no);
     let paid_out = Fact {
         txn_id: refund.channel_no.as_str().to_owned(),
         kind: FactKind::Refund,
@@ -238,7 +237,7 @@ pub(super) fn pay_out(
         version: 1,
         ..success.clone()
     };
-    let row = refund_transfer(ctx, refund, &paid_out, kind, line_no);
+    let row = refund_transfer(ctx, refund, &paid_out, TransferKind::RefundDone);
     ws.transfer.put(row);
     ws.fact.put(paid_out);
     let no = refund.refund_no.as_str();

@@ -26,6 +26,7 @@ pub use set::PolicySet;
 pub use show::{clock, show};
 pub use window::Phase;
 
+use crate::hex::Hex;
 use crate::money::Fen;
 use crate::time::Date;
 use std::collections::BTreeMap;
@@ -387,14 +388,7 @@ impl Pack {
     /// Version text for quotes and pages: first 12 hexadecimal digits of the digest.
     #[must_use]
     pub fn version(&self) -> String {
-        use std::fmt::Write;
-        self.digest
-            .iter()
-            .take(6)
-            .fold(String::new(), |mut text, byte| {
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        Hex(&self.digest[..6]).to_string()
     }
 
     /// The names of a category.

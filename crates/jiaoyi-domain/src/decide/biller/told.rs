@@ -2,7 +2,7 @@
 //! a fact and never refused (CORE.md 15).
 
 use super::super::allocate::{Incoming, allocate, hold_whole, place_of};
-use super::super::approve_refund::{held_needs, look_at_held, refund_transfer};
+use super::super::approve_refund::{approve, held_needs, look_at_held};
 use super::super::record_refund::pay_out;
 use super::super::{
     Answer, CaseKind, Command, Context, DueKey, Quote, Refusal, current_revision, due_needs,
@@ -13,7 +13,6 @@ use super::reverse::{due_of, filled_by, success_of, undo, undo_needs};
 use super::{About, Caller, bill_no, tell};
 use crate::biller::wire::Event;
 use crate::biller::{BillerCall, CallState, Evidence, Verb, serial_told};
-use crate::books::TransferKind;
 use crate::due::RevisionKind;
 use crate::fact::{Fact, FactKind, FactSource};
 use crate::hook::HookKind;
@@ -196,15 +195,11 @@ fn refund_due(ws: &WorkingSet, refund: &Refund) -> Option<DueKey> {
     lines(ws, &order).next().map(line_due)
 }
 
-fn approve(refund: &mut Refund, at: Instant) {
-    refund.apply(RefundEvent::Approved);
-    refund.sent_at = Some(at);
-    refund.ask_at = None;
-}
-
 fn ask_back(ws: &mut WorkingSet, ctx: &mut Context, mut refund: Refund, fact: &Fact) -> Answer {
-    approve(&mut refund, ctx.at);
+    approve(ws, ctx, &mut refund, fact);
     refund.apply(RefundEvent::Sent);
+    refund.sent_at = Some(ctx.at);
+    refund.ask_at = None;
     let told = Event {
         kind: HookKind::GiveBack.code().to_owned(),
         inst_id: refund.merchant.clone(),
@@ -218,9 +213,6 @@ fn ask_back(ws: &mut WorkingSet, ctx: &mut Context, mut refund: Refund, fact: &F
         ..Event::default()
     };
     refund.request = serde_json::to_vec(&told).ok();
-    let (kind, line_no) = (TransferKind::RefundApproved, refund.line_no);
-    ws.transfer
-        .put(refund_transfer(ctx, &refund, fact, kind, line_no));
     if let Some(institution) = ws.institution.get(&(refund.merchant.clone(),)).cloned() {
         let whom = (refund.bucket, &institution);
         tell(ws, ctx, whom, HookKind::GiveBack, told);
@@ -298,11 +290,9 @@ impl TakeBack {
             return false;
         };
         if refund.state == RefundState::Held {
-            approve(&mut refund, ctx.at);
+            approve(ws, ctx, &mut refund, fact);
+            refund.sent_at = Some(ctx.at);
             refund.request = Some(self.evidence.to_string().into_bytes());
-            let (kind, line_no) = (TransferKind::RefundApproved, refund.line_no);
-            ws.transfer
-                .put(refund_transfer(ctx, &refund, fact, kind, line_no));
         }
         if !refund.apply(RefundEvent::Succeeded) {
             return false;
