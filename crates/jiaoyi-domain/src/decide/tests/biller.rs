@@ -235,13 +235,7 @@ fn scenes_of_a_lock_that_ends_by_time() {
 fn a_payment_under_a_lock_takes_the_frozen_amount() {
     let mut scene = insured(vec![row(1)]);
     scene.run("locked", &collect(&scene, "s1")).unwrap();
-    let dearer = SliceRow {
-        own: Fen::from_yuan(310),
-        gross: Fen::from_yuan(1110),
-        items: "medical=101000;care=10000".to_owned(),
-        ..row(1)
-    };
-    publish(&mut scene, 2, vec![dearer]);
+    publish(&mut scene, 2, vec![dearer(1)]);
     let mut other = pay(&scene, "s2");
     other.amount = Fen::from_yuan(310);
     assert_eq!(

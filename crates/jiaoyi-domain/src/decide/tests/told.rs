@@ -270,13 +270,7 @@ fn each_obstacle_makes_surplus_with_its_cause() {
 fn a_stale_quote_books_nothing() {
     let mut scene = insured(vec![row(1)]);
     let old = told(&scene, "s1");
-    let dearer = SliceRow {
-        own: Fen::from_yuan(310),
-        gross: Fen::from_yuan(1110),
-        items: "medical=101000;care=10000".to_owned(),
-        ..row(1)
-    };
-    publish(&mut scene, 2, vec![dearer]);
+    publish(&mut scene, 2, vec![dearer(1)]);
     assert_eq!(scene.run("told", &old), Err(Refusal::Changed));
     let mut scene = insured(vec![row(1)]);
     let old = told(&scene, "s2");
