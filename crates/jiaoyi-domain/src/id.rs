@@ -117,11 +117,12 @@ impl IdSource {
         id
     }
 
-    /// Six characters of seconds since 2020.
+    /// Seven characters of time since 2020, in thirty-sixths of a second: rows of one batch stand
+    /// beside each other even when thousands are paid in a second.
     fn time_code(&self) -> String {
-        let seconds = self.at.since_ms(NUMBERS_BEGIN).max(0) / SECOND_MS;
-        let seconds = usize::try_from(seconds).unwrap_or(0);
-        let digits = (0..6).rev().map(|place| seconds / 36_usize.pow(place) % 36);
+        let ticks = self.at.since_ms(NUMBERS_BEGIN).max(0) * 36 / SECOND_MS;
+        let ticks = usize::try_from(ticks).unwrap_or(0);
+        let digits = (0..7).rev().map(|place| ticks / 36_usize.pow(place) % 36);
         digits.map(|digit| char::from(ALPHABET[digit])).collect()
     }
 
@@ -159,15 +160,15 @@ macro_rules! printed_number {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
         ///
-        /// 22 characters: `J`, the kind, six of time, three of bucket, ten random (51 bits for one
-        /// second and bucket), one check.
+        /// 22 characters: `J`, the kind, seven of time, three of bucket, nine random (46 bits for
+        /// one thirty-sixth of a second and bucket), one check.
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(String);
 
         impl $name {
             /// Draws a number whose rows lie in `bucket`.
             pub fn draw(bucket: Bucket, ids: &mut IdSource) -> $name {
-                let (time, random) = (ids.time_code(), ids.letters(10));
+                let (time, random) = (ids.time_code(), ids.letters(9));
                 let body = format!("J{}{time}{}{random}", $kind, bucket.code());
                 let check = check_character(&body).unwrap_or('0');
                 $name(format!("{body}{check}"))
@@ -179,14 +180,14 @@ macro_rules! printed_number {
                 let body = text.get(..21)?;
                 let shaped = text.len() == 22 && text.starts_with(concat!("J", $kind));
                 let checked = check_character(body)? == char::from(*text.as_bytes().get(21)?);
-                let named = Bucket::from_code(text.get(8..11)?).is_some();
+                let named = Bucket::from_code(text.get(9..12)?).is_some();
                 (shaped && checked && named).then(|| $name(text.to_owned()))
             }
 
             /// The bucket in which everything about this number lies.
             #[must_use]
             pub fn bucket(&self) -> Bucket {
-                self.0.get(8..11).and_then(Bucket::from_code).unwrap_or_default()
+                self.0.get(9..12).and_then(Bucket::from_code).unwrap_or_default()
             }
 
             /// The number as printed and sent.
@@ -318,10 +319,10 @@ mod tests {
             let bucket = Bucket::try_new(u16::from(seed)).unwrap();
             (ids.id16(), AttemptNo::draw(bucket, &mut ids))
         };
-        let mut drawn: Vec<_> = (0..40_u8)
-            .map(|step| draw(i64::from(step) * 31 * 86_400_000 * 20, 255 - step))
-            .collect();
-        drawn.push(draw(SECOND_MS * (36_i64.pow(6) - 1), 0));
+        let batches = (0..40_u8).map(|step| draw(i64::from(step) * 28, 255 - step));
+        let years = (1..40_u8).map(|step| draw(i64::from(step) * 31 * 86_400_000 * 20, 200 - step));
+        let last = draw(SECOND_MS * (36_i64.pow(6) - 1), 0);
+        let drawn: Vec<_> = batches.chain(years).chain([last]).collect();
         let is_rising = drawn.windows(2).all(|pair| pair[0].0 < pair[1].0);
         assert!(is_rising && drawn.windows(2).all(|pair| pair[0].1 < pair[1].1));
         assert_ne!(

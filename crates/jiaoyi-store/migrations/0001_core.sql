@@ -1,6 +1,8 @@
 -- The core: dues, orders, money, books, vouchers, messages, audit chain.
 -- One text for every engine: `bytes` and `clustered` are replaced by the engine's words. A key marked
 -- `by time` leads with what grows with time, and in the embedded file the bucket stands last in it.
+-- `clustered` has the embedded file keep whole rows in the tree of the key; wide rows whose key is
+-- drawn at random are not, for each would change a page of few rows, and the pages above it.
 
 -- Answers of mutating calls. Inserted first: a command cannot commit twice.
 create table command_key (
@@ -161,7 +163,7 @@ create table slot (
     constraint slot_pk primary key (bucket, due_id, generation),
     constraint slot_bucket check (bucket between 0 and 4095),
     constraint slot_price check (own >= 0 and gross >= own)
-) clustered;
+);
 
 create table turned_away (
     bucket bigint not null,
@@ -352,7 +354,7 @@ create table voucher (
     constraint voucher_pk primary key (bucket, voucher_no),
     constraint voucher_state check (state in ('valid','refunded','superseded')),
     constraint voucher_bucket check (bucket between 0 and 4095)
-) clustered;
+);
 
 create table voucher_signature (
     bucket bigint not null,
@@ -364,7 +366,7 @@ create table voucher_signature (
     signed_at bigint not null,
     constraint voucher_signature_pk primary key (bucket, voucher_no),
     constraint voucher_signature_bucket check (bucket between 0 and 4095)
-) clustered;
+);
 
 create table device_order (
     bucket bigint not null,
