@@ -25,7 +25,7 @@ use robust::{canary, kill, load, power, starved, timing};
 use std::time::Duration;
 
 const USAGE: &str = "soak kill [--engine sqlite|postgres] [--kills N] [--rate N] [--seed N]\n\
-                     soak power [--cuts N] [--rate N] [--seed N]\n\
+                     soak power [--engine sqlite|postgres] [--cuts N] [--rate N] [--seed N]\n\
                      soak illness [--cuts N] [--rate N] [--seed N]\n\
                      soak disk [--times N] [--rate N] [--seed N]\n\
                      soak race [--dues N]\n\
@@ -94,11 +94,20 @@ async fn main() -> Result<()> {
             );
         }
         Some(what @ ("power" | "illness")) => {
+            let under = match option(&words, "--engine", Engine::Sqlite)? {
+                Engine::Sqlite => Under::Shim,
+                Engine::Postgres => Under::ServerOnShim,
+            };
+            ensure!(
+                what == "power" || under == Under::Shim,
+                "soak illness is of the embedded file alone"
+            );
             println!(
                 "a disk that lies: found out after {} cuts",
-                power::control(20, seed).await?
+                power::control(under, 20, seed).await?
             );
             let outcome = power::power_loop(power::Plan {
+                under,
                 cuts: option(&words, "--cuts", 500)?,
                 payers_per_second: option(&words, "--rate", 50)?,
                 cut_after_ms_max: 2_000,

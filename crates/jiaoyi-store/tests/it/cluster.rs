@@ -73,8 +73,14 @@ struct Server {
     data: PathBuf,
     /// The server's process; 0 while none runs.
     id: Arc<AtomicU32>,
-    /// Asks for it to be started, with these settings.
-    start: Sender<Vec<String>>,
+    /// Asks for it to be started.
+    start: Sender<Start>,
+}
+
+/// How a server is started: settings, and what is in its environment.
+struct Start {
+    settings: Vec<String>,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 pub struct Cluster {
@@ -216,14 +222,19 @@ impl Cluster {
         let folder = std::env::temp_dir().join(format!("jiaoyi-pg-{}-{port}", std::process::id()));
         let janitor = janitor(REMOVE_FOLDER, &[&folder]);
         let data = make_folder(&folder);
-        let (start, starts) = channel::<Vec<String>>();
+        let (start, starts) = channel::<Start>();
         let (id, place) = (Arc::new(AtomicU32::new(0)), data.clone());
         let running = Arc::clone(&id);
         // The server goes with the thread that started it, so that thread lives as long as the
         // process and reaps the server if it ends before.
         std::thread::spawn(move || {
-            for settings in starts {
+            for Start {
+                settings,
+                environment,
+            } in starts
+            {
                 let mut server = command("postgres");
+                server.envs(environment);
                 server.arg("-D").arg(&place).args(["-p", &port.to_string()]);
                 for setting in settings {
                     server.args(["-c", &setting]);
@@ -266,6 +277,15 @@ impl Cluster {
 
     /// Starts the server after it has ended; it answers a moment later.
     pub fn start(&self, more: &[&str]) {
+        self.start_as(more, &[]);
+    }
+
+    /// As [`Cluster::start`], with these variables in its environment.
+    pub fn start_with(&self, environment: &[(&'static str, PathBuf)]) {
+        self.start_as(&[], environment);
+    }
+
+    fn start_as(&self, more: &[&str], environment: &[(&'static str, PathBuf)]) {
         // Hundreds of small databases: what is checkpointed late lies on the disk for nothing.
         let always = [
             "listen_addresses=127.0.0.1",
@@ -274,7 +294,11 @@ impl Cluster {
         ];
         let settings = always.iter().chain(more).map(|&text| text.to_owned());
         let server = self.server();
-        server.start.send(settings.collect()).expect("its thread");
+        let start = Start {
+            settings: settings.collect(),
+            environment: environment.to_vec(),
+        };
+        server.start.send(start).expect("its thread");
         wait_for("the server does not start", || {
             server.id.load(Ordering::SeqCst) != 0
         });
@@ -295,6 +319,42 @@ impl Cluster {
         wait_for("the server does not end", || {
             server.id.load(Ordering::SeqCst) != id && !all.iter().any(|id| runs(*id))
         });
+    }
+
+    /// Whether a server that was just started answers, rather than ending.
+    pub fn comes_up(&self) -> bool {
+        let begun = Instant::now();
+        let url = self.superuser("postgres");
+        while self.server().id.load(Ordering::SeqCst) != 0 && begun.elapsed() < PATIENCE {
+            let mut psql = command("psql");
+            psql.args(["-X", "-q", "-d", &url, "-c", "SELECT 1"]);
+            if psql.status().expect("psql runs").success() {
+                return true;
+            }
+            pause();
+        }
+        false
+    }
+
+    /// Has PostgreSQL's own program compare every table of a database with its indexes; what it says
+    /// when something is wrong.
+    pub fn amcheck(&self, database: &str) -> Result<(), String> {
+        let mut check = command("pg_amcheck");
+        check.args(["--install-missing", "--heapallindexed", "-d", database]);
+        let (host, port) = self.address.host.split_once(':').expect("a port");
+        check.args(["-h", host, "-p", port, "-U", &self.address.user]);
+        check.stdout(Stdio::piped());
+        let done = check
+            .stderr(Stdio::piped())
+            .output()
+            .expect("pg_amcheck runs");
+        let said = [done.stdout, done.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        if done.status.success() {
+            Ok(())
+        } else {
+            Err(said)
+        }
     }
 
     /// Runs statements as the superuser, as soon as the server answers.

@@ -8,12 +8,15 @@
 
 use super::chance::Chance;
 use anyhow::{Context, Result, ensure};
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 const PAGE: usize = 4096;
 const SECTOR: usize = 512;
-const RECORD: usize = 16;
+const RECORD: usize = 24;
+/// What the shim calls every file of a server.
+const TREE: u8 = 2;
 
 /// One file: the program's view of it, and the disk's.
 #[derive(Debug, Default)]
@@ -22,6 +25,8 @@ struct File {
     cache: Vec<u8>,
     disk: Vec<u8>,
     dirty: BTreeSet<usize>,
+    /// While a sync is under way: the pages that it brings to the disk, and those written since.
+    syncing: Option<[BTreeSet<usize>; 2]>,
     /// The smallest size that the file was cut to, where the disk does not know it yet.
     cut_to: Option<usize>,
 }
@@ -48,11 +53,16 @@ impl File {
             self.cache.resize(end, 0);
         }
         self.cache[offset..end].copy_from_slice(bytes);
-        self.dirty.extend(offset / PAGE..end.div_ceil(PAGE));
+        let pages = offset / PAGE..end.div_ceil(PAGE);
+        if let Some([_, since]) = &mut self.syncing {
+            since.extend(pages.clone());
+        }
+        self.dirty.extend(pages);
         self.there = true;
     }
 
     fn cut(&mut self, size: usize) {
+        self.there = true;
         if size < self.cache.len() {
             let known = self.cut_to.unwrap_or(usize::MAX);
             self.cut_to = Some(known.min(size));
@@ -86,8 +96,12 @@ impl File {
 
     fn sync(&mut self) {
         self.settle_size();
-        for page in std::mem::take(&mut self.dirty) {
-            self.store_page(page);
+        let dirty = std::mem::take(&mut self.dirty);
+        let all = [dirty.clone(), BTreeSet::new()];
+        let [begun, since] = self.syncing.take().unwrap_or(all);
+        self.dirty = since;
+        for page in begun.intersection(&dirty) {
+            self.store_page(*page);
         }
     }
 
@@ -108,6 +122,24 @@ impl File {
                 self.store_page(page);
             }
         }
+    }
+
+    fn play(&mut self, record: &Record<'_>, chance: &mut Chance) -> Result<()> {
+        match record.kind {
+            b'W' => {
+                self.write(record.offset, record.bytes);
+                if chance.below(64) == 0 {
+                    self.write_back(chance);
+                }
+            }
+            b'T' => self.cut(record.offset),
+            b'B' => self.syncing = Some([self.dirty.clone(), BTreeSet::new()]),
+            b'S' => self.sync(),
+            b'E' => self.failed_sync(chance),
+            b'U' | b'N' => *self = File::default(),
+            kind => ensure!(false, "the journal holds {kind}"),
+        }
+        Ok(())
     }
 
     fn power_cut(&mut self, chance: &mut Chance) {
@@ -137,6 +169,41 @@ impl File {
     }
 }
 
+/// One record of a journal.
+struct Record<'a> {
+    kind: u8,
+    file: u8,
+    inode: u64,
+    offset: usize,
+    bytes: &'a [u8],
+}
+
+/// The whole records of a journal.
+struct Records<'a>(&'a [u8]);
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
+
+    fn next(&mut self) -> Option<Record<'a>> {
+        let (head, rest) = self.0.split_at_checked(RECORD)?;
+        let number = |from: usize, to: usize| {
+            let mut bytes = [0; 8];
+            bytes[..to - from].copy_from_slice(&head[from..to]);
+            u64::from_le_bytes(bytes)
+        };
+        let length = usize::try_from(number(4, 8)).ok()?;
+        let (bytes, rest) = rest.split_at_checked(length)?;
+        self.0 = rest;
+        Some(Record {
+            kind: head[0],
+            file: head[1],
+            offset: usize::try_from(number(8, 16)).ok()?,
+            inode: number(16, 24),
+            bytes,
+        })
+    }
+}
+
 /// The disk under a database file and its log.
 #[derive(Debug)]
 pub struct Disk {
@@ -156,32 +223,11 @@ impl Disk {
 
     /// Plays a journal; an incomplete record at its end was never acknowledged.
     pub fn play(&mut self, journal: &[u8], chance: &mut Chance) -> Result<()> {
-        let mut rest = journal;
-        while let Some((head, more)) = rest.split_at_checked(RECORD) {
-            let length = usize::try_from(u32::from_le_bytes(head[4..8].try_into()?))?;
-            let offset = usize::try_from(u64::from_le_bytes(head[8..16].try_into()?))?;
-            let Some((bytes, more)) = more.split_at_checked(length) else {
-                break;
-            };
-            rest = more;
-            let file = self.files.get_mut(usize::from(head[1]));
+        for record in Records(journal) {
+            let file = self.files.get_mut(usize::from(record.file));
             let file = file.context("a journal of another shim")?;
-            match head[0] {
-                b'W' => {
-                    file.write(offset, bytes);
-                    if chance.below(64) == 0 {
-                        file.write_back(chance);
-                    }
-                }
-                b'T' => file.cut(offset),
-                b'S' => {
-                    self.syncs += 1;
-                    file.sync();
-                }
-                b'E' => file.failed_sync(chance),
-                b'U' => *file = File::default(),
-                kind => ensure!(false, "the journal holds {kind}"),
-            }
+            self.syncs += u64::from(record.kind == b'S');
+            file.play(&record, chance)?;
         }
         Ok(())
     }
@@ -203,7 +249,84 @@ impl Disk {
     }
 }
 
-fn log_of(database: &Path) -> std::path::PathBuf {
+/// The disk under the folder of a database server, whose files come and go.
+#[derive(Debug)]
+pub struct Tree {
+    folder: PathBuf,
+    /// What each file held at the beginning, by inode.
+    before: BTreeMap<u64, Vec<u8>>,
+    /// The files that were written since.
+    files: BTreeMap<u64, File>,
+}
+
+impl Tree {
+    /// A disk that holds what the folder holds now.
+    pub fn under(folder: &Path) -> Result<Tree> {
+        let mut before = BTreeMap::new();
+        for (path, inode) in files_in(folder)? {
+            before.insert(inode, std::fs::read(path)?);
+        }
+        Ok(Tree {
+            folder: folder.to_owned(),
+            before,
+            files: BTreeMap::new(),
+        })
+    }
+
+    /// As [`Disk::play`].
+    pub fn play(&mut self, journal: &[u8], chance: &mut Chance) -> Result<()> {
+        for record in Records(journal) {
+            ensure!(record.file == TREE, "a journal of another shim");
+            if record.kind == b'U' || record.kind == b'N' {
+                self.before.remove(&record.inode);
+            }
+            let (before, inode) = (&mut self.before, record.inode);
+            let file = self.files.entry(inode).or_insert_with(|| {
+                let disk = before.remove(&inode).unwrap_or_default();
+                File {
+                    there: false,
+                    cache: disk.clone(),
+                    disk,
+                    ..File::default()
+                }
+            });
+            file.play(&record, chance)?;
+        }
+        Ok(())
+    }
+
+    /// Cuts the power: every file that was written holds what was on disk of it. Others, which a server
+    /// makes anew at every start, stay as they are.
+    pub fn cut(&mut self, chance: &mut Chance) -> Result<()> {
+        for (path, inode) in files_in(&self.folder)? {
+            let Some(file) = self.files.get_mut(&inode).filter(|file| file.there) else {
+                continue;
+            };
+            file.power_cut(chance);
+            std::fs::write(path, &file.disk)?;
+        }
+        *self = Tree::under(&self.folder)?;
+        Ok(())
+    }
+}
+
+/// Every file below a folder, and its inode.
+fn files_in(folder: &Path) -> Result<Vec<(PathBuf, u64)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        if about.is_dir() {
+            found.extend(files_in(&entry.path())?);
+        } else if about.is_file() {
+            found.push((entry.path(), about.ino()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn log_of(database: &Path) -> PathBuf {
     database.with_extension("db-wal")
 }
 
@@ -215,6 +338,7 @@ mod tests {
         let mut record = vec![kind, 0, 0, 0];
         record.extend(u32::try_from(bytes.len()).unwrap().to_le_bytes());
         record.extend(offset.to_le_bytes());
+        record.extend(0_u64.to_le_bytes());
         record.extend(bytes);
         record
     }
@@ -249,6 +373,25 @@ mod tests {
         assert!(old > 20 && new > 20 && torn > 20, "{old} {new} {torn}");
         let disk = disk_after(&[synced, later, sync], 1);
         assert!(disk[4096..].iter().all(|byte| *byte == 2));
+    }
+
+    /// Other processes of a server write while one syncs.
+    #[test]
+    fn a_sync_says_nothing_of_what_was_written_after_it_began() {
+        let records = [
+            record(b'W', 0, &[1; 4096]),
+            record(b'B', 0, &[]),
+            record(b'W', 4096, &[2; 4096]),
+            record(b'S', 0, &[]),
+        ];
+        let disks = (0..100).map(|seed| disk_after(&records, seed));
+        let (kept, lost): (Vec<_>, Vec<_>) = disks.partition(|disk| disk.contains(&2));
+        assert!(kept.len() > 20 && lost.len() > 10);
+        assert!(
+            kept.iter()
+                .chain(&lost)
+                .all(|disk| disk[..4096] == [1; 4096])
+        );
     }
 
     /// What a failed sync lost, a later one does not bring back.

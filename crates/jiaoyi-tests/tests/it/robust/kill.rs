@@ -42,7 +42,7 @@ pub async fn kill_loop(plan: Plan) -> Result<Outcome> {
     };
     let name = match plan.under {
         Under::Server => "kill-server",
-        Under::Nothing | Under::Shim | Under::Handles(_) => "kill",
+        _ => "kill",
     };
     let mut ordeal = Ordeal::begin(name, load, plan.under).await?;
     let mut chance = Chance::new(plan.seed);
@@ -75,9 +75,10 @@ impl Victim {
     const ALL: [Victim; 3] = [Victim::Portal, Victim::Server, Victim::Both];
 
     fn of(under: Under) -> &'static [Victim] {
-        match under {
-            Under::Server => &Victim::ALL,
-            Under::Nothing | Under::Shim | Under::Handles(_) => &[Victim::Portal],
+        if under.has_server() {
+            &Victim::ALL
+        } else {
+            &[Victim::Portal]
         }
     }
 

@@ -40,6 +40,15 @@ pub enum Under {
     Handles(u32),
     /// A PostgreSQL server of its own, which can be killed.
     Server,
+    /// The same over a disk that can fail.
+    ServerOnShim,
+}
+
+impl Under {
+    /// Whether a database server runs beside the portal.
+    pub const fn has_server(self) -> bool {
+        matches!(self, Under::Server | Under::ServerOnShim)
+    }
 }
 
 /// What a run showed.
@@ -91,9 +100,9 @@ pub struct Ordeal {
 impl Ordeal {
     /// Makes an installation, starts its portal over what is `under` it, and lets payers come.
     pub async fn begin(name: &str, load: Load, under: Under) -> Result<Ordeal> {
-        let server = match under {
-            Under::Server => Some(Cluster::new(free_port()?)),
-            Under::Nothing | Under::Shim | Under::Handles(_) => None,
+        let server = match under.has_server() {
+            true => Some(Cluster::new(free_port()?)),
+            false => None,
         };
         let database = server.as_ref().map_or_else(
             || "sqlite:jiaoyi.db".to_owned(),
@@ -112,6 +121,14 @@ impl Ordeal {
             Under::Shim => {
                 let shim = faults.insert(Faults::under(&installation.folder, load.seed)?);
                 installation.around.environment = shim.shim.environment();
+            }
+            Under::ServerOnShim => {
+                let server = server.as_ref().context("a server")?;
+                server.kill();
+                let (folder, data) = (&installation.folder, server.data());
+                let shim = faults.insert(Faults::under_server(folder, data, load.seed)?);
+                server.start_with(&shim.shim.environment());
+                wait_for_server(server);
             }
             Under::Handles(count) => installation.around.handles = Some(count),
         }
@@ -153,14 +170,52 @@ impl Ordeal {
         Ok(())
     }
 
+    /// Cuts the power: portal and server are dead at once, and the disk holds what it holds.
+    pub async fn cut(&mut self) -> Result<()> {
+        self.kill()?;
+        if self.server.is_some() {
+            self.kill_server()?;
+        }
+        self.faults.as_mut().context("a shim")?.cut()
+    }
+
+    /// Starts what a cut has ended.
+    pub async fn start_after_cut(&mut self) -> Result<()> {
+        match self.server {
+            Some(_) => self.start_server().await,
+            None => self.start().await,
+        }
+    }
+
+    /// Starts the server alone, if there is one; whether it came up.
+    pub fn server_starts(&self) -> Result<bool> {
+        let Some(server) = &self.server else {
+            return Ok(true);
+        };
+        let faults = self.faults.as_ref().context("a shim")?;
+        server.start_with(&faults.shim.environment());
+        Ok(tokio::task::block_in_place(|| server.comes_up()))
+    }
+
+    /// Has the server's own program look at every table and index.
+    pub fn check_server(&self) -> Result<()> {
+        let Some(server) = &self.server else {
+            return Ok(());
+        };
+        let name = self.installation.database.rsplit('/').next().unwrap_or("");
+        server.amcheck(name).map_err(anyhow::Error::msg)
+    }
+
+    /// Under a portal without a server the disk is the portal's.
     fn ended(&mut self) -> Result<()> {
-        self.faults.as_mut().map_or(Ok(()), Faults::ended)
+        let faults = self.faults.as_mut().filter(|_| self.server.is_none());
+        faults.map_or(Ok(()), Faults::ended)
     }
 
     /// Kills the database server with all its processes, as a power cut would.
     pub fn kill_server(&mut self) -> Result<()> {
         self.server.as_ref().context("a server")?.kill();
-        Ok(())
+        self.faults.as_mut().map_or(Ok(()), Faults::ended)
     }
 
     /// Starts the database server again, and the portal unless it has lived on; waits until the
@@ -168,10 +223,11 @@ impl Ordeal {
     pub async fn start_server(&mut self) -> Result<()> {
         let begun = Instant::now();
         let server = self.server.as_ref().context("a server")?;
-        server.start(&[]);
+        let faults = self.faults.as_ref();
+        server.start_with(&faults.map_or_else(Vec::new, |faults| faults.shim.environment()));
         if self.portal.is_none() {
             // What a supervisor waits for as well.
-            tokio::task::block_in_place(|| server.run("postgres", &["SELECT 1".to_owned()]));
+            wait_for_server(server);
             return self.start_since(begun).await;
         }
         let serves = self.is_ready(true, SERVES_AGAIN).await?;
@@ -277,6 +333,10 @@ impl Ordeal {
         self.installation.remove()?;
         Ok(self.outcome)
     }
+}
+
+fn wait_for_server(server: &Cluster) {
+    tokio::task::block_in_place(|| server.run("postgres", &["SELECT 1".to_owned()]));
 }
 
 fn finish(world: &World, outcome: &mut Outcome) {

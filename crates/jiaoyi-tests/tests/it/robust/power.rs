@@ -2,7 +2,7 @@
 //!
 //! The portal runs over a disk that journals writes and syncs (`shim/faults.c`). At a cut it is
 //! killed, and its files are rebuilt from what was synced and, by chance, some of the rest, torn at
-//! sectors or pages. With `fail_every` the disk's syncs fail as well, and what a failed sync lost a
+//! sectors or pages. A database server is killed with its portal, and all its files are rebuilt. With `fail_every` the disk's syncs fail as well, and what a failed sync lost a
 //! later one does not bring back, neither for this process nor for the next; a portal that gives up
 //! is started again, as a supervisor does.
 //!
@@ -22,6 +22,8 @@ const FAIL_EVERY_MIN: u64 = 8;
 /// How a run is set up.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
+    /// [`Under::Shim`] for the embedded file, or [`Under::ServerOnShim`].
+    pub under: Under,
     pub cuts: u32,
     pub payers_per_second: u32,
     /// The longest time between two steps.
@@ -53,12 +55,12 @@ impl Plan {
 ///
 /// When anything that was told is lost, or the books do not settle.
 pub async fn power_loop(plan: Plan) -> Result<Outcome> {
-    let name = if plan.fail_every_max > 0 {
-        "illness"
-    } else {
-        "power"
+    let name = match (plan.under, plan.fail_every_max) {
+        (Under::ServerOnShim, _) => "power-server",
+        (_, 0) => "power",
+        _ => "illness",
     };
-    let mut ordeal = Ordeal::begin(name, plan.load()?, Under::Shim).await?;
+    let mut ordeal = Ordeal::begin(name, plan.load()?, plan.under).await?;
     let mut chance = Chance::new(plan.seed);
     let mut failed = 0;
     ordeal.pass(Duration::from_secs(1)).await?;
@@ -74,12 +76,12 @@ pub async fn power_loop(plan: Plan) -> Result<Outcome> {
             fall_ill(&mut ordeal, every, time).await?;
             ordeal.pass(Duration::from_secs(1)).await?;
         }
-        ordeal.kill()?;
-        let faults = ordeal.faults.as_mut().context("a shim")?;
-        faults.cut()?;
+        ordeal.cut().await?;
+        let faults = ordeal.faults.as_ref().context("a shim")?;
         failed = faults.shim.count(Switch::Failed)?;
-        ordeal.start().await?;
+        ordeal.start_after_cut().await?;
     }
+    ordeal.check_server()?;
     let done = [
         ("power cuts", u64::from(plan.cuts)),
         ("failed syncs", u64::from(failed)),
@@ -115,7 +117,7 @@ fn turn(ordeal: &Ordeal, switch: Switch, value: u32) -> Result<()> {
 /// # Errors
 ///
 /// When it was not found out in `cuts_max` cuts: then the whole test shows nothing.
-pub async fn control(cuts_max: u32, seed: u64) -> Result<u32> {
+pub async fn control(under: Under, cuts_max: u32, seed: u64) -> Result<u32> {
     let load = Load {
         payers_per_second: 8,
         seconds_max: 4 * cuts_max + 30,
@@ -123,13 +125,17 @@ pub async fn control(cuts_max: u32, seed: u64) -> Result<u32> {
         acts: Acts::Quick,
         settle: Duration::ZERO,
     };
-    let mut ordeal = Ordeal::begin("lying", load, Under::Shim).await?;
+    let name = match under {
+        Under::ServerOnShim => "lying-server",
+        _ => "lying",
+    };
+    let mut ordeal = Ordeal::begin(name, load, under).await?;
     turn(&ordeal, Switch::Lying, 1)?;
     for cut in 1..=cuts_max {
         ordeal.pass(Duration::from_millis(1500)).await?;
-        ordeal.kill()?;
-        ordeal.faults.as_mut().context("a shim")?.cut()?;
-        if loss_is_found(&ordeal)? {
+        ordeal.cut().await?;
+        // A server that finds its files broken does not start.
+        if !ordeal.server_starts()? || loss_is_found(&ordeal)? {
             ordeal.abandon()?;
             return Ok(cut);
         }
@@ -143,7 +149,7 @@ fn loss_is_found(ordeal: &Ordeal) -> Result<bool> {
     let words = [
         "verify",
         "--database",
-        "sqlite:jiaoyi.db",
+        &ordeal.installation.database,
         "--journal",
         "journal.ndjson",
     ];
@@ -167,6 +173,7 @@ mod tests {
 
     fn plan() -> Plan {
         Plan {
+            under: Under::Shim,
             cuts: 4,
             payers_per_second: 8,
             cut_after_ms_max: 1_500,
@@ -201,7 +208,27 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_disk_that_lies_is_found_out() {
-        let cuts = control(20, 20_261_126).await.unwrap();
+        let cuts = control(Under::Shim, 20, 20_261_126).await.unwrap();
+        assert!(cuts <= 20);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_that_was_told_is_lost_with_the_power_of_a_server() {
+        let plan = Plan {
+            under: Under::ServerOnShim,
+            cuts: 3,
+            payers_per_second: 6,
+            // Channels repeat what they could not deliver after three minutes.
+            settle: Duration::from_secs(600),
+            ..plan()
+        };
+        let outcome = power_loop(plan).await.unwrap();
+        assert!(outcome.told_paid > 5, "{outcome}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_disk_that_lies_to_a_server_is_found_out() {
+        let cuts = control(Under::ServerOnShim, 20, 20_261_127).await.unwrap();
         assert!(cuts <= 20);
     }
 }

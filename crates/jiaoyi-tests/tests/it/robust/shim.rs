@@ -1,9 +1,10 @@
 //! The preloaded disk that can fail (`shim/faults.c`): built here, switched from here.
 
 use super::chance::Chance;
-use super::disk::Disk;
+use super::disk::{Disk, Tree};
 use anyhow::{Context, Result, ensure};
-use std::os::unix::fs::FileExt;
+use std::fs::Permissions;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -47,18 +48,24 @@ fn library() -> Result<PathBuf> {
 pub struct Shim {
     library: PathBuf,
     folder: PathBuf,
-    /// The database file that it watches.
-    pub database: PathBuf,
+    /// The variable that names what it watches, and that.
+    watched: (&'static str, PathBuf),
     switches: std::fs::File,
 }
 
 impl Shim {
-    /// A shim whose files lie in `folder`.
-    pub fn new(folder: &Path, database: &Path) -> Result<Shim> {
+    /// A shim whose files lie in `folder`, and that watches what the variable names.
+    fn new(folder: &Path, variable: &'static str, watched: &Path) -> Result<Shim> {
         let folder = folder.join("faults");
         std::fs::create_dir_all(&folder)?;
         let path = folder.join("switches");
         std::fs::write(&path, [0; 20])?;
+        let journal = folder.join("journal");
+        std::fs::write(&journal, [])?;
+        // A server runs as another user.
+        for path in [&path, &journal] {
+            std::fs::set_permissions(path, Permissions::from_mode(0o666))?;
+        }
         let switches = std::fs::OpenOptions::new()
             .write(true)
             .read(true)
@@ -66,7 +73,7 @@ impl Shim {
         Ok(Shim {
             library: library()?,
             folder,
-            database: database.canonicalize().context("the database")?,
+            watched: (variable, watched.canonicalize().context("the database")?),
             switches,
         })
     }
@@ -76,7 +83,7 @@ impl Shim {
         vec![
             ("LD_PRELOAD", self.library.clone()),
             ("JIAOYI_FAULTS", self.folder.clone()),
-            ("JIAOYI_FAULTS_DATA", self.database.clone()),
+            self.watched.clone(),
         ]
     }
 
@@ -111,17 +118,35 @@ impl Shim {
 #[derive(Debug)]
 pub struct Faults {
     pub shim: Shim,
-    disk: Disk,
+    disk: Under,
     chance: Chance,
+}
+
+#[derive(Debug)]
+enum Under {
+    /// The embedded file, at this path, and its log.
+    File(PathBuf, Disk),
+    /// All that a database server keeps.
+    Server(Tree),
 }
 
 impl Faults {
     /// A disk that holds what is in the folder now.
     pub fn under(folder: &Path, seed: u64) -> Result<Faults> {
         let database = folder.join("jiaoyi.db");
+        let disk = Disk::under(&database)?;
         Ok(Faults {
-            shim: Shim::new(folder, &database)?,
-            disk: Disk::under(&database)?,
+            shim: Shim::new(folder, "JIAOYI_FAULTS_DATA", &database)?,
+            disk: Under::File(database, disk),
+            chance: Chance::new(seed),
+        })
+    }
+
+    /// A disk that holds what a server has in `data`; the server must have ended.
+    pub fn under_server(folder: &Path, data: &Path, seed: u64) -> Result<Faults> {
+        Ok(Faults {
+            shim: Shim::new(folder, "JIAOYI_FAULTS_TREE", data)?,
+            disk: Under::Server(Tree::under(data)?),
             chance: Chance::new(seed),
         })
     }
@@ -129,17 +154,25 @@ impl Faults {
     /// Takes in what the program did to the disk; called whenever it has ended.
     pub fn ended(&mut self) -> Result<()> {
         let journal = self.shim.take_journal()?;
-        self.disk.play(&journal, &mut self.chance)
+        match &mut self.disk {
+            Under::File(_, disk) => disk.play(&journal, &mut self.chance),
+            Under::Server(tree) => tree.play(&journal, &mut self.chance),
+        }
     }
 
     /// Cuts the power, after the program has ended: what was not synced is gone, or not, or torn.
     pub fn cut(&mut self) -> Result<()> {
-        self.disk.cut(&self.shim.database, &mut self.chance)
+        match &mut self.disk {
+            Under::File(path, disk) => disk.cut(path, &mut self.chance),
+            Under::Server(tree) => tree.cut(&mut self.chance),
+        }
     }
 
-    /// Starts from what is in the folder now, because another program has changed it.
+    /// Starts from what is in the folder now, because another program has changed the file.
     pub fn look_again(&mut self) -> Result<()> {
-        self.disk = Disk::under(&self.shim.database)?;
+        if let Under::File(path, disk) = &mut self.disk {
+            *disk = Disk::under(path)?;
+        }
         Ok(())
     }
 }
