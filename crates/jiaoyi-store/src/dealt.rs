@@ -10,8 +10,14 @@ use jiaoyi_domain::record::{Record, TableSpec, Value, decode_values, encode_valu
 use jiaoyi_domain::working_set::Damaged;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 /// Bytes that wait for being written, of all ranges together.
 const WAITING_BYTES: usize = 16 * 1024 * 1024;
@@ -49,6 +55,52 @@ impl Dealt<'_> {
             ranges,
             heaps,
         })
+    }
+
+    /// Does `work` for every range, on so many threads, and hands each answer to `take` on this one, in
+    /// the order of the ranges: what is made of the answers does not depend on the threads. No range is
+    /// begun after `take` breaks off.
+    ///
+    /// # Panics
+    ///
+    /// When `work` does.
+    pub fn each_range<T: Send>(
+        &self,
+        threads: NonZeroUsize,
+        work: impl Fn(usize, Buckets) -> T + Sync,
+        mut take: impl FnMut(T) -> ControlFlow<()>,
+    ) {
+        let threads = threads.get().min(self.ranges.len());
+        let next = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let (done, answers) = sync_channel(threads);
+            for _ in 0..threads {
+                let (done, next, work) = (done.clone(), &next, &work);
+                scope.spawn(move || {
+                    loop {
+                        let place = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(range) = self.ranges.get(place) else {
+                            return;
+                        };
+                        if done.send((place, work(place, *range))).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(done);
+            let mut early = BTreeMap::new();
+            let mut wanted = 0_usize;
+            for (place, answer) in answers {
+                early.insert(place, answer);
+                while let Some(answer) = early.remove(&wanted) {
+                    wanted = wanted.saturating_add(1);
+                    if take(answer).is_break() {
+                        return;
+                    }
+                }
+            }
+        });
     }
 
     /// Calls `each` with the values of every row of `R` in the range at `place`, as they stand in the
@@ -161,12 +213,9 @@ impl Heaps {
         place: usize,
         mut each: impl FnMut(Vec<Value>),
     ) -> Result<(), StoreError> {
-        let mut file = &self.file;
         for (at, length) in self.pieces.get(&(spec.number, place)).into_iter().flatten() {
             let mut bytes = vec![0; *length];
-            let read = file.seek(SeekFrom::Start(*at));
-            read.and_then(|_| file.read_exact(&mut bytes))
-                .map_err(trouble)?;
+            self.file.read_exact_at(&mut bytes, *at).map_err(trouble)?;
             let damaged = || Damaged { table: spec.name };
             let mut values = decode_values(&bytes).ok_or_else(damaged)?.into_iter();
             while values.len() > 0 {

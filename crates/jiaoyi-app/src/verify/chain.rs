@@ -9,14 +9,15 @@ use jiaoyi_domain::decide::order_from_text;
 use jiaoyi_domain::record::{Column, Record, Value};
 use jiaoyi_store::{Snapshot, StoreError};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes of one hash in a link.
 const HASH_LEN: usize = 32;
 
-/// What the links promise, and how much of it was found.
+/// What the links promise, and how much of it was found, by whatever thread.
 pub(super) struct Chain {
     expected: u64,
-    matched: u64,
+    matched: AtomicU64,
 }
 
 /// Checks every link and checkpoint.
@@ -52,7 +53,7 @@ pub(super) fn check_links(
     }
     Ok(Chain {
         expected,
-        matched: 0,
+        matched: AtomicU64::new(0),
     })
 }
 
@@ -172,7 +173,7 @@ fn load_link(
 impl Chain {
     /// Compares an event with the place that its link keeps for it.
     pub(super) fn event(
-        &mut self,
+        &self,
         snapshot: &Snapshot,
         event: &Event,
         report: &mut Report,
@@ -186,7 +187,7 @@ impl Chain {
         let found = snapshot.query("link_event_hash", &given)?;
         let hash = found.first().and_then(|row| row.first());
         if hash == Some(&Value::Bytes(event_hash(event).to_vec())) {
-            self.matched += 1;
+            self.matched.fetch_add(1, Ordering::Relaxed);
         } else {
             report.fail_row("audit.event", event, "its link does not hold this event");
         }
@@ -199,7 +200,7 @@ impl Chain {
         snapshot: &Snapshot,
         report: &mut Report,
     ) -> Result<(), StoreError> {
-        if self.expected == self.matched {
+        if self.expected == self.matched.load(Ordering::Relaxed) {
             return Ok(());
         }
         let mut present: BTreeMap<(ChainId, i64), Vec<u32>> = BTreeMap::new();

@@ -1,8 +1,7 @@
 //! The rows of one range of buckets, typed and indexed, and the small tables that are held whole.
 
-use super::chain::Chain;
 use super::history::History;
-use super::{Report, VerifyError, VerifyOptions, personal, raw_key};
+use super::{Report, VerifyError, VerifyOptions, Whole, personal, raw_key};
 use jiaoyi_domain::Bucket;
 use jiaoyi_domain::attempt::Attempt;
 use jiaoyi_domain::audit::Event;
@@ -22,7 +21,7 @@ use jiaoyi_domain::refund::Refund;
 use jiaoyi_domain::roster::{Document, NoticeLink, Person, PolicyPack, Roster};
 use jiaoyi_domain::voucher::{Voucher, VoucherSignature};
 use jiaoyi_domain::working_set::TABLES;
-use jiaoyi_store::{Buckets, Dealt, Snapshot, StoreError};
+use jiaoyi_store::{Buckets, Snapshot, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of one table by key.
@@ -172,19 +171,22 @@ pub(super) fn tables() -> Vec<&'static TableSpec> {
 
 /// Loads the rows of the range at a place and compares them with their events.
 pub(super) fn load(
-    snapshot: &Snapshot,
-    dealt: &Dealt<'_>,
+    whole: &Whole<'_>,
     (place, (from, to)): (usize, Buckets),
-    options: &VerifyOptions<'_>,
-    chain: &mut Chain,
     report: &mut Report,
 ) -> Result<Part, VerifyError> {
+    let Whole {
+        snapshot,
+        dealt,
+        options,
+        ..
+    } = *whole;
     let mut part = Part {
         from,
         to,
         ..Part::default()
     };
-    part.load_events(snapshot, (dealt, place), chain, report)?;
+    part.load_events(whole, place, report)?;
     macro_rules! load {
         ($($field:ident: $record:ty,)*) => {$(
             let (history, table) = (&mut part.history, &mut part.$field);
@@ -242,14 +244,13 @@ fn reference_row<R: Record>(history: &mut History, values: &[Value], report: &mu
 impl Part {
     fn load_events(
         &mut self,
-        snapshot: &Snapshot,
-        (dealt, place): (&Dealt<'_>, usize),
-        chain: &mut Chain,
+        whole: &Whole<'_>,
+        place: usize,
         report: &mut Report,
     ) -> Result<(), VerifyError> {
         let mut trouble = Ok(());
         let history = &mut self.history;
-        dealt.scan_raw::<Event>(place, |values| {
+        whole.dealt.scan_raw::<Event>(place, |values| {
             report.count(Event::SPEC.name);
             let key = raw_key(Event::SPEC, &values);
             let Some(event) = Event::from_values(values) else {
@@ -262,7 +263,7 @@ impl Part {
                 return;
             };
             if trouble.is_ok() {
-                trouble = chain.event(snapshot, &event, report);
+                trouble = whole.chain.event(whole.snapshot, &event, report);
             }
             history.event(&event, report);
         })?;
