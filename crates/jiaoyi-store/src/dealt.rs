@@ -33,9 +33,9 @@ pub struct Dealt<'s> {
     heaps: Option<Heaps>,
 }
 
-impl Dealt<'_> {
+impl<'s> Dealt<'s> {
     /// Deals out `tables`; `ranges` rise.
-    pub(crate) fn of<'s>(
+    pub(crate) fn of(
         snapshot: &'s Snapshot,
         tables: &[&'static TableSpec],
         ranges: Vec<Buckets>,
@@ -55,6 +55,18 @@ impl Dealt<'_> {
             ranges,
             heaps,
         })
+    }
+
+    /// What was dealt out.
+    #[must_use]
+    pub const fn snapshot(&self) -> &'s Snapshot {
+        self.snapshot
+    }
+
+    /// How many ranges there are.
+    #[must_use]
+    pub const fn ranges(&self) -> usize {
+        self.ranges.len()
     }
 
     /// Does `work` for every range, on so many threads, and hands each answer to `take` on this one, in
@@ -239,6 +251,36 @@ mod tests {
     use crate::statements::sql;
     use jiaoyi_domain::messages::CommandKey;
     use rusqlite::Connection;
+
+    /// Whoever is done first: answers come in the order of the ranges, until they are not taken any more.
+    #[test]
+    fn answers_come_in_the_order_of_the_ranges() {
+        let snapshot = Snapshot::of_connection(Connection::open_in_memory().unwrap());
+        let ranges: Vec<Buckets> = (0..50).map(|from| (from, from + 1)).collect();
+        let dealt = Dealt::of(&snapshot, &[], ranges.clone()).unwrap();
+        for threads in [1, 2, 4, 60] {
+            let threads = NonZeroUsize::new(threads).unwrap();
+            let done = AtomicUsize::new(0);
+            let work = |place: usize, range: Buckets| {
+                // With company the first range is done after another one.
+                while place == 0 && threads.get() > 1 && done.load(Ordering::Acquire) == 0 {
+                    thread::yield_now();
+                }
+                done.fetch_add(1, Ordering::Release);
+                range
+            };
+            let mut taken = Vec::new();
+            dealt.each_range(threads, work, |range| {
+                taken.push(range);
+                if taken.len() == 40 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            });
+            assert_eq!(taken, ranges[..40], "{threads} threads");
+        }
+    }
 
     /// A disk without room fills no memory in its place.
     #[test]

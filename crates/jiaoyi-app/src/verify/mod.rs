@@ -77,7 +77,7 @@ mod view;
 
 use jiaoyi_crypto::{Keyring, PublicKey, PublicKeys};
 use jiaoyi_domain::Instant;
-use jiaoyi_domain::record::{Record, TableSpec, Value};
+use jiaoyi_domain::record::{Record, TableSpec, Value, decode_values};
 use jiaoyi_store::{Buckets, Database, Dealt, Snapshot, StoreError};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -299,6 +299,11 @@ pub fn key_text(key: &[Value]) -> String {
     parts.join("/")
 }
 
+/// The key of a row as [`History`](history::History) knows it.
+fn encoded_key_text(key: &[u8]) -> String {
+    decode_values(key).map_or_else(|| hex(key), |key| key_text(&key))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -429,8 +434,8 @@ fn check(
         ControlFlow::Continue(())
     });
     checked?;
+    chain.finish(&dealt, report)?;
     drop(dealt);
-    chain.finish(snapshot, report)?;
     money::unique_facts(snapshot, report)?;
     step();
     if let Some(books) = books {
