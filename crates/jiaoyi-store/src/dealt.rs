@@ -22,6 +22,9 @@ use std::thread;
 /// Bytes that wait for being written, of all ranges together.
 const WAITING_BYTES: usize = 16 * 1024 * 1024;
 
+/// Bytes of the length of a row.
+const LENGTH_BYTES: usize = size_of::<u64>();
+
 /// Buckets from the first up to, not with, the second.
 pub type Buckets = (i64, i64);
 
@@ -155,7 +158,7 @@ pub(crate) fn bucket_of(values: &[Value]) -> i64 {
     }
 }
 
-/// Rows by table and range in one file, a piece after the other.
+/// Rows by table and range in one file, a piece after the other; each row after its length.
 struct Heaps {
     file: File,
     bytes: u64,
@@ -198,7 +201,7 @@ impl Heaps {
             let Some(heap) = self.waiting.get_mut(place).filter(|_| is_in) else {
                 return;
             };
-            encode_values(&values, heap);
+            append(&values, heap);
             if heap.len() >= most {
                 written = self.write(spec, place);
             }
@@ -228,14 +231,33 @@ impl Heaps {
         for (at, length) in self.pieces.get(&(spec.number, place)).into_iter().flatten() {
             let mut bytes = vec![0; *length];
             self.file.read_exact_at(&mut bytes, *at).map_err(trouble)?;
-            let damaged = || Damaged { table: spec.name };
-            let mut values = decode_values(&bytes).ok_or_else(damaged)?.into_iter();
-            while values.len() > 0 {
-                each(values.by_ref().take(spec.columns.len()).collect());
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() {
+                let values = take(&mut rest).ok_or(Damaged { table: spec.name })?;
+                each(values);
             }
         }
         Ok(())
     }
+}
+
+/// Appends a row.
+fn append(values: &[Value], heap: &mut Vec<u8>) {
+    let start = heap.len();
+    heap.extend_from_slice(&[0; LENGTH_BYTES]);
+    let body = heap.len();
+    encode_values(values, heap);
+    let length = u64::try_from(heap.len().saturating_sub(body)).unwrap_or(u64::MAX);
+    heap[start..body].copy_from_slice(&length.to_be_bytes());
+}
+
+/// Takes the row that comes next; `None` when it is not what was written.
+fn take(heap: &mut &[u8]) -> Option<Vec<Value>> {
+    let (length, rest) = heap.split_first_chunk::<LENGTH_BYTES>()?;
+    let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
+    let (row, rest) = rest.split_at_checked(length)?;
+    *heap = rest;
+    decode_values(row)
 }
 
 fn trouble(error: std::io::Error) -> StoreError {

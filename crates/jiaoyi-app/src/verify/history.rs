@@ -2,7 +2,7 @@
 
 use super::{Report, encoded_key_text, transitions};
 use jiaoyi_domain::audit::{Event, decode_touched};
-use jiaoyi_domain::record::{TableSpec, Value, decode_values, encode_values};
+use jiaoyi_domain::record::{TableSpec, Value, encode_values};
 use jiaoyi_domain::working_set::TABLES;
 use std::collections::HashMap;
 
@@ -46,7 +46,7 @@ pub(super) struct Stored {
 
 /// Values in one piece.
 pub(super) fn encoded(values: &[Value]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(48);
+    let mut bytes = Vec::with_capacity(64);
     encode_values(values, &mut bytes);
     bytes
 }
@@ -58,14 +58,11 @@ impl History {
             report.fail_row("audit.event", event, "what it touched cannot be read");
             return;
         };
+        let own_bucket = encoded(&[Value::Int(i64::from(event.bucket.get()))]);
         for row in touched {
-            let bucket = decode_values(&row.key).and_then(|key| match key.first() {
-                Some(Value::Int(bucket)) => Some(*bucket),
-                Some(Value::Null | Value::Text(_) | Value::Bytes(_)) | None => None,
-            });
             let known = table_of(row.table);
             let sharded = known.is_some_and(|spec| spec.columns[0].name == "bucket");
-            if known.is_none() || (sharded && bucket != Some(i64::from(event.bucket.get()))) {
+            if known.is_none() || (sharded && !row.key.starts_with(&own_bucket)) {
                 let what = "it touches a row of an unknown table or of another bucket";
                 report.fail_row("audit.event", event, what);
                 continue;

@@ -95,7 +95,7 @@ const BUCKETS_END: i64 = 4_096;
 
 /// Files up to this size are held as one range of buckets. Whatever the machine: violations are listed
 /// range by range, and the list should be the same everywhere.
-const RANGE_BYTES: u64 = 32 * 1024 * 1024;
+const RANGE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Most threads that check ranges: each holds the rows of one.
 const THREADS_MAX: usize = 4;

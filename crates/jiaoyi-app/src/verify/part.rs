@@ -16,7 +16,9 @@ use jiaoyi_domain::institution::{AccessLink, Institution, InstitutionKey};
 use jiaoyi_domain::messages::{Case, CommandKey, Inbox, Outbox, Topic};
 use jiaoyi_domain::order::{DeviceOrder, Line, PayOrder};
 use jiaoyi_domain::policy::Pack;
-use jiaoyi_domain::record::{Record, TableSpec, Value, decode_values, image_hash, image_of};
+use jiaoyi_domain::record::{
+    Record, TableSpec, Value, decode_values, encode_values, image_hash, image_of,
+};
 use jiaoyi_domain::refund::Refund;
 use jiaoyi_domain::roster::{Document, NoticeLink, Person, PolicyPack, Roster};
 use jiaoyi_domain::voucher::{Voucher, VoucherSignature};
@@ -138,7 +140,8 @@ fn read<R: Record>(
     report.count(R::SPEC.name);
     personal::check(R::SPEC, &values, options.keyring, report);
     let key = encoded(values.get(..R::SPEC.key_len).unwrap_or(&values));
-    let stored = encoded(&values);
+    let mut stored = Vec::with_capacity(512);
+    encode_values(&values, &mut stored);
     let mut damaged = |what: &str| {
         report.fail("row.damaged", R::SPEC.name, encoded_key_text(&key), what);
     };
