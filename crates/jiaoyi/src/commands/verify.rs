@@ -41,7 +41,7 @@ pub struct VerifyArgs {
     /// The moment `--settled` measures against, RFC 3339; now unless given.
     #[arg(long)]
     at: Option<String>,
-    /// How many threads check; as many as there are cores, at most 4, unless given. Each holds some 100 MB
+    /// How many threads check; as many as there are cores, at most 4, unless given. Each holds some 30 MB
     /// of a large database.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
