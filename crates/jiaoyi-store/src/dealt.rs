@@ -10,11 +10,20 @@ use jiaoyi_domain::record::{Record, TableSpec, Value, decode_values, encode_valu
 use jiaoyi_domain::working_set::Damaged;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 /// Bytes that wait for being written, of all ranges together.
 const WAITING_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of the length of a row.
+const LENGTH_BYTES: usize = size_of::<u64>();
 
 /// Buckets from the first up to, not with, the second.
 pub type Buckets = (i64, i64);
@@ -27,9 +36,9 @@ pub struct Dealt<'s> {
     heaps: Option<Heaps>,
 }
 
-impl Dealt<'_> {
+impl<'s> Dealt<'s> {
     /// Deals out `tables`; `ranges` rise.
-    pub(crate) fn of<'s>(
+    pub(crate) fn of(
         snapshot: &'s Snapshot,
         tables: &[&'static TableSpec],
         ranges: Vec<Buckets>,
@@ -49,6 +58,64 @@ impl Dealt<'_> {
             ranges,
             heaps,
         })
+    }
+
+    /// What was dealt out.
+    #[must_use]
+    pub const fn snapshot(&self) -> &'s Snapshot {
+        self.snapshot
+    }
+
+    /// How many ranges there are.
+    #[must_use]
+    pub const fn ranges(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// Does `work` for every range, on so many threads, and hands each answer to `take` on this one, in
+    /// the order of the ranges: what is made of the answers does not depend on the threads. No range is
+    /// begun after `take` breaks off.
+    ///
+    /// # Panics
+    ///
+    /// When `work` does.
+    pub fn each_range<T: Send>(
+        &self,
+        threads: NonZeroUsize,
+        work: impl Fn(usize, Buckets) -> T + Sync,
+        mut take: impl FnMut(T) -> ControlFlow<()>,
+    ) {
+        let threads = threads.get().min(self.ranges.len());
+        let next = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let (done, answers) = sync_channel(threads);
+            for _ in 0..threads {
+                let (done, next, work) = (done.clone(), &next, &work);
+                scope.spawn(move || {
+                    loop {
+                        let place = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(range) = self.ranges.get(place) else {
+                            return;
+                        };
+                        if done.send((place, work(place, *range))).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(done);
+            let mut early = BTreeMap::new();
+            let mut wanted = 0_usize;
+            for (place, answer) in answers {
+                early.insert(place, answer);
+                while let Some(answer) = early.remove(&wanted) {
+                    wanted = wanted.saturating_add(1);
+                    if take(answer).is_break() {
+                        return;
+                    }
+                }
+            }
+        });
     }
 
     /// Calls `each` with the values of every row of `R` in the range at `place`, as they stand in the
@@ -91,7 +158,7 @@ pub(crate) fn bucket_of(values: &[Value]) -> i64 {
     }
 }
 
-/// Rows by table and range in one file, a piece after the other.
+/// Rows by table and range in one file, a piece after the other; each row after its length.
 struct Heaps {
     file: File,
     bytes: u64,
@@ -134,7 +201,7 @@ impl Heaps {
             let Some(heap) = self.waiting.get_mut(place).filter(|_| is_in) else {
                 return;
             };
-            encode_values(&values, heap);
+            append(&values, heap);
             if heap.len() >= most {
                 written = self.write(spec, place);
             }
@@ -161,20 +228,36 @@ impl Heaps {
         place: usize,
         mut each: impl FnMut(Vec<Value>),
     ) -> Result<(), StoreError> {
-        let mut file = &self.file;
         for (at, length) in self.pieces.get(&(spec.number, place)).into_iter().flatten() {
             let mut bytes = vec![0; *length];
-            let read = file.seek(SeekFrom::Start(*at));
-            read.and_then(|_| file.read_exact(&mut bytes))
-                .map_err(trouble)?;
-            let damaged = || Damaged { table: spec.name };
-            let mut values = decode_values(&bytes).ok_or_else(damaged)?.into_iter();
-            while values.len() > 0 {
-                each(values.by_ref().take(spec.columns.len()).collect());
+            self.file.read_exact_at(&mut bytes, *at).map_err(trouble)?;
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() {
+                let values = take(&mut rest).ok_or(Damaged { table: spec.name })?;
+                each(values);
             }
         }
         Ok(())
     }
+}
+
+/// Appends a row.
+fn append(values: &[Value], heap: &mut Vec<u8>) {
+    let start = heap.len();
+    heap.extend_from_slice(&[0; LENGTH_BYTES]);
+    let body = heap.len();
+    encode_values(values, heap);
+    let length = u64::try_from(heap.len().saturating_sub(body)).unwrap_or(u64::MAX);
+    heap[start..body].copy_from_slice(&length.to_be_bytes());
+}
+
+/// Takes the row that comes next; `None` when it is not what was written.
+fn take(heap: &mut &[u8]) -> Option<Vec<Value>> {
+    let (length, rest) = heap.split_first_chunk::<LENGTH_BYTES>()?;
+    let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
+    let (row, rest) = rest.split_at_checked(length)?;
+    *heap = rest;
+    decode_values(row)
 }
 
 fn trouble(error: std::io::Error) -> StoreError {
@@ -190,6 +273,36 @@ mod tests {
     use crate::statements::sql;
     use jiaoyi_domain::messages::CommandKey;
     use rusqlite::Connection;
+
+    /// Whoever is done first: answers come in the order of the ranges, until they are not taken any more.
+    #[test]
+    fn answers_come_in_the_order_of_the_ranges() {
+        let snapshot = Snapshot::of_connection(Connection::open_in_memory().unwrap());
+        let ranges: Vec<Buckets> = (0..50).map(|from| (from, from + 1)).collect();
+        let dealt = Dealt::of(&snapshot, &[], ranges.clone()).unwrap();
+        for threads in [1, 2, 4, 60] {
+            let threads = NonZeroUsize::new(threads).unwrap();
+            let done = AtomicUsize::new(0);
+            let work = |place: usize, range: Buckets| {
+                // With company the first range is done after another one.
+                while place == 0 && threads.get() > 1 && done.load(Ordering::Acquire) == 0 {
+                    thread::yield_now();
+                }
+                done.fetch_add(1, Ordering::Release);
+                range
+            };
+            let mut taken = Vec::new();
+            dealt.each_range(threads, work, |range| {
+                taken.push(range);
+                if taken.len() == 40 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            });
+            assert_eq!(taken, ranges[..40], "{threads} threads");
+        }
+    }
 
     /// A disk without room fills no memory in its place.
     #[test]

@@ -10,13 +10,16 @@ use crate::sqlite_indexes::{check, lines};
 use crate::statements::sql;
 use jiaoyi_domain::record::{Record, TableSpec, Value};
 use jiaoyi_domain::working_set::Damaged;
+use parking_lot::ReentrantMutex;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 enum View {
     Sqlite {
-        connection: Connection,
+        /// Several threads may ask, one at a time; one that reads a table may ask something else
+        /// meanwhile. A second connection could see another moment.
+        connection: ReentrantMutex<Connection>,
         bytes: u64,
         /// `None` for one that lies in no file.
         path: Option<PathBuf>,
@@ -56,7 +59,7 @@ impl Integrity {
     }
 }
 
-/// One view of a database, fixed when it is opened.
+/// One view of a database, fixed when it is opened. Threads may share it.
 pub struct Snapshot {
     view: View,
 }
@@ -115,7 +118,7 @@ impl Snapshot {
         let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
         let path = Some(path.to_owned());
         let view = View::Sqlite {
-            connection,
+            connection: ReentrantMutex::new(connection),
             bytes,
             path,
         };
@@ -125,7 +128,7 @@ impl Snapshot {
     /// What a connection sees, when nothing changes it any more.
     pub(crate) fn of_connection(connection: Connection) -> Snapshot {
         let view = View::Sqlite {
-            connection,
+            connection: ReentrantMutex::new(connection),
             bytes: 0,
             path: None,
         };
@@ -158,7 +161,7 @@ impl Snapshot {
                 let check = move || integrity(&sqlite::open(&path, false)?);
                 Integrity::Begun(std::thread::spawn(check))
             }
-            View::Sqlite { connection, .. } => Integrity::Done(integrity(connection)),
+            View::Sqlite { connection, .. } => Integrity::Done(integrity(&connection.lock())),
         }
     }
 
@@ -313,7 +316,7 @@ impl Snapshot {
         mut each: impl FnMut(Vec<Value>),
     ) -> Result<(), StoreError> {
         let connection = match &self.view {
-            View::Sqlite { connection, .. } => connection,
+            View::Sqlite { connection, .. } => connection.lock(),
             View::Postgres(snapshot) => return snapshot.stream(file, name, given, each),
         };
         let mut statement = connection.prepare_cached(sql(file, name))?;

@@ -7,16 +7,21 @@ use jiaoyi_domain::audit::{
 };
 use jiaoyi_domain::decide::order_from_text;
 use jiaoyi_domain::record::{Column, Record, Value};
-use jiaoyi_store::{Snapshot, StoreError};
+use jiaoyi_store::{Dealt, Snapshot, StoreError};
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes of one hash in a link.
 const HASH_LEN: usize = 32;
 
-/// What the links promise, and how much of it was found.
+/// What the links promise and what was found, by whatever thread: a sum over the names and hashes of
+/// events, under a key that is drawn anew each time. Sums that are equal hold the same events, so no
+/// event has to look for its link.
 pub(super) struct Chain {
-    expected: u64,
-    matched: u64,
+    weights: RandomState,
+    promised: u64,
+    found: AtomicU64,
 }
 
 /// Checks every link and checkpoint.
@@ -25,13 +30,14 @@ pub(super) fn check_links(
     keys: Option<&SignatureKeys<'_>>,
     report: &mut Report,
 ) -> Result<Chain, StoreError> {
-    let mut expected = 0;
+    let weights = RandomState::new();
+    let mut promised = 0_u64;
     let mut previous: Option<Link> = None;
     snapshot.scan_raw::<Link>(|values| {
         report.count(Link::SPEC.name);
-        let key = raw_key(Link::SPEC, &values);
         let Some(link) = Link::from_values(values.clone()).filter(|row| row.values() == values)
         else {
+            let key = raw_key(Link::SPEC, &values);
             report.fail(
                 "row.damaged",
                 Link::SPEC.name,
@@ -42,7 +48,10 @@ pub(super) fn check_links(
             return;
         };
         check_link(previous.as_ref(), &link, report);
-        expected += u64::try_from(link.event_hashes.len() / HASH_LEN).unwrap_or(0);
+        for (seq, hash) in (0..).zip(event_hashes(&link)) {
+            promised =
+                promised.wrapping_add(weight(&weights, (link.chain_id, link.link_no, seq), hash));
+        }
         previous = Some(link);
     })?;
     let mut checkpoints = Vec::new();
@@ -51,9 +60,22 @@ pub(super) fn check_links(
         check_checkpoint(snapshot, values, keys, report)?;
     }
     Ok(Chain {
-        expected,
-        matched: 0,
+        weights,
+        promised,
+        found: AtomicU64::new(0),
     })
+}
+
+/// The hashes that a link keeps where its events look for them: in its chain's home.
+fn event_hashes(link: &Link) -> impl Iterator<Item = &[u8]> {
+    let at_home = link.bucket == link.chain_id.home();
+    let hashes = link.event_hashes.chunks_exact(HASH_LEN);
+    hashes.filter(move |_| at_home)
+}
+
+/// What an event adds to a sum: its chain, link and place, and its hash.
+fn weight(weights: &RandomState, name: (ChainId, i64, u32), hash: &[u8]) -> u64 {
+    weights.hash_one((name, hash))
 }
 
 fn check_link(previous: Option<&Link>, link: &Link, report: &mut Report) {
@@ -170,37 +192,28 @@ fn load_link(
 }
 
 impl Chain {
-    /// Compares an event with the place that its link keeps for it.
-    pub(super) fn event(
-        &mut self,
-        snapshot: &Snapshot,
-        event: &Event,
-        report: &mut Report,
-    ) -> Result<(), StoreError> {
-        let given = [
-            event.chain_id.home().to_value(),
-            Value::Bytes(event.chain_id.0.to_vec()),
-            Value::Int(event.link_no),
-            Value::Int(i64::from(event.seq)),
-        ];
-        let found = snapshot.query("link_event_hash", &given)?;
-        let hash = found.first().and_then(|row| row.first());
-        if hash == Some(&Value::Bytes(event_hash(event).to_vec())) {
-            self.matched += 1;
-        } else {
-            report.fail_row("audit.event", event, "its link does not hold this event");
-        }
-        Ok(())
+    /// Takes in an event.
+    pub(super) fn event(&self, event: &Event) {
+        let name = (event.chain_id, event.link_no, event.seq);
+        let weight = weight(&self.weights, name, &event_hash(event));
+        self.found.fetch_add(weight, Ordering::Relaxed);
     }
 
-    /// Names the links that promise events which are not there.
-    pub(super) fn finish(
-        &self,
-        snapshot: &Snapshot,
-        report: &mut Report,
-    ) -> Result<(), StoreError> {
-        if self.expected == self.matched {
+    /// Unless every event was found in its place: names the events that are not those of their links,
+    /// and the links that promise events which are not there.
+    pub(super) fn finish(&self, dealt: &Dealt<'_>, report: &mut Report) -> Result<(), StoreError> {
+        if self.promised == self.found.load(Ordering::Relaxed) {
             return Ok(());
+        }
+        let snapshot = dealt.snapshot();
+        for place in 0..dealt.ranges() {
+            let mut trouble = Ok(());
+            dealt.scan::<Event>(place, |event| {
+                if trouble.is_ok() {
+                    trouble = check_event(snapshot, &event, report);
+                }
+            })?;
+            trouble?;
         }
         let mut present: BTreeMap<(ChainId, i64), Vec<u32>> = BTreeMap::new();
         snapshot.scan::<Event>(|row| {
@@ -226,4 +239,20 @@ impl Chain {
             }
         })
     }
+}
+
+/// Compares an event with the place that its link keeps for it.
+fn check_event(snapshot: &Snapshot, event: &Event, report: &mut Report) -> Result<(), StoreError> {
+    let given = [
+        event.chain_id.home().to_value(),
+        Value::Bytes(event.chain_id.0.to_vec()),
+        Value::Int(event.link_no),
+        Value::Int(i64::from(event.seq)),
+    ];
+    let found = snapshot.query("link_event_hash", &given)?;
+    let hash = found.first().and_then(|row| row.first());
+    let same = hash == Some(&Value::Bytes(event_hash(event).to_vec()));
+    let what = "its link does not hold this event";
+    report.demand(same, "audit.event", event, what);
+    Ok(())
 }

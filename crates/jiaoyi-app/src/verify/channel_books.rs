@@ -20,6 +20,7 @@ use jiaoyi_domain::record::Record;
 use jiaoyi_domain::refund::{Refund, RefundState};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Deserialize)]
 struct File {
@@ -43,12 +44,12 @@ struct PaidBack {
     state: String,
 }
 
-/// One thing the channel did, and whether ours was found.
+/// One thing the channel did, and whether ours was found, by whatever thread.
 struct Told {
     number: String,
     amount: u64,
     state: String,
-    found: bool,
+    found: AtomicBool,
 }
 
 /// The channel's books, while they are compared.
@@ -77,7 +78,7 @@ pub(super) fn load(given: &Given) -> Result<Books, VerifyError> {
                 number: row.out_trade_no.clone(),
                 amount: refund.amount_fen,
                 state: refund.state,
-                found: false,
+                found: AtomicBool::new(false),
             };
             books
                 .refunds
@@ -88,7 +89,7 @@ pub(super) fn load(given: &Given) -> Result<Books, VerifyError> {
                 number: row.out_trade_no,
                 amount: row.amount_fen,
                 state: "paid".to_owned(),
-                found: false,
+                found: AtomicBool::new(false),
             };
             books
                 .payments
@@ -100,7 +101,7 @@ pub(super) fn load(given: &Given) -> Result<Books, VerifyError> {
 
 impl Books {
     /// Compares the rows of one range.
-    pub(super) fn compare(&mut self, view: &View<'_>, report: &mut Report) {
+    pub(super) fn compare(&self, view: &View<'_>, report: &mut Report) {
         for fact in view
             .part
             .facts
@@ -114,11 +115,11 @@ impl Books {
         }
     }
 
-    fn payment(&mut self, fact: &Fact, report: &mut Report) {
+    fn payment(&self, fact: &Fact, report: &mut Report) {
         report.count("channel payments");
         let channel = fact.channel.code().to_owned();
         let name = (channel, fact.merchant.clone(), fact.txn_id.clone());
-        let Some(told) = self.payments.get_mut(&name) else {
+        let Some(told) = self.payments.get(&name) else {
             // An institution has books of its own: its day file is compared with ours.
             if fact.channel.front_end().is_some() {
                 return;
@@ -130,24 +131,24 @@ impl Books {
             );
             return;
         };
-        told.found = true;
+        told.found.store(true, Ordering::Relaxed);
         let same = told.amount == fact.amount.get() && told.number == fact.attempt_no.as_str();
         let what = format!("the channel took {} for {}", told.amount, told.number);
         report.demand(same, "channel.payment", fact, &what);
     }
 
-    fn refund(&mut self, refund: &Refund, report: &mut Report) {
+    fn refund(&self, refund: &Refund, report: &mut Report) {
         // What an institution gives back stands in its day files.
         if refund.channel.front_end().is_some() {
             return;
         }
         let channel = refund.channel.code().to_owned();
-        let mut told = self
+        let told = self
             .refunds
-            .get_mut(&(channel, refund.channel_no.as_str().to_owned()));
-        if let Some(told) = &mut told {
+            .get(&(channel, refund.channel_no.as_str().to_owned()));
+        if let Some(told) = told {
             report.count("channel refunds");
-            told.found = true;
+            told.found.store(true, Ordering::Relaxed);
             let same =
                 told.amount == refund.amount.get() && told.number == refund.attempt_no.as_str();
             let what = format!("the channel gave back {} for {}", told.amount, told.number);
@@ -174,7 +175,7 @@ impl Books {
     /// Names what the channel did and we do not have.
     pub(super) fn finish(self, report: &mut Report) {
         for ((channel, merchant, transaction), told) in self.payments {
-            if told.found {
+            if told.found.into_inner() {
                 continue;
             }
             let bucket = AttemptNo::parse(&told.number).map(|no| no.bucket().get().to_string());
@@ -186,7 +187,8 @@ impl Books {
         }
         for ((channel, number), told) in self.refunds {
             // A number that the channel closed was replaced by another one.
-            if told.found || told.state == "closed" || ChannelCode::from_code(&channel).is_none() {
+            let found = told.found.into_inner();
+            if found || told.state == "closed" || ChannelCode::from_code(&channel).is_none() {
                 continue;
             }
             let bucket = RefundNo::parse(&number).map(|no| no.bucket().get().to_string());

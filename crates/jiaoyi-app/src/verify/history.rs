@@ -1,8 +1,8 @@
 //! What the events of a range of buckets say of its rows: versions, states and last after-images.
 
-use super::{Report, key_text, raw_key, transitions};
+use super::{Report, encoded_key_text, transitions};
 use jiaoyi_domain::audit::{Event, decode_touched};
-use jiaoyi_domain::record::{TableSpec, Value, decode_values, encode_values, image_hash};
+use jiaoyi_domain::record::{TableSpec, Value, encode_values};
 use jiaoyi_domain::working_set::TABLES;
 use std::collections::HashMap;
 
@@ -34,9 +34,20 @@ fn table_of(number: u8) -> Option<&'static TableSpec> {
     TABLES.iter().find(|spec| spec.number == number).copied()
 }
 
-fn encoded(key: &[Value]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(48);
-    encode_values(key, &mut bytes);
+/// A stored row as it is compared.
+pub(super) struct Stored {
+    /// Its key, encoded.
+    pub key: Vec<u8>,
+    /// Hash of its columns.
+    pub hash: [u8; 16],
+    /// Its version and its state, when it reads as its type.
+    pub stands: Option<(u32, u8)>,
+}
+
+/// Values in one piece.
+pub(super) fn encoded(values: &[Value]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(64);
+    encode_values(values, &mut bytes);
     bytes
 }
 
@@ -47,14 +58,11 @@ impl History {
             report.fail_row("audit.event", event, "what it touched cannot be read");
             return;
         };
+        let own_bucket = encoded(&[Value::Int(i64::from(event.bucket.get()))]);
         for row in touched {
-            let bucket = decode_values(&row.key).and_then(|key| match key.first() {
-                Some(Value::Int(bucket)) => Some(*bucket),
-                Some(Value::Null | Value::Text(_) | Value::Bytes(_)) | None => None,
-            });
             let known = table_of(row.table);
             let sharded = known.is_some_and(|spec| spec.columns[0].name == "bucket");
-            if known.is_none() || (sharded && bucket != Some(i64::from(event.bucket.get()))) {
+            if known.is_none() || (sharded && !row.key.starts_with(&own_bucket)) {
                 let what = "it touches a row of an unknown table or of another bucket";
                 report.fail_row("audit.event", event, what);
                 continue;
@@ -78,30 +86,26 @@ impl History {
         all.for_each(|known| known.changes.sort_by_key(|change| change.version));
     }
 
-    /// Compares a stored row with its last after-image; `stands` is its version and its state.
-    pub(super) fn row(
-        &mut self,
-        spec: &'static TableSpec,
-        values: &[Value],
-        stands: Option<(u32, u8)>,
-        report: &mut Report,
-    ) {
-        let key = values.get(..spec.key_len).unwrap_or(values);
-        let Some(known) = self.rows.get_mut(&(spec.number, encoded(key))) else {
-            let what = "no event has made this row";
-            report.fail("audit.no_event", spec.name, raw_key(spec, values), what);
+    /// Compares a stored row with its last after-image.
+    pub(super) fn row(&mut self, spec: &'static TableSpec, row: Stored, report: &mut Report) {
+        let Stored { key, hash, stands } = row;
+        let name = (spec.number, key);
+        let mut fail = |rule, what| {
+            report.fail(rule, spec.name, encoded_key_text(&name.1), what);
+        };
+        let Some(known) = self.rows.get_mut(&name) else {
+            fail("audit.no_event", "no event has made this row");
             return;
         };
         known.row_seen = true;
         let last = known.changes.last();
-        if last.is_none_or(|change| change.hash != image_hash(spec, values)) {
-            let what = "the row is not what its last event says";
-            report.fail("audit.image", spec.name, raw_key(spec, values), what);
+        if last.is_none_or(|change| change.hash != hash) {
+            fail("audit.image", "the row is not what its last event says");
         }
         let told = last.map(|change| (change.version, change.state));
         if stands.is_some() && stands != told {
             let what = "its version or state is not that of its last event";
-            report.fail("audit.history", spec.name, raw_key(spec, values), what);
+            fail("audit.history", what);
         }
     }
 
@@ -121,7 +125,7 @@ impl History {
         let mut judged: Vec<_> = judged.collect();
         judged.sort_unstable_by_key(|(row, ..)| *row);
         for ((_, key), spec, faults) in judged {
-            let name = decode_values(key).map_or_else(|| super::hex(key), |key| key_text(&key));
+            let name = encoded_key_text(key);
             for (rule, what) in faults {
                 report.fail(rule, spec.name, name.clone(), what);
             }

@@ -1,6 +1,7 @@
 //! Answers for: `jiaoyi verify`, the proof that a database is what the rules would have made
 //! (DESIGN.md 8). It reads one snapshot, bucket range by bucket range, decides nothing and changes
-//! nothing. Memory does not grow with the database: it holds the rows of one range of buckets.
+//! nothing. Memory does not grow with the database: it holds the rows of as many
+//! ranges of buckets as threads check them, at most [`THREADS_MAX`].
 //!
 //! | rule | what is wrong with the row it names |
 //! |---|---|
@@ -76,12 +77,15 @@ mod view;
 
 use jiaoyi_crypto::{Keyring, PublicKey, PublicKeys};
 use jiaoyi_domain::Instant;
-use jiaoyi_domain::record::{Record, TableSpec, Value};
-use jiaoyi_store::{Buckets, Database, Snapshot, StoreError};
+use jiaoyi_domain::record::{Record, TableSpec, Value, decode_values};
+use jiaoyi_store::{Buckets, Database, Dealt, Snapshot, StoreError};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 
 /// Most violations that a report lists; further ones are counted.
 pub const VIOLATIONS_MAX: usize = 1_000;
@@ -89,8 +93,12 @@ pub const VIOLATIONS_MAX: usize = 1_000;
 /// One past the last bucket.
 const BUCKETS_END: i64 = 4_096;
 
-/// Files up to this size are held as one range of buckets.
-const RANGE_BYTES: u64 = 64 * 1024 * 1024;
+/// Files up to this size are held as one range of buckets. Whatever the machine: violations are listed
+/// range by range, and the list should be the same everywhere.
+const RANGE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Most threads that check ranges: each holds the rows of one.
+const THREADS_MAX: usize = 4;
 
 /// What signatures are checked with.
 pub struct SignatureKeys<'a> {
@@ -141,6 +149,9 @@ pub struct VerifyOptions<'a> {
     pub keyring: Option<&'a Keyring>,
     /// How many buckets are held at once; by the size of the file when not given.
     pub buckets_at_once: Option<u16>,
+    /// How many threads check; as many as the machine has cores, at most [`THREADS_MAX`], when not
+    /// given. What is found and in which order does not depend on it.
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// One row that breaks a rule.
@@ -223,6 +234,18 @@ impl Report {
         );
     }
 
+    /// Takes in what was found after all this.
+    fn append(&mut self, later: Report) {
+        for (what, count) in later.checked {
+            let sum = self.checked.entry(what).or_default();
+            *sum = sum.saturating_add(count);
+        }
+        let room = VIOLATIONS_MAX.saturating_sub(self.violations.len());
+        self.violations
+            .extend(later.violations.into_iter().take(room));
+        self.violation_count = self.violation_count.saturating_add(later.violation_count);
+    }
+
     /// A violation of `row` unless `holds`.
     fn demand<R: Record>(&mut self, holds: bool, rule: &'static str, row: &R, what: &str) {
         if !holds {
@@ -274,6 +297,11 @@ pub fn key_text(key: &[Value]) -> String {
         })
         .collect();
     parts.join("/")
+}
+
+/// The key of a row as [`History`](history::History) knows it.
+fn encoded_key_text(key: &[u8]) -> String {
+    decode_values(key).map_or_else(|| hex(key), |key| key_text(&key))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -372,19 +400,77 @@ fn check(
         done += 1;
         progress(done, total);
     };
-    let mut books = options
+    let books = options
         .channel_books
         .as_ref()
         .map(channel_books::load)
         .transpose()?;
     let reference = part::Reference::load(snapshot, options, report)?;
-    let mut chain = chain::check_links(snapshot, options.signatures.as_ref(), report)?;
+    let chain = chain::check_links(snapshot, options.signatures.as_ref(), report)?;
     step();
-    let dealt = snapshot.deal(&part::tables(), ranges.clone())?;
+    let dealt = snapshot.deal(&part::tables(), ranges)?;
     step();
-    for range in ranges.into_iter().enumerate() {
-        let loaded = part::load(snapshot, &dealt, range, options, &mut chain, report)?;
-        let view = view::View::new(snapshot, &loaded, &reference);
+    let whole = Whole {
+        snapshot,
+        dealt: &dealt,
+        options,
+        reference: &reference,
+        chain: &chain,
+        books: books.as_ref(),
+    };
+    let mut checked = Ok(());
+    let work = |place, range| {
+        let mut found = Report::default();
+        let checked = whole.check(place, range, &mut found);
+        (found, checked)
+    };
+    dealt.each_range(threads(options), work, |(found, range_checked)| {
+        report.append(found);
+        checked = range_checked;
+        if checked.is_err() {
+            return ControlFlow::Break(());
+        }
+        step();
+        ControlFlow::Continue(())
+    });
+    checked?;
+    chain.finish(&dealt, report)?;
+    drop(dealt);
+    money::unique_facts(snapshot, report)?;
+    step();
+    if let Some(books) = books {
+        books.finish(report);
+    }
+    if let Some(journal) = &options.journal {
+        journal::check(snapshot, journal, report)?;
+    }
+    step();
+    Ok(())
+}
+
+/// How many threads check ranges.
+fn threads(options: &VerifyOptions<'_>) -> NonZeroUsize {
+    let most = NonZeroUsize::MIN.saturating_add(THREADS_MAX - 1);
+    let cores = || available_parallelism().map_or(NonZeroUsize::MIN, |cores| cores.min(most));
+    options.threads.unwrap_or_else(cores)
+}
+
+/// What every range is checked with.
+struct Whole<'a> {
+    snapshot: &'a Snapshot,
+    dealt: &'a Dealt<'a>,
+    options: &'a VerifyOptions<'a>,
+    reference: &'a part::Reference,
+    chain: &'a chain::Chain,
+    books: Option<&'a channel_books::Books>,
+}
+
+impl Whole<'_> {
+    /// Checks the range at a place.
+    fn check(&self, place: usize, range: Buckets, report: &mut Report) -> Result<(), VerifyError> {
+        let options = self.options;
+        let loaded = part::load(self, (place, range), report)?;
+        let view = view::View::new(self.snapshot, &loaded, self.reference);
         dues::check(&view, report);
         slots::check(&view, report);
         orders::check(&view, report);
@@ -397,22 +483,9 @@ fn check(
         if let Some(now) = options.settled {
             settled::check(&view, now, report);
         }
-        if let Some(books) = &mut books {
+        if let Some(books) = self.books {
             books.compare(&view, report);
         }
-        view.finish()?;
-        step();
+        Ok(view.finish()?)
     }
-    drop(dealt);
-    chain.finish(snapshot, report)?;
-    money::unique_facts(snapshot, report)?;
-    step();
-    if let Some(books) = books {
-        books.finish(report);
-    }
-    if let Some(journal) = &options.journal {
-        journal::check(snapshot, journal, report)?;
-    }
-    step();
-    Ok(())
 }

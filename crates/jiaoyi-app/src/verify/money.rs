@@ -365,9 +365,10 @@ fn refund_messages(view: &View<'_>, refund: &Refund, report: &mut Report) {
 
 /// Whether the accounts fit the kind of a transfer.
 fn accounts_fit(row: &Transfer) -> bool {
-    let name = |account: &str| account.split(':').next().unwrap_or_default().to_owned();
-    let (debit, credit) = (name(&row.debit), name(&row.credit));
-    let pair = (debit.as_str(), credit.as_str());
+    fn name(account: &str) -> &str {
+        account.split(':').next().unwrap_or_default()
+    }
+    let pair = (name(&row.debit), name(&row.credit));
     match row.kind {
         TransferKind::Premium => {
             matches!(

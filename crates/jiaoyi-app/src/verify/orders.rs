@@ -96,7 +96,7 @@ fn check_line(view: &View<'_>, line: &Line, report: &mut Report) {
     report.demand(known, "line.state", line, "its order is not there");
     let slot = view.get::<Slot>(&(line.due_bucket, line.due_id, line.generation));
     let own = slot.filter(|slot| slot.order_id == line.order_id && slot.line_no == line.line_no);
-    let live = own.as_ref().map(Slot::is_live);
+    let live = own.as_deref().map(Slot::is_live);
     let holds = match line.state {
         LineState::Premium => live == Some(true),
         LineState::Returned => live == Some(false),

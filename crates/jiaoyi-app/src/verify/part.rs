@@ -1,8 +1,7 @@
 //! The rows of one range of buckets, typed and indexed, and the small tables that are held whole.
 
-use super::chain::Chain;
-use super::history::History;
-use super::{Report, VerifyError, VerifyOptions, personal, raw_key};
+use super::history::{History, Stored, encoded};
+use super::{Report, VerifyError, VerifyOptions, Whole, encoded_key_text, personal};
 use jiaoyi_domain::Bucket;
 use jiaoyi_domain::attempt::Attempt;
 use jiaoyi_domain::audit::Event;
@@ -17,12 +16,14 @@ use jiaoyi_domain::institution::{AccessLink, Institution, InstitutionKey};
 use jiaoyi_domain::messages::{Case, CommandKey, Inbox, Outbox, Topic};
 use jiaoyi_domain::order::{DeviceOrder, Line, PayOrder};
 use jiaoyi_domain::policy::Pack;
-use jiaoyi_domain::record::{Record, TableSpec, Value};
+use jiaoyi_domain::record::{
+    Record, TableSpec, Value, decode_values, encode_values, image_hash, image_of,
+};
 use jiaoyi_domain::refund::Refund;
 use jiaoyi_domain::roster::{Document, NoticeLink, Person, PolicyPack, Roster};
 use jiaoyi_domain::voucher::{Voucher, VoucherSignature};
 use jiaoyi_domain::working_set::TABLES;
-use jiaoyi_store::{Buckets, Dealt, Snapshot, StoreError};
+use jiaoyi_store::{Buckets, Snapshot, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of one table by key.
@@ -51,26 +52,21 @@ impl Reference {
         let mut reference = Reference::default();
         let table = &mut reference.rosters;
         snapshot.scan_raw::<Roster>(|values| {
-            read(&values, options, report, table);
+            read(values, options, report, table);
         })?;
         let table = &mut reference.packs;
         snapshot.scan_raw::<PolicyPack>(|values| {
-            read(&values, options, report, table);
+            read(values, options, report, table);
         })?;
         let table = &mut reference.institutions;
         snapshot.scan_raw::<Institution>(|values| {
-            read(&values, options, report, table);
+            read(values, options, report, table);
         })?;
         snapshot.scan_raw::<InstitutionKey>(|values| {
-            read(
-                &values,
-                options,
-                report,
-                &mut Table::<InstitutionKey>::new(),
-            );
+            read(values, options, report, &mut Table::<InstitutionKey>::new());
         })?;
         snapshot.scan_raw::<AccessLink>(|values| {
-            read(&values, options, report, &mut Table::<AccessLink>::new());
+            read(values, options, report, &mut Table::<AccessLink>::new());
         })?;
         let packs = &reference.packs;
         if !packs.is_empty() && packs.values().all(|pack| pack.version == 1) {
@@ -133,33 +129,43 @@ pub(super) struct Index {
     pub calls_of_order: BTreeMap<(Bucket, OrderId), Vec<<BillerCall as Record>::Key>>,
 }
 
-/// Reads one raw row into its table, and says its version and state; what does not read as its type
-/// is named.
+/// Reads one raw row into its table, and says what its history is compared with; what does not read as
+/// its type is named.
 fn read<R: Record>(
-    values: &[Value],
+    values: Vec<Value>,
     options: &VerifyOptions<'_>,
     report: &mut Report,
     table: &mut Table<R>,
-) -> Option<(u32, u8)> {
+) -> Stored {
     report.count(R::SPEC.name);
-    personal::check(R::SPEC, values, options.keyring, report);
-    let key = raw_key(R::SPEC, values);
-    match R::from_values(values.to_vec()) {
-        Some(row) if row.values() == values => {
-            let stands = (row.version(), row.state_number());
-            table.insert(row.key(), row);
-            return Some(stands);
+    personal::check(R::SPEC, &values, options.keyring, report);
+    let key = encoded(values.get(..R::SPEC.key_len).unwrap_or(&values));
+    let mut stored = Vec::with_capacity(512);
+    encode_values(&values, &mut stored);
+    let mut damaged = |what: &str| {
+        report.fail("row.damaged", R::SPEC.name, encoded_key_text(&key), what);
+    };
+    match R::from_values(values) {
+        Some(row) => {
+            let mut written = Vec::with_capacity(stored.len());
+            row.encode(&mut written);
+            if written == stored {
+                let stands = Some((row.version(), row.state_number()));
+                let hash = image_of(&row);
+                table.insert(row.key(), row);
+                return Stored { key, hash, stands };
+            }
+            damaged("a value is written otherwise than we write it");
         }
-        Some(_) => {
-            let what = "a value is written otherwise than we write it";
-            report.fail("row.damaged", R::SPEC.name, key, what);
-        }
-        None => {
-            let what = "a value is not one of its column's type";
-            report.fail("row.damaged", R::SPEC.name, key, what);
-        }
+        None => damaged("a value is not one of its column's type"),
     }
-    None
+    let values = decode_values(&stored).unwrap_or_default();
+    let hash = image_hash(R::SPEC, &values);
+    Stored {
+        key,
+        hash,
+        stands: None,
+    }
 }
 
 /// Every table that lies in buckets.
@@ -172,25 +178,28 @@ pub(super) fn tables() -> Vec<&'static TableSpec> {
 
 /// Loads the rows of the range at a place and compares them with their events.
 pub(super) fn load(
-    snapshot: &Snapshot,
-    dealt: &Dealt<'_>,
+    whole: &Whole<'_>,
     (place, (from, to)): (usize, Buckets),
-    options: &VerifyOptions<'_>,
-    chain: &mut Chain,
     report: &mut Report,
 ) -> Result<Part, VerifyError> {
+    let Whole {
+        snapshot,
+        dealt,
+        options,
+        ..
+    } = *whole;
     let mut part = Part {
         from,
         to,
         ..Part::default()
     };
-    part.load_events(snapshot, (dealt, place), chain, report)?;
+    part.load_events(whole, place, report)?;
     macro_rules! load {
         ($($field:ident: $record:ty,)*) => {$(
             let (history, table) = (&mut part.history, &mut part.$field);
             dealt.scan_raw::<$record>(place, |values| {
-                let stands = read::<$record>(&values, options, report, table);
-                history.row(<$record>::SPEC, &values, stands, report);
+                let stored = read::<$record>(values, options, report, table);
+                history.row(<$record>::SPEC, stored, report);
             })?;
         )*};
     }
@@ -205,69 +214,66 @@ pub(super) fn load(
     // Notices are many and large, and nothing else is compared with them.
     let (history, mut none) = (&mut part.history, Table::<Inbox>::new());
     dealt.scan_raw::<Inbox>(place, |values| {
-        let stands = read::<Inbox>(&values, options, report, &mut none);
-        history.row(Inbox::SPEC, &values, stands, report);
+        let stored = read::<Inbox>(values, options, report, &mut none);
+        history.row(Inbox::SPEC, stored, report);
         none.clear();
     })?;
     let (history, mut none) = (&mut part.history, Table::<DayFile>::new());
     dealt.scan_raw::<DayFile>(place, |values| {
-        let stands = read::<DayFile>(&values, options, report, &mut none);
-        history.row(DayFile::SPEC, &values, stands, report);
+        let stored = read::<DayFile>(values, options, report, &mut none);
+        history.row(DayFile::SPEC, stored, report);
         none.clear();
     })?;
     if from <= 0 {
         // Rows without a bucket have their events in bucket 0; they were read already.
-        snapshot.scan_raw::<Roster>(|row| reference_row::<Roster>(history, &row, report))?;
+        snapshot.scan_raw::<Roster>(|row| reference_row::<Roster>(history, row, report))?;
+        snapshot.scan_raw::<PolicyPack>(|row| reference_row::<PolicyPack>(history, row, report))?;
         snapshot
-            .scan_raw::<PolicyPack>(|row| reference_row::<PolicyPack>(history, &row, report))?;
-        snapshot
-            .scan_raw::<Institution>(|row| reference_row::<Institution>(history, &row, report))?;
+            .scan_raw::<Institution>(|row| reference_row::<Institution>(history, row, report))?;
         snapshot.scan_raw::<InstitutionKey>(|row| {
-            reference_row::<InstitutionKey>(history, &row, report);
+            reference_row::<InstitutionKey>(history, row, report);
         })?;
-        snapshot
-            .scan_raw::<AccessLink>(|row| reference_row::<AccessLink>(history, &row, report))?;
+        snapshot.scan_raw::<AccessLink>(|row| reference_row::<AccessLink>(history, row, report))?;
     }
     part.history.finish(report);
     part.build_index();
     Ok(part)
 }
 
-fn reference_row<R: Record>(history: &mut History, values: &[Value], report: &mut Report) {
-    let row = R::from_values(values.to_vec());
+fn reference_row<R: Record>(history: &mut History, values: Vec<Value>, report: &mut Report) {
+    let key = encoded(values.get(..R::SPEC.key_len).unwrap_or(&values));
+    let hash = image_hash(R::SPEC, &values);
+    let row = R::from_values(values);
     let stands = row.map(|row| (row.version(), row.state_number()));
-    history.row(R::SPEC, values, stands, report);
+    history.row(R::SPEC, Stored { key, hash, stands }, report);
 }
 
 impl Part {
     fn load_events(
         &mut self,
-        snapshot: &Snapshot,
-        (dealt, place): (&Dealt<'_>, usize),
-        chain: &mut Chain,
+        whole: &Whole<'_>,
+        place: usize,
         report: &mut Report,
     ) -> Result<(), VerifyError> {
-        let mut trouble = Ok(());
         let history = &mut self.history;
-        dealt.scan_raw::<Event>(place, |values| {
+        whole.dealt.scan_raw::<Event>(place, |values| {
             report.count(Event::SPEC.name);
-            let key = raw_key(Event::SPEC, &values);
+            let key = encoded(values.get(..Event::SPEC.key_len).unwrap_or(&values));
             let Some(event) = Event::from_values(values) else {
+                let what = "it does not read as one";
                 report.fail(
                     "row.damaged",
                     Event::SPEC.name,
-                    key,
-                    "it does not read as one",
+                    encoded_key_text(&key),
+                    what,
                 );
                 return;
             };
-            if trouble.is_ok() {
-                trouble = chain.event(snapshot, &event, report);
-            }
+            whole.chain.event(&event);
             history.event(&event, report);
         })?;
         history.sort();
-        Ok(trouble?)
+        Ok(())
     }
 
     fn build_index(&mut self) {

@@ -9,6 +9,7 @@ use jiaoyi_domain::messages::Topic;
 use jiaoyi_domain::order::{Line, LineState, PayOrder};
 use jiaoyi_domain::record::Record;
 use jiaoyi_domain::voucher::{Voucher, VoucherContent, VoucherState};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 pub(super) fn check(view: &View<'_>, report: &mut Report) {
@@ -28,7 +29,7 @@ pub(super) fn check(view: &View<'_>, report: &mut Report) {
 }
 
 /// The success that filled the slot; `None` for a due of 0 yuan, or when it is not there.
-fn fact_of(view: &View<'_>, slot: &Slot) -> Option<Fact> {
+fn fact_of<'a>(view: &View<'a>, slot: &Slot) -> Option<Cow<'a, Fact>> {
     let key = (
         slot.fact_bucket?,
         slot.fact_channel?,
@@ -100,7 +101,7 @@ fn check_slot(view: &View<'_>, slot: &Slot, report: &mut Report) {
         return;
     };
     check_line(slot, &line, report);
-    check_transfers(view, slot, &line, fact.as_ref(), report);
+    check_transfers(view, slot, &line, fact.as_deref(), report);
 }
 
 fn check_line(slot: &Slot, line: &Line, report: &mut Report) {

@@ -8,6 +8,7 @@ pub(crate) mod world;
 
 use super::{Given, Report, SignatureKeys, VerifyOptions, verify};
 use jiaoyi_domain::time::DAY_MS;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use world::{Made, TempFile, World};
 
@@ -77,6 +78,44 @@ fn a_true_database_is_found_true() {
             assert!(report.checked[table] > 0, "{table}");
         }
         assert_eq!(report.to_json()["ok"], true);
+    }
+}
+
+/// What is found, and in which order, is told by the database alone.
+#[test]
+fn several_threads_find_what_one_finds() {
+    let (file, world, _) = build("threads");
+    let connection = rusqlite::Connection::open(&file.0).unwrap();
+    connection
+        .execute_batch(
+            "UPDATE pay_order SET until = until + 1; UPDATE due SET paid_at = 1;
+             DELETE FROM event WHERE seq = 0 AND link_no % 3 = 0; DELETE FROM refund;",
+        )
+        .unwrap();
+    drop(connection);
+    let check = |threads, buckets_at_once| {
+        let options = VerifyOptions {
+            settled: Some(world.now.plus_ms(DAY_MS)),
+            keyring: Some(&world.keyring),
+            channel_books: Some(Given::Text("{\"transactions\":[]}".to_owned())),
+            threads: NonZeroUsize::new(threads),
+            buckets_at_once: Some(buckets_at_once),
+            ..VerifyOptions::default()
+        };
+        let mut steps = Vec::new();
+        let database = jiaoyi_store::Database::Sqlite(file.0.clone());
+        let report = verify(&database, &options, &mut |done, total| {
+            steps.push((done, total));
+        });
+        (report.unwrap(), steps)
+    };
+    for buckets_at_once in [16, 1_000] {
+        let one = check(1, buckets_at_once);
+        assert!(one.0.violation_count > 100, "{:?}", one.0.violation_count);
+        assert!(one.1.is_sorted() && one.1.last().is_some_and(|(done, all)| done == all));
+        for threads in [2, 4, 7] {
+            assert_eq!(one, check(threads, buckets_at_once), "{threads} threads");
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use jiaoyi_domain::refund::Refund;
 use jiaoyi_domain::roster::Person;
 use jiaoyi_domain::voucher::Voucher;
 use jiaoyi_store::{Snapshot, StoreError};
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 /// A record whose rows a range holds.
@@ -85,11 +86,11 @@ impl<'a> View<'a> {
     }
 
     /// One row by its key, wherever it lies.
-    pub(super) fn get<R: Held>(&self, key: &R::Key) -> Option<R> {
+    pub(super) fn get<R: Held>(&self, key: &R::Key) -> Option<Cow<'a, R>> {
         if self.holds(&R::key_values(key)) {
-            R::table(self.part).get(key).cloned()
+            R::table(self.part).get(key).map(Cow::Borrowed)
         } else {
-            self.note(self.snapshot.load::<R>(key))
+            self.note(self.snapshot.load::<R>(key)).map(Cow::Owned)
         }
     }
 

@@ -11,6 +11,8 @@ use jiaoyi_domain::record::Record;
 use jiaoyi_domain::roster::{NoticeLink, Person};
 use jiaoyi_store::schema::MIGRATIONS;
 use jiaoyi_store::{Database, Snapshot, Store, StoreError};
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
@@ -226,6 +228,18 @@ async fn rows_are_dealt_out_to_their_ranges() {
             links.sort_unstable();
             assert_eq!(links, all, "{database}, {parts} parts");
             assert_eq!(events, all.len(), "{database}, {parts} parts");
+            // The same when threads share the view.
+            let tally = |place, _| {
+                let mut events = 0;
+                let read = dealt.scan_raw::<Event>(place, |_| events += 1);
+                read.map(|()| events)
+            };
+            let mut by_threads = 0;
+            dealt.each_range(NonZeroUsize::new(3).unwrap(), tally, |events| {
+                by_threads += events.unwrap();
+                ControlFlow::Continue(())
+            });
+            assert_eq!(by_threads, all.len(), "{database}, {parts} parts");
             let mut found = 0;
             dealt.scan_raw::<Person>(0, |_| found += 1).unwrap();
             assert_eq!(found, 0);

@@ -10,6 +10,7 @@ use jiaoyi_app::verify::{Given, SignatureKeys, VerifyError, VerifyOptions, verif
 use jiaoyi_crypto::keyring::Keyring;
 use jiaoyi_crypto::public_keys::PublicKeys;
 use jiaoyi_store::Database;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -40,6 +41,10 @@ pub struct VerifyArgs {
     /// The moment `--settled` measures against, RFC 3339; now unless given.
     #[arg(long)]
     at: Option<String>,
+    /// How many threads check; as many as there are cores, at most 4, unless given. Each holds some 30 MB
+    /// of a large database.
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
     /// One line of JSON on stdout.
     #[arg(long)]
     json: bool,
@@ -126,6 +131,7 @@ pub fn run(args: VerifyArgs) -> Result<(), Exit> {
         channel_books: args.channel_books.clone().map(Given::File),
         keyring: keyring.as_ref(),
         buckets_at_once: None,
+        threads: args.threads,
     };
     let target = if args.json {
         ProgressDrawTarget::hidden()

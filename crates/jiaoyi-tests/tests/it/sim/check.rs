@@ -61,6 +61,7 @@ pub fn everything(world: &World) {
         channel_books: Some(Given::Text(json!({"transactions": rows}).to_string())),
         keyring: Some(&keyring),
         buckets_at_once: None,
+        threads: None,
     };
     let snapshot = world.database.snapshot().expect("a copy in memory");
     match verify_snapshot(&snapshot, &options, &mut |_, _| {}) {

@@ -52,7 +52,7 @@ enum BenchCommand {
     /// Messages and signatures that payments leave to do.
     Jobs(RunArgs),
     /// Proving a database of a million payments.
-    Verify(RunArgs),
+    Verify(verify::VerifyArgs),
     /// Ten times as many payers as can be served.
     Overload(RunArgs),
     /// From ten thousand people to ten million.

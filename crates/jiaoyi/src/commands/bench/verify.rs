@@ -6,11 +6,21 @@ use super::process::{self, Side};
 use super::report::{number, say};
 use super::world::{World, seed};
 use crate::exit::{Exit, note, print};
+use clap::Args;
 use jiaoyi_app::platform::Platform;
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+#[derive(Args, Clone)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    run: RunArgs,
+    /// So many payments instead.
+    #[arg(long)]
+    payments: Option<u64>,
+}
 
 /// Payments that are made at once.
 const AT_ONCE: usize = 512;
@@ -46,8 +56,10 @@ pub async fn pay_all(platform: &Arc<Platform>, count: u64) -> Result<u64, Exit> 
 }
 
 /// Runs the bench.
-pub async fn run(args: &RunArgs) -> Result<(), Exit> {
-    let payments: u64 = if args.quick { 30_000 } else { 1_000_000 };
+pub async fn run(args: &VerifyArgs) -> Result<(), Exit> {
+    let usual = if args.run.quick { 30_000 } else { 1_000_000 };
+    let payments = args.payments.unwrap_or(usual);
+    let args = &args.run;
     note(format!("bench verify: {payments} payments"));
     let world = World::open(args.data.as_deref(), args.database.as_deref())?;
     let platform = world.platform().await?;
