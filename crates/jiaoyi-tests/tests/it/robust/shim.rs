@@ -125,7 +125,7 @@ pub struct Faults {
 #[derive(Debug)]
 enum Under {
     /// The embedded file, at this path, and its log.
-    File(PathBuf, Disk),
+    File(PathBuf, Box<Disk>),
     /// All that a database server keeps.
     Server(Tree),
 }
@@ -134,7 +134,7 @@ impl Faults {
     /// A disk that holds what is in the folder now.
     pub fn under(folder: &Path, seed: u64) -> Result<Faults> {
         let database = folder.join("jiaoyi.db");
-        let disk = Disk::under(&database)?;
+        let disk = Box::new(Disk::under(&database)?);
         Ok(Faults {
             shim: Shim::new(folder, "JIAOYI_FAULTS_DATA", &database)?,
             disk: Under::File(database, disk),
@@ -171,7 +171,7 @@ impl Faults {
     /// Starts from what is in the folder now, because another program has changed the file.
     pub fn look_again(&mut self) -> Result<()> {
         if let Under::File(path, disk) = &mut self.disk {
-            *disk = Disk::under(path)?;
+            **disk = Disk::under(path)?;
         }
         Ok(())
     }
