@@ -54,6 +54,7 @@
 //!
 //! **Channel books**: what the sandbox answers to `GET /_sandbox/books`, see [`channel_books`].
 
+mod bank_transfers;
 mod biller;
 mod chain;
 pub mod channel_books;
@@ -389,6 +390,7 @@ fn check(
         slots::check(&view, report);
         orders::check(&view, report);
         money::check(&view, report);
+        bank_transfers::check(&view, report);
         messages::check(&view, report);
         biller::check(&view, options.keyring, report);
         if let Some(keys) = &options.signatures {
