@@ -199,7 +199,8 @@ pub(super) fn load(
     load! {
         persons: Person, documents: Document, dues: Due, revisions: Revision, slots: Slot,
         turned_away: TurnedAway, orders: PayOrder, lines: Line, attempts: Attempt, facts: Fact,
-        transfers: Transfer, refunds: Refund, bank_transfers: BankTransfer, vouchers: Voucher, signatures: VoucherSignature,
+        transfers: Transfer, refunds: Refund, bank_transfers: BankTransfer, vouchers: Voucher,
+        signatures: VoucherSignature,
         device_orders: DeviceOrder, notice_links: NoticeLink, outbox: Outbox, cases: Case,
         command_keys: CommandKey, claims: Claim, biller_calls: BillerCall,
         hook_events: HookEvent,
