@@ -357,10 +357,17 @@ impl Platform {
             .person
             .map(|person| person.name_masked)
             .unwrap_or_default();
-        let text = format!(
-            "{mark}{name}的居民医保重复或多付的{}元已原路退回，退款单号{}。",
-            refund.amount, refund.refund_no
-        );
+        let (amount, no) = (refund.amount, &refund.refund_no);
+        let text = match self.bank_transfer_of(&refund).await? {
+            None => {
+                format!("{mark}{name}的居民医保重复或多付的{amount}元已原路退回，退款单号{no}。")
+            }
+            Some(paid) => format!(
+                "{mark}{name}的居民医保重复或多付的{amount}元无法原路退回，{}已由银行转账退还，\
+                 退款单号{no}。",
+                paid.paid_on
+            ),
+        };
         Ok(sent(
             sms.send(refund.refund_no.as_str(), phone.expose(), &text)
                 .await,

@@ -24,6 +24,7 @@ pub mod platform;
 pub mod portal;
 mod pricing;
 mod put_off;
+pub mod refunds;
 mod sync;
 #[cfg(test)]
 mod tests;

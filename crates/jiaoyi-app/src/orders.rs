@@ -2,10 +2,12 @@
 
 use crate::platform::Platform;
 use crate::portal::{
-    Bridge, FailReason, OrderStatus, OrderView, RecordAnswer, RecordView, RefundView, Visitor,
+    Bridge, FailReason, OrderStatus, OrderView, RecordAnswer, RecordView, RefundView, TransferView,
+    Visitor,
 };
 use crate::pricing::resting;
 use jiaoyi_domain::attempt::{Attempt, AttemptState};
+use jiaoyi_domain::bank_transfer::BankTransfer;
 use jiaoyi_domain::channel::{Handover, Method, PayFailure};
 use jiaoyi_domain::decide::AddDeviceOrder;
 use jiaoyi_domain::due::{Due, OrderId, Slot};
@@ -27,6 +29,7 @@ pub(crate) struct Loaded {
     pub lines: Vec<Line>,
     pub attempts: Vec<Attempt>,
     pub refunds: Vec<Refund>,
+    pub transfers: Vec<BankTransfer>,
     pub vouchers: Vec<Voucher>,
     pub person: Option<Person>,
     pub due: Option<Due>,
@@ -133,6 +136,10 @@ impl Loaded {
                 .then(|| shown.iter().filter_map(|refund| refund.done_at).max())
                 .flatten(),
             manual: shown.iter().any(|row| row.state == RefundState::Manual),
+            transfer: self.transfers.last().map(|paid| TransferView {
+                paid_on: paid.paid_on,
+                account_tail: paid.account_tail.clone(),
+            }),
             held_until: shown.iter().filter_map(|refund| refund.held_until).max(),
         })
     }
@@ -159,6 +166,10 @@ impl Platform {
         let lines: Vec<Line> = self.store.range("by_order", &given).await?;
         let attempts: Vec<Attempt> = self.store.range("by_order", &given).await?;
         let refunds: Vec<Refund> = self.store.range("by_order", &given).await?;
+        let mut transfers = Vec::new();
+        for refund in refunds.iter().filter(|row| row.state == RefundState::Done) {
+            transfers.extend(self.bank_transfer_of(refund).await?);
+        }
         let vouchers: Vec<Voucher> = self.store.range("by_order", &given).await?;
         let due: Option<Due> = match lines.first() {
             Some(line) => {
@@ -177,6 +188,7 @@ impl Platform {
             lines,
             attempts,
             refunds,
+            transfers,
             vouchers,
             person,
             due,

@@ -333,8 +333,18 @@ pub struct RefundView {
     pub done_at: Option<Instant>,
     /// It cannot go back by itself; staff give it back.
     pub manual: bool,
+    /// The bank transfer by which staff gave it back.
+    pub transfer: Option<TransferView>,
     /// Why it waits, if it waits: until this moment the first payment could still be reversed.
     pub held_until: Option<Instant>,
+}
+
+/// A bank transfer of staff's.
+#[derive(Clone, Debug)]
+pub struct TransferView {
+    pub paid_on: Date,
+    /// The last digits of the account that was paid.
+    pub account_tail: Option<String>,
 }
 
 /// What `WeixinJSBridge` needs.

@@ -24,7 +24,8 @@ cut-over. No payment may be for several persons yet.
 
 A refund of a payment that is older than the days given here is not sent to the channel: it becomes a case of kind
 `refund_manual` with the detail `refund_window_over`, the books go on owing the money, the payer reads that it comes
-another way, and staff pay it out by transfer. Where no days are known the channel itself refuses what is too old.
+another way, and staff pay it out by bank transfer (`jiaoyi refund`). Where no days are known the channel itself
+refuses what is too old.
 
 | channel | money goes back by the same way | grade | fee, and who bears it | grade |
 |---|---|---|---|---|

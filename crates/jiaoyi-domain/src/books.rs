@@ -35,6 +35,8 @@ codes! {
         Transit = 6 "transit",
         /// A transfer of premium undone: the institution took its payment back on the same day.
         Reversed = 7 "reversed",
+        /// The payer has it by a bank transfer of staff's; no channel paid it.
+        BankTransfer = 8 "bank_transfer",
     }
 }
 
@@ -57,6 +59,8 @@ pub enum Account {
     Suspense { channel: ChannelCode },
     /// Owed to payers: approved refunds.
     RefundPayable { channel: ChannelCode },
+    /// What left our own bank account for payers, by the day of the bank's statement.
+    BankTransfer { day: Date },
     /// Between two buckets.
     Transit,
 }
@@ -97,6 +101,7 @@ impl std::fmt::Display for Account {
             Account::Aid { payer } => write!(f, "aid:{payer}"),
             Account::Suspense { channel } => write!(f, "suspense:{}", channel.code()),
             Account::RefundPayable { channel } => write!(f, "refund_payable:{}", channel.code()),
+            Account::BankTransfer { day } => write!(f, "bank_transfer:{day}"),
             Account::Transit => f.write_str("transit"),
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod attempt;
 pub mod audit;
+pub mod bank_transfer;
 pub mod bill;
 pub mod biller;
 pub mod books;

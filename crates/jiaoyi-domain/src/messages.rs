@@ -131,6 +131,8 @@ codes! {
         DayFile = 10 "day_file",
         /// An institution could not be told of an event for two days.
         Webhook = 11 "webhook",
+        /// A refund that staff paid by bank transfer came from its channel as well.
+        ReturnedTwice = 12 "returned_twice",
     }
 }
 
@@ -149,5 +151,13 @@ record! {
             version: u32 = Public,
         }
         ranges { "by_subject" (bucket, subject), }
+    }
+}
+
+impl Case {
+    /// Whether it is of this kind and waits for staff.
+    #[must_use]
+    pub fn is_open(&self, kind: CaseKind) -> bool {
+        (self.kind, self.state) == (kind, CaseState::Open)
     }
 }

@@ -67,6 +67,8 @@ pub enum RefundEvent {
     ClosedByChannel,
     /// No way at the channel is left.
     ChannelCannot,
+    /// Staff paid it out by bank transfer.
+    Transferred,
     /// The filling fact was reversed: the surplus became premium. Or the request was withdrawn.
     Withdrawn,
 }
@@ -108,6 +110,13 @@ pub const fn step(state: RefundState, event: RefundEvent) -> Step<RefundState> {
         (S::Approved | S::Sent | S::Unknown, E::ChannelCannot) => Step::To(S::Manual),
         (S::Manual | S::Done, E::ChannelCannot) => Step::AlreadyApplied,
         (S::Held | S::Requested | S::Cancelled, E::ChannelCannot) => Step::Refused,
+
+        (S::Manual, E::Transferred) => Step::To(S::Done),
+        (S::Done, E::Transferred) => Step::AlreadyApplied,
+        (
+            S::Held | S::Requested | S::Approved | S::Sent | S::Unknown | S::Cancelled,
+            E::Transferred,
+        ) => Step::Refused,
 
         // After approval there is no way back.
         (S::Held | S::Requested, E::Withdrawn) => Step::To(S::Cancelled),
@@ -178,6 +187,18 @@ impl Refund {
         )
     }
 
+    /// The key of what its channel tells once it has paid it out.
+    #[must_use]
+    pub fn paid_out_key(&self) -> <Fact as Record>::Key {
+        (
+            self.bucket,
+            self.channel,
+            self.merchant.clone(),
+            self.channel_no.as_str().to_owned(),
+            FactKind::Refund,
+        )
+    }
+
     /// When to act next: at once, then 10 s, 30 s, 1, 5, 30 minutes, then hourly.
     #[must_use]
     pub fn next_ask(&self, now: Instant) -> Instant {
@@ -204,7 +225,7 @@ impl Refund {
 mod tests {
     use super::*;
 
-    const EVENTS: [RefundEvent; 8] = [
+    const EVENTS: [RefundEvent; 9] = [
         RefundEvent::Approved,
         RefundEvent::Sent,
         RefundEvent::Processing,
@@ -212,6 +233,7 @@ mod tests {
         RefundEvent::Succeeded,
         RefundEvent::ClosedByChannel,
         RefundEvent::ChannelCannot,
+        RefundEvent::Transferred,
         RefundEvent::Withdrawn,
     ];
 

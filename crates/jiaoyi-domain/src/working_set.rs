@@ -6,6 +6,7 @@
 
 use crate::attempt::Attempt;
 use crate::audit::Touched;
+use crate::bank_transfer::BankTransfer;
 use crate::biller::{BillerCall, Claim, DayFile};
 use crate::books::Transfer;
 use crate::due::{Due, Revision, Slot, TurnedAway};
@@ -372,6 +373,7 @@ working_set! {
     fact: Fact,
     transfer: Transfer,
     refund: Refund,
+    bank_transfer: BankTransfer,
     voucher: Voucher,
     voucher_signature: VoucherSignature,
     device_order: DeviceOrder,

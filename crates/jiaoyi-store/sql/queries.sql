@@ -15,6 +15,13 @@ WHERE ask_at <= ?1
 ORDER BY ask_at
 LIMIT ?2
 
+-- name: refunds_for_staff
+SELECT refund_no
+FROM refund
+WHERE state = 'manual' AND refund_no > ?1
+ORDER BY refund_no
+LIMIT ?2
+
 -- name: refund_of_channel_no
 SELECT refund_no
 FROM refund

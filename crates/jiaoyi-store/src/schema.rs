@@ -20,6 +20,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("../migrations/0002_biller.sql")),
     (3, include_str!("../migrations/0003_bills.sql")),
     (4, include_str!("../migrations/0004_access.sql")),
+    (5, include_str!("../migrations/0005_bank_transfers.sql")),
 ];
 
 /// Where the rows of a table lie when PostgreSQL is distributed over several machines.
@@ -52,6 +53,7 @@ pub const PLACEMENTS: &[(&str, Placement)] = &[
     ("fact", Sharded),
     ("transfer", Sharded),
     ("refund", Sharded),
+    ("bank_transfer", Sharded),
     ("voucher", Sharded),
     ("voucher_signature", Sharded),
     ("device_order", Sharded),

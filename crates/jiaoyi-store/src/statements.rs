@@ -14,6 +14,7 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files![
     "access_link",
     "attempt",
+    "bank_transfer",
     "biller_call",
     "checkpoint",
     "citus",

@@ -55,6 +55,8 @@ enum Command {
     Verify(commands::verify::VerifyArgs),
     /// Fetch and show the channels' bills.
     Bill(commands::bill::BillArgs),
+    /// List and record refunds that staff pay by bank transfer.
+    Refund(commands::refund::RefundArgs),
     /// Check a voucher without any database.
     Voucher(commands::voucher::VoucherArgs),
     /// Move an installation's data into another database.
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
             Command::Policy(args) => commands::policy::run(args).await,
             Command::Verify(args) => commands::verify::run(args),
             Command::Bill(args) => commands::bill::run(args).await,
+            Command::Refund(args) => commands::refund::run(args).await,
             Command::Voucher(args) => commands::voucher::run(args),
             Command::Copy(args) => commands::copy::run(args).await,
             Command::Migrate(args) => commands::migrate::run(&args),

@@ -5,6 +5,7 @@
 
 use super::{BillError, KeptBill};
 use crate::platform::Platform;
+use jiaoyi_domain::bank_transfer::BankTransfer;
 use jiaoyi_domain::bill::{BillKind, BillLine, BillSort, BillTotals, Exact};
 use jiaoyi_domain::channel::channel_day;
 use jiaoyi_domain::fact::{Fact, FactKind};
@@ -14,7 +15,7 @@ use jiaoyi_domain::record::Record;
 use jiaoyi_domain::refund::{Refund, RefundState};
 use jiaoyi_domain::time::Date;
 use jiaoyi_store::{Buckets, Dealt, StoreError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Lines that are held at the same time.
 const LINES_HELD: u64 = 200_000;
@@ -112,7 +113,10 @@ impl Platform {
         };
         let ranges = (0..parts).map(|part| (BUCKETS * part / parts, BUCKETS * (part + 1) / parts));
         let ranges: Vec<Buckets> = ranges.collect();
-        let dealt = snapshot.deal(&[Fact::SPEC, Refund::SPEC], ranges.clone())?;
+        let dealt = snapshot.deal(
+            &[Fact::SPEC, Refund::SPEC, BankTransfer::SPEC],
+            ranges.clone(),
+        )?;
         for (place, range) in ranges.into_iter().enumerate() {
             if !kept.is_none() {
                 self.take_lines(&mut comparison, range)?;
@@ -269,18 +273,35 @@ impl Comparison<'_> {
         if self.kept.sort == BillSort::Success {
             return Ok(());
         }
+        // What staff paid by bank transfer is no business of the channel's, unless it told of it too.
+        let mut by_staff = BTreeSet::new();
+        dealt.scan::<BankTransfer>(place, |paid| {
+            by_staff.insert(paid.refund_no);
+        })?;
+        let mut told = BTreeSet::new();
+        if !by_staff.is_empty() {
+            dealt.scan::<Fact>(place, |fact| {
+                if fact.kind == FactKind::Refund {
+                    told.insert(fact.txn_id);
+                }
+            })?;
+        }
         dealt.scan::<Refund>(place, |refund| {
-            if refund.channel == self.kept.channel && refund.merchant == self.kept.merchant {
-                self.refund(&refund);
+            let ours = refund.channel == self.kept.channel && refund.merchant == self.kept.merchant;
+            let by_staff = by_staff.contains(&refund.refund_no);
+            if ours && (!by_staff || told.contains(refund.channel_no.as_str())) {
+                self.refund(&refund, by_staff);
             }
         })
     }
 
-    fn refund(&mut self, refund: &Refund) {
+    fn refund(&mut self, refund: &Refund, by_staff: bool) {
         let day = |at: Option<jiaoyi_domain::Instant>| at.map(|at| channel_day(refund.channel, at));
         // Bills go by the time of asking or by that of the money: sure is what both put on one day.
         let (asked, done) = (day(refund.sent_at), day(refund.done_at));
+        // A bank transfer's day is not the channel's.
         let is_of_day = refund.state == RefundState::Done
+            && !by_staff
             && asked == Some(self.kept.day)
             && done == Some(self.kept.day);
         let number = refund.channel_no.as_str();

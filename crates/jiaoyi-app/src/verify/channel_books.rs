@@ -111,7 +111,7 @@ impl Books {
             self.payment(fact, report);
         }
         for refund in view.part.refunds.values() {
-            self.refund(refund, report);
+            self.refund(view, refund, report);
         }
     }
 
@@ -137,7 +137,7 @@ impl Books {
         report.demand(same, "channel.payment", fact, &what);
     }
 
-    fn refund(&self, refund: &Refund, report: &mut Report) {
+    fn refund(&self, view: &View<'_>, refund: &Refund, report: &mut Report) {
         // What an institution gives back stands in its day files.
         if refund.channel.front_end().is_some() {
             return;
@@ -155,8 +155,16 @@ impl Books {
             report.demand(same, "channel.refund", refund, &what);
         }
         let state = told.map(|told| told.state.as_str());
+        // What staff paid by bank transfer is not the channel's, unless it told of it as well.
+        let by_staff = view.bank_transfer_of(refund).is_some()
+            && !view.part.facts.contains_key(&refund.paid_out_key());
+        let ours = if by_staff {
+            "paid by bank transfer"
+        } else {
+            refund.state.code()
+        };
         let holds = match refund.state {
-            RefundState::Done => state == Some("success"),
+            RefundState::Done => by_staff != (state == Some("success")),
             // Sent, and the answer did not come back yet; or it never arrived.
             RefundState::Sent | RefundState::Unknown | RefundState::Manual => true,
             RefundState::Held
@@ -165,8 +173,7 @@ impl Books {
             | RefundState::Cancelled => state.is_none(),
         };
         let what = format!(
-            "it is {} here and {} at the channel",
-            refund.state.code(),
+            "it is {ours} here and {} at the channel",
             state.unwrap_or("not known")
         );
         report.demand(holds, "channel.refund", refund, &what);

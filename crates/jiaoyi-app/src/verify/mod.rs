@@ -55,6 +55,7 @@
 //!
 //! **Channel books**: what the sandbox answers to `GET /_sandbox/books`, see [`channel_books`].
 
+mod bank_transfers;
 mod biller;
 mod chain;
 pub mod channel_books;
@@ -330,8 +331,8 @@ fn ranges(at_once: i64) -> Vec<Buckets> {
 
 /// How many buckets are held at once for a file of this size.
 fn buckets_for(bytes: u64) -> i64 {
-    let parts = bytes.div_ceil(RANGE_BYTES).clamp(1, 1_024);
-    let parts = i64::try_from(parts).unwrap_or(1_024);
+    let parts = bytes.div_ceil(RANGE_BYTES).clamp(1, 4_096);
+    let parts = i64::try_from(parts).unwrap_or(4_096);
     (BUCKETS_END / parts).max(1)
 }
 
@@ -475,6 +476,7 @@ impl Whole<'_> {
         slots::check(&view, report);
         orders::check(&view, report);
         money::check(&view, report);
+        bank_transfers::check(&view, report);
         messages::check(&view, report);
         biller::check(&view, options.keyring, report);
         if let Some(keys) = &options.signatures {

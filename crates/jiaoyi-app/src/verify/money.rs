@@ -188,7 +188,7 @@ fn check_paid_out(view: &View<'_>, fact: &Fact, report: &mut Report) {
             && row.channel == fact.channel
             && row.merchant == fact.merchant
             && row.attempt_no == fact.attempt_no
-            && row.done_at == Some(fact.paid_at)
+            && (row.done_at == Some(fact.paid_at) || view.bank_transfer_of(row).is_some())
     });
     report.demand(
         same,
@@ -260,13 +260,17 @@ fn refund_transfers(view: &View<'_>, refund: &Refund, report: &mut Report) {
             .map(|row| row.amount))
     };
     let amount = whole(refund.amount);
-    let (approved, done) = match refund.state {
-        RefundState::Held | RefundState::Requested | RefundState::Cancelled => (0, 0),
-        RefundState::Approved | RefundState::Sent | RefundState::Unknown | RefundState::Manual => {
-            (amount, 0)
-        }
-        RefundState::Done => (amount, amount),
+    let approved = match refund.state {
+        RefundState::Held | RefundState::Requested | RefundState::Cancelled => 0,
+        RefundState::Approved
+        | RefundState::Sent
+        | RefundState::Unknown
+        | RefundState::Manual
+        | RefundState::Done => amount,
     };
+    let of = |paid: bool| if paid { amount } else { 0 };
+    let done = of(view.part.facts.contains_key(&refund.paid_out_key()));
+    let transferred = of(view.bank_transfer_of(refund).is_some());
     let set_aside = if refund.cause == RefundCause::Premium {
         0
     } else {
@@ -293,23 +297,24 @@ fn refund_transfers(view: &View<'_>, refund: &Refund, report: &mut Report) {
         refund,
         "the books do not say it was paid out so",
     );
+    let holds = total(TransferKind::BankTransfer) == transferred;
+    report.demand(
+        holds,
+        "refund.transfers",
+        refund,
+        "the books do not say it was paid by bank transfer so",
+    );
 }
 
 fn refund_end(view: &View<'_>, refund: &Refund, report: &mut Report) {
-    let paid_out = (
-        refund.bucket,
-        refund.channel,
-        refund.merchant.clone(),
-        refund.channel_no.as_str().to_owned(),
-        FactKind::Refund,
-    );
-    let told = view.part.facts.contains_key(&paid_out);
+    let told = view.part.facts.contains_key(&refund.paid_out_key());
+    let paid = told || view.bank_transfer_of(refund).is_some();
     let done = refund.state == RefundState::Done;
     report.demand(
-        done == told,
+        done == paid,
         "refund.done",
         refund,
-        "done and a fact of paying out differ",
+        "done differs from what paid it out: a fact or a bank transfer",
     );
     report.demand(
         done == refund.done_at.is_some(),
@@ -389,6 +394,7 @@ fn accounts_fit(row: &Transfer) -> bool {
         TransferKind::RefundDone => {
             matches!(pair, ("refund_payable", "clearing" | "institution"))
         }
+        TransferKind::BankTransfer => pair == ("refund_payable", "bank_transfer"),
     }
 }
 

@@ -5,6 +5,7 @@ use super::{Report, VerifyError, VerifyOptions, Whole, encoded_key_text, persona
 use jiaoyi_domain::Bucket;
 use jiaoyi_domain::attempt::Attempt;
 use jiaoyi_domain::audit::Event;
+use jiaoyi_domain::bank_transfer::BankTransfer;
 use jiaoyi_domain::biller::{BillerCall, Claim, DayFile};
 use jiaoyi_domain::books::Transfer;
 use jiaoyi_domain::channel::ChannelCode;
@@ -99,6 +100,7 @@ pub(super) struct Part {
     pub facts: Table<Fact>,
     pub transfers: Table<Transfer>,
     pub refunds: Table<Refund>,
+    pub bank_transfers: Table<BankTransfer>,
     pub vouchers: Table<Voucher>,
     pub signatures: Table<VoucherSignature>,
     pub device_orders: Table<DeviceOrder>,
@@ -206,7 +208,8 @@ pub(super) fn load(
     load! {
         persons: Person, documents: Document, dues: Due, revisions: Revision, slots: Slot,
         turned_away: TurnedAway, orders: PayOrder, lines: Line, attempts: Attempt, facts: Fact,
-        transfers: Transfer, refunds: Refund, vouchers: Voucher, signatures: VoucherSignature,
+        transfers: Transfer, refunds: Refund, bank_transfers: BankTransfer, vouchers: Voucher,
+        signatures: VoucherSignature,
         device_orders: DeviceOrder, notice_links: NoticeLink, outbox: Outbox, cases: Case,
         command_keys: CommandKey, claims: Claim, biller_calls: BillerCall,
         hook_events: HookEvent,

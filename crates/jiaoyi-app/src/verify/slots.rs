@@ -174,6 +174,7 @@ fn check_undone(slot: &Slot, rows: &[&Transfer], report: &mut Report) {
             TransferKind::Surplus
             | TransferKind::RefundApproved
             | TransferKind::RefundDone
+            | TransferKind::BankTransfer
             | TransferKind::Applied
             | TransferKind::Transit => {}
         }

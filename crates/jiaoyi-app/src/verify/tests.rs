@@ -4,6 +4,7 @@ mod forge;
 mod institutions;
 mod random;
 mod tamper;
+mod transfers;
 pub(crate) mod world;
 
 use super::{Given, Report, SignatureKeys, VerifyOptions, verify};
@@ -296,7 +297,8 @@ fn books_of(path: &Path) -> serde_json::Value {
         .unwrap();
     let mut refunds = connection
         .prepare(
-            "SELECT channel_no, amount, state FROM refund WHERE txn_id = ? AND sent_at IS NOT NULL",
+            "SELECT channel_no, amount, channel_no IN (SELECT txn_id FROM fact) FROM refund \
+             WHERE txn_id = ? AND sent_at IS NOT NULL",
         )
         .unwrap();
     let transactions: Vec<serde_json::Value> = facts
@@ -304,12 +306,7 @@ fn books_of(path: &Path) -> serde_json::Value {
             let txn: String = row.get(3)?;
             let back: Vec<serde_json::Value> = refunds
                 .query_map([&txn], |row| {
-                    let state: String = row.get(2)?;
-                    let state = if state == "done" {
-                        "success"
-                    } else {
-                        "processing"
-                    };
+                    let state = if row.get(2)? { "success" } else { "processing" };
                     Ok(serde_json::json!({
                         "out_refund_no": row.get::<_, String>(0)?,
                         "amount_fen": row.get::<_, i64>(1)?,

@@ -57,7 +57,7 @@ const ATTEMPT_EVENTS: [AttemptEvent; 10] = [
     AttemptEvent::Success,
 ];
 
-const REFUND_EVENTS: [RefundEvent; 8] = [
+const REFUND_EVENTS: [RefundEvent; 9] = [
     RefundEvent::Approved,
     RefundEvent::Sent,
     RefundEvent::Processing,
@@ -65,6 +65,7 @@ const REFUND_EVENTS: [RefundEvent; 8] = [
     RefundEvent::Succeeded,
     RefundEvent::ClosedByChannel,
     RefundEvent::ChannelCannot,
+    RefundEvent::Transferred,
     RefundEvent::Withdrawn,
 ];
 

@@ -3,6 +3,7 @@
 use super::part::{Part, Reference, Table};
 use jiaoyi_domain::Bucket;
 use jiaoyi_domain::attempt::Attempt;
+use jiaoyi_domain::bank_transfer::BankTransfer;
 use jiaoyi_domain::biller::{BillerCall, Claim, DayFile};
 use jiaoyi_domain::books::Transfer;
 use jiaoyi_domain::decide::{DueKey, OrderKey};
@@ -154,6 +155,11 @@ impl<'a> View<'a> {
         self.list(self.part.index.refunds_of_fact.get(&name))
     }
 
+    /// The bank transfer by which staff paid a refund of this range.
+    pub(super) fn bank_transfer_of(&self, refund: &Refund) -> Option<&'a BankTransfer> {
+        self.part.bank_transfers.get(&refund.key())
+    }
+
     /// Transfers of this range by a list of keys out of the index.
     pub(super) fn transfer_list(
         &self,
@@ -181,6 +187,16 @@ impl<'a> View<'a> {
 
     /// Whether a number of this range has an open case.
     pub(super) fn has_open_case(&self, bucket: Bucket, subject: &str) -> bool {
+        self.cases_about(bucket, subject)
+            .any(|case| case.state == CaseState::Open)
+    }
+
+    /// The cases about a number of this range.
+    pub(super) fn cases_about(
+        &self,
+        bucket: Bucket,
+        subject: &str,
+    ) -> impl Iterator<Item = &'a Case> {
         let keys = self
             .part
             .index
@@ -189,7 +205,6 @@ impl<'a> View<'a> {
         keys.into_iter()
             .flatten()
             .filter_map(|key| self.part.cases.get(key))
-            .any(|case| case.state == CaseState::Open)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::fact::Fact;
 use crate::id::RefundNo;
 use crate::messages::Topic;
 use crate::refund::{Refund, RefundCause, RefundEvent};
+use crate::time::Date;
 use crate::working_set::{Need, WorkingSet};
 use std::sync::Arc;
 
@@ -149,6 +150,17 @@ pub(super) fn refund_transfer(
         let clearing = Account::Clearing { channel, day };
         (payable, clearing.to_string(), day)
     };
+    refund_row(ctx, refund, kind, (debit, credit), Some(channel_day))
+}
+
+/// One row of the books about a refund; `channel_day` where a channel told of it.
+pub(super) fn refund_row(
+    ctx: &mut Context,
+    refund: &Refund,
+    kind: TransferKind,
+    (debit, credit): (String, String),
+    channel_day: Option<Date>,
+) -> Transfer {
     Transfer {
         bucket: refund.bucket,
         transfer_id: TransferId(ctx.ids.id16()),
@@ -165,7 +177,7 @@ pub(super) fn refund_transfer(
         txn_id: Some(refund.txn_id.clone()),
         refund_no: Some(refund.refund_no.clone()),
         transit_id: None,
-        channel_day: Some(channel_day),
+        channel_day,
         book_day: ctx.book_day,
         at: ctx.at,
     }

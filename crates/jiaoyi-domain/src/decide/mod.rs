@@ -13,6 +13,7 @@ mod quote;
 mod record_answer;
 mod record_payment;
 mod record_refund;
+mod record_transfer;
 mod record_unpaid;
 mod roster;
 mod small;
@@ -33,6 +34,7 @@ pub use quote::Quote;
 pub use record_answer::{RecordClose, RecordCreated};
 pub use record_payment::{NoticeMessage, RecordPayment};
 pub use record_refund::RecordRefund;
+pub use record_transfer::RecordTransfer;
 pub use record_unpaid::{RecordUnpaid, Unpaid};
 pub use roster::{
     ActivateRoster, OpenRoster, PublishSlice, RejectRoster, SliceRow, StagedToPublishing,
@@ -55,6 +57,7 @@ use crate::money::Fen;
 use crate::order::{OrderEvent, PayOrder};
 use crate::planted::{Bug, has};
 use crate::record::{Column, Record, Value};
+use crate::refund::RefundState;
 use crate::roster::RosterState;
 use crate::time::{Date, Instant, SECOND_MS};
 use crate::working_set::{Need, WorkingSet};
@@ -199,6 +202,12 @@ pub enum Refusal {
     OlderSerial { known: i64 },
     #[error("the work is leased to somebody else")]
     Leased,
+    #[error("the refund is {state}: only one that waits for staff is paid by bank transfer", state = .0.code())]
+    NotForStaff(RefundState),
+    #[error("it is paid by bank transfer already, on {paid_on} under {reference}")]
+    TransferKnown { reference: String, paid_on: Date },
+    #[error("the day of payment lies from {from}, when the refund was made, to {to}, today")]
+    PaidOn { from: Date, to: Date },
     #[error("this decision failed and was put aside: {why}")]
     Poisoned { why: String },
 }
@@ -220,6 +229,9 @@ impl Refusal {
             Refusal::KeyReused => "request.key_reused",
             Refusal::OlderSerial { .. } => "roster.older_serial",
             Refusal::Leased => "work.leased",
+            Refusal::NotForStaff(_) => "refund.not_for_staff",
+            Refusal::TransferKnown { .. } => "refund.transfer_known",
+            Refusal::PaidOn { .. } => "refund.paid_on",
             Refusal::Poisoned { .. } => "internal.poisoned",
         }
     }

@@ -7,6 +7,7 @@ use super::{
     Answer, CaseKind, Command, Context, NoticeMessage, Refusal, Renderer, draw_refund, line_due,
     lines, open_case, order_needs, post,
 };
+use crate::bank_transfer::BankTransfer;
 use crate::biller::wire::Event;
 use crate::books::TransferKind;
 use crate::channel::{RefundOutcome, RefundTerms, channel_day};
@@ -66,26 +67,20 @@ impl RecordRefund {
         (self.refund_no.bucket(), self.refund_no.clone())
     }
 
-    fn paid_out_key(refund: &Refund) -> <Fact as Record>::Key {
-        (
-            refund.bucket,
-            refund.channel,
-            refund.merchant.clone(),
-            refund.channel_no.as_str().to_owned(),
-            FactKind::Refund,
-        )
-    }
-
     fn done(&self, ws: &mut WorkingSet, ctx: &mut Context, mut refund: Refund) -> Answer {
         let before = refund.state;
-        if !refund.apply(RefundEvent::Succeeded) || refund.state == before {
+        if !refund.apply(RefundEvent::Succeeded) {
             return Answer::Already;
         }
         let RefundOutcome::Done { at, amount } = self.outcome else {
             return Answer::Already;
         };
-        refund.done_at = Some(at);
-        refund.ask_at = None;
+        // Staff paid it by bank transfer, and the channel does so too: money told is always booked.
+        let known = ws.fact.get(&refund.paid_out_key()).is_some();
+        let transferred = ws.bank_transfer.get(&refund.key()).is_some();
+        if refund.state == before && (known || !transferred) {
+            return Answer::Already;
+        }
         let Some(success) = ws.fact.get(&refund.success_key()).cloned() else {
             return Answer::Held;
         };
@@ -102,50 +97,21 @@ impl RecordRefund {
                 detail,
             );
         }
-        let day = channel_day(refund.channel, at);
-        pay_out(ws, ctx, &refund, &success, (at, day, self.source));
-        RecordRefund::tell_institution(ws, ctx, &refund);
+        let told = (at, channel_day(refund.channel, at), self.source);
+        if refund.state == before {
+            book_paid_out(ws, ctx, &refund, &success, told);
+            let (no, order) = (refund.refund_no.as_str().to_owned(), Some(refund.order_id));
+            let (bucket, kind) = (refund.bucket, CaseKind::ReturnedTwice);
+            let detail = format!("{amount} told after the bank transfer");
+            open_case(ws, ctx, bucket, kind, order, &no, detail);
+            return Answer::Done;
+        }
+        refund.done_at = Some(at);
+        refund.ask_at = None;
+        pay_out(ws, ctx, &refund, &success, told);
+        tell_institution(ws, ctx, &refund);
         ws.refund.put(refund);
         Answer::Done
-    }
-
-    /// The institution whose payment fills the bill of a refund, if one's does: bill, institution and
-    /// serial.
-    fn institution_of(ws: &WorkingSet, refund: &Refund) -> Option<(String, String, String)> {
-        let order = (refund.bucket, refund.order_id);
-        let line = lines(ws, &order).find(|line| line.line_no == refund.line_no)?;
-        let due = place_of(ws, line_due(line));
-        let slot = ws.slot.get(&due)?;
-        slot.fact_channel?.front_end()?;
-        Some((
-            bill_no(&due),
-            slot.fact_merchant.clone()?,
-            slot.fact_txn.clone()?,
-        ))
-    }
-
-    fn tell_institution(ws: &mut WorkingSet, ctx: &mut Context, refund: &Refund) {
-        let Some((bill_no, inst_id, seq)) = RecordRefund::institution_of(ws, refund) else {
-            return;
-        };
-        let Some(institution) = ws.institution.get(&(inst_id,)).cloned() else {
-            return;
-        };
-        let told = Event {
-            bill_no: Some(bill_no),
-            seq: Some(seq),
-            amount_fen: Some(refund.amount.get()),
-            refund_no: Some(refund.refund_no.to_string()),
-            reason: Some(refund.cause.code().to_owned()),
-            ..Event::default()
-        };
-        tell(
-            ws,
-            ctx,
-            (refund.bucket, &institution),
-            HookKind::Refund,
-            told,
-        );
     }
 
     /// The number is final and paid nothing: a new number, and after that staff.
@@ -213,8 +179,68 @@ impl RecordRefund {
     }
 }
 
+/// The institution whose payment fills the bill of a refund, if one's does: bill, institution and
+/// serial.
+fn institution_of(ws: &WorkingSet, refund: &Refund) -> Option<(String, String, String)> {
+    let order = (refund.bucket, refund.order_id);
+    let line = lines(ws, &order).find(|line| line.line_no == refund.line_no)?;
+    let due = place_of(ws, line_due(line));
+    let slot = ws.slot.get(&due)?;
+    slot.fact_channel?.front_end()?;
+    Some((
+        bill_no(&due),
+        slot.fact_merchant.clone()?,
+        slot.fact_txn.clone()?,
+    ))
+}
+
+/// What [`tell_institution`] reads.
+pub(super) fn telling_needs(ws: &WorkingSet, refund: &Refund, needs: &mut Vec<Need>) {
+    order_needs(ws, &(refund.bucket, refund.order_id), needs);
+    if let Some((_, inst_id, _)) = institution_of(ws, refund) {
+        needs.push(Need::key::<Institution>(&(inst_id,)));
+    }
+}
+
+/// Tells the institution whose payment fills the bill that the other money is back with its payer.
+pub(super) fn tell_institution(ws: &mut WorkingSet, ctx: &mut Context, refund: &Refund) {
+    let Some((bill_no, inst_id, seq)) = institution_of(ws, refund) else {
+        return;
+    };
+    let Some(institution) = ws.institution.get(&(inst_id,)).cloned() else {
+        return;
+    };
+    let told = Event {
+        bill_no: Some(bill_no),
+        seq: Some(seq),
+        amount_fen: Some(refund.amount.get()),
+        refund_no: Some(refund.refund_no.to_string()),
+        reason: Some(refund.cause.code().to_owned()),
+        ..Event::default()
+    };
+    tell(
+        ws,
+        ctx,
+        (refund.bucket, &institution),
+        HookKind::Refund,
+        told,
+    );
+}
+
 /// The payer has the money: the books, the fact, and the message that says so.
 pub(super) fn pay_out(
+    ws: &mut WorkingSet,
+    ctx: &mut Context,
+    refund: &Refund,
+    success: &Fact,
+    told: (Instant, Date, FactSource),
+) {
+    book_paid_out(ws, ctx, refund, success, told);
+    let no = refund.refund_no.as_str();
+    post(ws, ctx, refund.bucket, Topic::SmsRefund, no, 0);
+}
+
+fn book_paid_out(
     ws: &mut WorkingSet,
     ctx: &mut Context,
     refund: &Refund,
@@ -240,8 +266,6 @@ pub(super) fn pay_out(
     let row = refund_transfer(ctx, refund, &paid_out, TransferKind::RefundDone);
     ws.transfer.put(row);
     ws.fact.put(paid_out);
-    let no = refund.refund_no.as_str();
-    post(ws, ctx, refund.bucket, Topic::SmsRefund, no, 0);
 }
 
 impl Command for RecordRefund {
@@ -264,11 +288,9 @@ impl Command for RecordRefund {
         needs.extend(self.outbox.iter().map(Need::key::<Outbox>));
         if let Some(refund) = ws.refund.get(&self.key()) {
             needs.push(Need::key::<Fact>(&refund.success_key()));
-            needs.push(Need::key::<Fact>(&RecordRefund::paid_out_key(refund)));
-            order_needs(ws, &(refund.bucket, refund.order_id), &mut needs);
-            if let Some((_, inst_id, _)) = RecordRefund::institution_of(ws, refund) {
-                needs.push(Need::key::<Institution>(&(inst_id,)));
-            }
+            needs.push(Need::key::<Fact>(&refund.paid_out_key()));
+            needs.push(Need::key::<BankTransfer>(&refund.key()));
+            telling_needs(ws, refund, &mut needs);
         }
         needs
     }

@@ -15,3 +15,4 @@ mod scene;
 mod small;
 mod store;
 mod told;
+mod transfer;

@@ -5,12 +5,14 @@
 //! the raw text calls `expose()`, which is easy to find in a review. Sealing and keyed hashes are
 //! made elsewhere from `expose()` and `index_text()`.
 
+mod alone;
 mod document;
 mod mask;
 mod name;
 mod phone;
 mod text;
 
+pub use alone::number_in;
 pub use document::{Document, DocumentError, DocumentKind, DocumentPart, id_number};
 pub use mask::Masked;
 pub use name::{NAME_CHARACTERS_MAX, NameError, PersonName};

@@ -28,6 +28,7 @@ const SCATTERS: &[&str] = &[
     // Work that is due is looked for in all shards and done in one.
     "queries.attempts_to_ask",
     "queries.refunds_to_act",
+    "queries.refunds_for_staff",
     "queries.outbox_due",
     "queries.vouchers_unsigned",
     "queries.unpaid_dues",

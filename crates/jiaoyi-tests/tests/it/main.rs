@@ -27,6 +27,7 @@ mod scripted;
 mod sim;
 mod statuses;
 mod surplus;
+mod transfers;
 mod troubled;
 mod unionpay;
 mod ways;

@@ -6,7 +6,7 @@ use jiaoyi_domain::refund::{RefundCause, RefundState};
 use serde_json::{Value, json};
 
 /// Somebody displaced the first payer and paid; the first one pays too. Gives the first wallet.
-async fn paid_twice(world: &World, first: Channel, second: Channel) -> (Payer, Wallet) {
+pub async fn paid_twice(world: &World, first: Channel, second: Channel) -> (Payer, Wallet) {
     let person = world.people[0].clone();
     let mut older = Payer::new(world);
     let wallet = older.walk_to_wallet(world, &person, first).await;

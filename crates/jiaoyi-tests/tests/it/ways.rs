@@ -141,7 +141,7 @@ async fn notice_and_queries_at_the_same_moment() {
     }
 }
 
-async fn messages(world: &World) -> Vec<Value> {
+pub async fn messages(world: &World) -> Vec<Value> {
     let mut anybody = Payer::new(world);
     let url = format!("{}/_sandbox/sms.json", world.sandbox);
     let page = anybody.get(&url).await;
@@ -151,7 +151,7 @@ async fn messages(world: &World) -> Vec<Value> {
 }
 
 /// Takes one person with a telephone into the roster.
-async fn with_phone(world: &World) -> Person {
+pub async fn with_phone(world: &World) -> Person {
     let insured = person(60, DEMO_COUNTY);
     let header = "姓名,身份证号,参保地,人员类别,手机号";
     let row = format!(

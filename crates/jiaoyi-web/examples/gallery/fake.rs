@@ -39,7 +39,7 @@ pub const BILLS: [&str; 12] = [
 ];
 
 /// Tokens of orders in each state and way of paying.
-pub const ORDERS: [&str; 21] = [
+pub const ORDERS: [&str; 23] = [
     "topayqr",
     "topayalipayqr",
     "topaylink",
@@ -50,6 +50,7 @@ pub const ORDERS: [&str; 21] = [
     "paidtwice",
     "paidtwiceback",
     "paidtwicemanual",
+    "paidtwicetransferred",
     "cancelled",
     "expired",
     "failed",
@@ -59,6 +60,7 @@ pub const ORDERS: [&str; 21] = [
     "refundpending",
     "refunded",
     "refundmanual",
+    "refundtransferred",
     "returned",
     "disputed",
 ];
@@ -243,14 +245,16 @@ fn status(token: &str) -> Option<OrderStatus> {
             OrderStatus::ToPay
         }
         "confirming" => OrderStatus::Confirming,
-        "paid" | "paidtwice" | "paidtwiceback" | "paidtwicemanual" => OrderStatus::Paid,
+        "paid" | "paidtwice" | "paidtwiceback" | "paidtwicemanual" | "paidtwicetransferred" => {
+            OrderStatus::Paid
+        }
         "cancelled" => OrderStatus::Cancelled,
         "expired" => OrderStatus::Expired,
         "failed" | "refused" => OrderStatus::Failed,
         "channel-down_1" => OrderStatus::ChannelDown,
         "abandoned" => OrderStatus::Abandoned,
         "refundpending" => OrderStatus::RefundPending,
-        "refunded" => OrderStatus::Refunded,
+        "refunded" | "refundtransferred" => OrderStatus::Refunded,
         "refundmanual" => OrderStatus::RefundManual,
         "returned" => OrderStatus::Returned,
         "disputed" => OrderStatus::Disputed,
@@ -331,6 +335,10 @@ pub fn order(token: &str) -> Option<OrderView> {
                 || token == "paidtwiceback")
                 .then(|| NOW.plus_ms(HOUR_MS)),
             manual: status == OrderStatus::RefundManual || token == "paidtwicemanual",
+            transfer: token.ends_with("transferred").then(|| TransferView {
+                paid_on: NOW.date(),
+                account_tail: Some("0042".to_owned()),
+            }),
             held_until: (status == OrderStatus::RefundPending).then(|| NOW.plus_ms(14 * HOUR_MS)),
         }),
         failure: match token {

@@ -177,6 +177,11 @@ pub fn status_word(look: &Look, status: OrderStatus) -> (Tone, &'static str) {
 
 fn verdict(look: &Look, view: &OrderView, showing: Showing<'_>) -> Verdict {
     let amount = look.money(view.amount);
+    let transfer = view
+        .refund
+        .as_ref()
+        .and_then(|refund| refund.transfer.as_ref());
+    let paid_on = transfer.map_or(String::new(), |paid| look.date(paid.paid_on));
     let (tone, headline, lead) = match view.status {
         OrderStatus::ToPay if returned(view, showing) => {
             (Tone::Wait, "order.returned_title", "order.returned_lead")
@@ -204,6 +209,11 @@ fn verdict(look: &Look, view: &OrderView, showing: Showing<'_>) -> Verdict {
             "order.refund_pending_title",
             "order.refund_pending_lead",
         ),
+        OrderStatus::Refunded if transfer.is_some() => (
+            Tone::Good,
+            "order.transferred_title",
+            "order.transferred_lead",
+        ),
         OrderStatus::Refunded => (Tone::Good, "order.refunded_title", "order.refunded_lead"),
         OrderStatus::RefundManual => (
             Tone::Wait,
@@ -217,8 +227,9 @@ fn verdict(look: &Look, view: &OrderView, showing: Showing<'_>) -> Verdict {
         ),
         OrderStatus::Disputed => (Tone::Wait, "order.disputed_title", "order.disputed_lead"),
     };
-    let values: [(&str, &str); 3] = [
+    let values: [(&str, &str); 4] = [
         ("amount", &amount),
+        ("paid_on", &paid_on),
         ("until", &look.time(view.until)),
         ("left", &look.left(showing.now, view.until)),
     ];
@@ -394,14 +405,19 @@ fn surplus(look: &Look, view: &OrderView) -> Markup {
         "order.second_payment"
     });
     let amount = look.money(refund.amount);
+    let paid_on = refund.transfer.as_ref().map(|paid| look.date(paid.paid_on));
     let (tone, key) = if refund.manual {
         (Tone::Wait, "order.surplus_manual")
+    } else if paid_on.is_some() {
+        (Tone::Plain, "order.surplus_transferred")
     } else if refund.done_at.is_some() {
         (Tone::Plain, "order.surplus_back")
     } else {
         (Tone::Wait, "order.surplus_pending")
     };
-    let text = look.f(key, &[("what", what), ("amount", &amount)]);
+    let paid_on = paid_on.unwrap_or_default();
+    let values = [("what", what), ("amount", &*amount), ("paid_on", &*paid_on)];
+    let text = look.f(key, &values);
     note(tone, look.t("order.twice_head"), &text)
 }
 
@@ -563,7 +579,15 @@ fn facts(look: &Look, view: &OrderView) -> Markup {
             look.t("word.refund_no"),
             number(&refund.refund_no),
         ));
-        if let Some(at) = refund.done_at {
+        if let Some(paid) = &refund.transfer {
+            list.push(Row::text(
+                look.t("word.transferred_on"),
+                &look.date(paid.paid_on),
+            ));
+            if let Some(tail) = &paid.account_tail {
+                list.push(Row::text(look.t("word.account_tail"), tail));
+            }
+        } else if let Some(at) = refund.done_at {
             list.push(Row::text(look.t("word.refunded_at"), &look.moment(at)));
         }
     }

@@ -10,6 +10,7 @@ pub mod institution;
 pub mod keys;
 pub mod migrate;
 pub mod policy;
+pub mod refund;
 pub mod sandbox;
 pub mod serve;
 pub mod verify;

@@ -8,6 +8,7 @@ use jiaoyi_domain::decide::{
     Answer, GiveUp, RecordClose, RecordUnpaid, StartPayment, Unpaid, order_from_text,
 };
 use jiaoyi_domain::fact::FactSource;
+use jiaoyi_domain::refund::RefundState;
 use jiaoyi_domain::time::{HOUR_MS, MINUTE_MS};
 use jiaoyi_domain::{AttemptNo, Bucket};
 
@@ -155,6 +156,13 @@ impl Walk {
             RefundOutcome::NotFound,
         ];
         let choice = self.below(words.len() + 5);
+        if refund.state == RefundState::Manual && choice >= words.len() {
+            let paid = self.world.transfer(&refund, "ICBC-1");
+            let answer = self.world.try_run(paid, None).await;
+            self.log
+                .push(format!("transfer {} {answer:?}", refund.refund_no));
+            return;
+        }
         let answer = match words.get(choice) {
             Some(word) => {
                 self.world

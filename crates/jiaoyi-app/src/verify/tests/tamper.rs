@@ -4,6 +4,7 @@ use super::{VerifyOptions, build, verify};
 use crate::verify::key_text;
 use jiaoyi_domain::IdSource;
 use jiaoyi_domain::attempt::Attempt;
+use jiaoyi_domain::bank_transfer::BankTransfer;
 use jiaoyi_domain::books::Transfer;
 use jiaoyi_domain::due::Due;
 use jiaoyi_domain::fact::Fact;
@@ -18,13 +19,14 @@ use std::path::Path;
 const CHANGES: usize = 1_000;
 const OTHERS: usize = 60;
 
-const TABLES: [&TableSpec; 7] = [
+const TABLES: [&TableSpec; 8] = [
     Due::SPEC,
     PayOrder::SPEC,
     Attempt::SPEC,
     Fact::SPEC,
     Transfer::SPEC,
     Refund::SPEC,
+    BankTransfer::SPEC,
     Voucher::SPEC,
 ];
 

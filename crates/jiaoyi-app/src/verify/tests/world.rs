@@ -3,6 +3,7 @@
 
 use jiaoyi_crypto::{Keyring, VoucherClaims, sign_voucher};
 use jiaoyi_domain::audit::{ChainId, Checkpoint, checkpoint_text};
+use jiaoyi_domain::bank_transfer::Paid;
 use jiaoyi_domain::channel::{
     AttemptTerms, ChannelCode, CloseOutcome, CreateOutcome, Handover, Method, RefundOutcome,
     RefundTerms, SeenPayment,
@@ -596,7 +597,7 @@ pub struct Made {
 /// Every history, one after another.
 pub async fn build(path: &Path) -> (World, Made) {
     let mut world = World::open(path);
-    let mut rows: Vec<SliceRow> = (1..=16).map(|n| world.row(n, 38_000, 0)).collect();
+    let mut rows: Vec<SliceRow> = (1..=18).map(|n| world.row(n, 38_000, 0)).collect();
     rows[1] = world.row(2, 8_000, 30_000);
     rows[2] = world.row(3, 0, 38_000);
     rows[15].bucket = rows[0].bucket;
@@ -609,6 +610,7 @@ pub async fn build(path: &Path) -> (World, Made) {
     }
     let paid = plain_payments(&mut world, &people).await;
     surplus_and_refunds(&mut world, &people).await;
+    bank_transfers(&mut world, &people[16..18]).await;
     let refused = unpaid(&mut world, &people).await;
     second_roster(&mut world, &people, &rows).await;
     world.sign(people[0].due).await;
@@ -718,7 +720,36 @@ async fn surplus_and_refunds(world: &mut World, people: &[Someone]) {
     assert_eq!(world.approve(&held.refund_no).await, Answer::Held);
 }
 
+/// Staff pay out what no channel gives back; the channel of the second then does so as well.
+async fn bank_transfers(world: &mut World, people: &[Someone]) {
+    for (one, also) in people.iter().zip([false, true]) {
+        let refund = world.surplus_sent(one, 38_000).await;
+        let abnormal = RefundOutcome::Abnormal {
+            code: "ABNORMAL".to_owned(),
+        };
+        world.refund_word(&refund.refund_no, abnormal).await;
+        let paid = world.transfer(&refund, "ICBC-20261201-1");
+        assert_eq!(world.run(paid).await, Answer::Done);
+        if also {
+            let done = RefundOutcome::Done {
+                amount: refund.amount,
+                at: world.now,
+            };
+            let answer = world.refund_word(&refund.refund_no, done).await;
+            assert_eq!(answer, Answer::Done);
+        }
+    }
+}
+
 impl World {
+    /// Staff's word that they paid a refund today.
+    pub fn transfer(&self, refund: &Refund, reference: &str) -> RecordTransfer {
+        RecordTransfer {
+            refund_no: refund.refund_no.clone(),
+            paid: Paid::new(reference, self.now.date(), Some("0042"), "w1024").unwrap(),
+        }
+    }
+
     pub async fn switch(&mut self, started: &Started, method: Method) -> Started {
         let command = self.switch_command(started, method);
         self.started(command, started.holder).await

@@ -13,7 +13,7 @@ use crate::refund::{Refund, RefundCause, RefundState};
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// Person 1 is paid for twice: the first payer gave up and paid all the same.
-fn paid_twice() -> (Scene, Attempt) {
+pub fn paid_twice() -> (Scene, Attempt) {
     let mut scene = insured(vec![row(1)]);
     let first = scene.quietly(|scene| {
         let first = offered(scene, 1, &[1]);
@@ -29,20 +29,20 @@ fn paid_twice() -> (Scene, Attempt) {
     (scene, first)
 }
 
-fn only_refund(scene: &Scene) -> Refund {
+pub fn only_refund(scene: &Scene) -> Refund {
     let mut refunds: Vec<Refund> = scene.store.all();
     assert_eq!(refunds.len(), 1);
     refunds.remove(0)
 }
 
-fn approve(refund_no: &RefundNo) -> ApproveRefund {
+pub fn approve(refund_no: &RefundNo) -> ApproveRefund {
     ApproveRefund {
         refund_no: refund_no.clone(),
         renderer: renderer(),
     }
 }
 
-fn told(refund: &Refund, outcome: RefundOutcome) -> RecordRefund {
+pub fn told(refund: &Refund, outcome: RefundOutcome) -> RecordRefund {
     RecordRefund {
         refund_no: refund.refund_no.clone(),
         channel_no: Some(refund.channel_no.to_string()),
@@ -54,7 +54,7 @@ fn told(refund: &Refund, outcome: RefundOutcome) -> RecordRefund {
     }
 }
 
-fn done(scene: &Scene, refund: &Refund, amount: Fen) -> RecordRefund {
+pub fn done(scene: &Scene, refund: &Refund, amount: Fen) -> RecordRefund {
     let at = scene.at.plus_ms(-SECOND_MS);
     told(refund, RefundOutcome::Done { amount, at })
 }
@@ -96,7 +96,7 @@ fn scenes_of_a_second_success() {
 }
 
 /// A refund of a second payment that was sent to its channel.
-fn on_its_way() -> (Scene, Refund) {
+pub fn on_its_way() -> (Scene, Refund) {
     let (mut scene, first) = paid_twice();
     scene.quietly(|scene| {
         let paid = by_query(scene, &first);

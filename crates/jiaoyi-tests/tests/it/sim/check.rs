@@ -8,6 +8,7 @@ use super::world::World;
 use jiaoyi_app::verify::{Given, Report, SignatureKeys, VerifyOptions, verify_snapshot};
 use jiaoyi_crypto::Keyring;
 use jiaoyi_domain::attempt::{Attempt, AttemptState};
+use jiaoyi_domain::bank_transfer::BankTransfer;
 use jiaoyi_domain::decide::DueKey;
 use jiaoyi_domain::due::Slot;
 use jiaoyi_domain::messages::{Case, CaseKind};
@@ -85,6 +86,10 @@ fn money(world: &World, snapshot: &Snapshot) {
     let holders: BTreeMap<_, _> = orders.iter().map(|row| (row.key(), row.holder)).collect();
     let lines: Vec<Line> = all(snapshot);
     let refunds: Vec<Refund> = all(snapshot);
+    let transfers: BTreeSet<_> = all::<BankTransfer>(snapshot)
+        .iter()
+        .map(Record::key)
+        .collect();
     let slots: BTreeMap<DueKey, Slot> = all::<Slot>(snapshot)
         .into_iter()
         .map(|row| (row.key(), row))
@@ -110,10 +115,11 @@ fn money(world: &World, snapshot: &Snapshot) {
         if attempt.state != AttemptState::Paid {
             world.wrong(format!("{no} was paid and is {}", attempt.state.code()));
         }
-        // Staff have to fetch these by hand; the money still lies at the channel.
-        let by_hand = refunds
-            .iter()
-            .filter(|row| row.attempt_no == attempt.attempt_no && row.state == RefundState::Manual);
+        // Staff have to pay these, or have: the channel's money stays with us.
+        let by_hand = refunds.iter().filter(|row| {
+            let with_staff = row.state == RefundState::Manual || transfers.contains(&row.key());
+            row.attempt_no == attempt.attempt_no && with_staff
+        });
         let by_hand: u64 = by_hand.map(|row| row.amount.get()).sum();
         *kept.entry(due).or_default() += amount.saturating_sub(back + by_hand);
         let holder = holders.get(&(attempt.bucket, attempt.order_id));

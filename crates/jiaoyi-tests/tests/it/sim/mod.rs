@@ -183,6 +183,12 @@ pub fn play(seed: u64) -> Outcome {
     world
         .executor
         .run_until(SETTLED_MS + 10 * MINUTE_MS, &world.chance);
+    world
+        .executor
+        .spawn(None, node::officer(Arc::clone(&world)));
+    world
+        .executor
+        .run_until(SETTLED_MS + 20 * MINUTE_MS, &world.chance);
     world.note(format!("{count} payers have ended their day"));
     check::everything(&world);
     world.end();

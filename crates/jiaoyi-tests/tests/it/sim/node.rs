@@ -11,6 +11,8 @@ use jiaoyi_channels::{Channels, Gateway};
 use jiaoyi_crypto::Keyring;
 use jiaoyi_documents::Fonts;
 use jiaoyi_domain::attempt::AttemptState;
+use jiaoyi_domain::bank_transfer::Paid;
+use jiaoyi_domain::decide::RecordTransfer;
 use jiaoyi_domain::record::Value;
 use jiaoyi_domain::time::{MINUTE_MS, SECOND_MS};
 use jiaoyi_store::Store;
@@ -160,6 +162,26 @@ pub async fn turn_clocks(world: Arc<World>) {
             world.nodes[node].set_clock(ahead);
             world.saw(Situation::ClockJump);
             world.note(format!("the clock of node {node} is now {ahead} ms ahead"));
+        }
+    }
+}
+
+/// Staff look once for refunds that no channel takes, and pay them by bank transfer.
+pub async fn officer(world: Arc<World>) {
+    let list = |platform: Arc<Platform>| async move { platform.refunds_for_staff().await };
+    let waiting = call(&world, 0, list).await;
+    for refund in waiting.and_then(Result::ok).unwrap_or_default() {
+        let reference = format!("BANK-{}", refund.refund_no);
+        let paid = Paid::new(&reference, world.now().date(), None, "w1024");
+        let command = RecordTransfer {
+            refund_no: refund.refund_no.clone(),
+            paid: paid.expect("it can be kept"),
+        };
+        let record = |platform: Arc<Platform>| async move { platform.submit(command).await };
+        if let Some(Ok(answer)) = call(&world, 1, record).await {
+            let no = refund.refund_no;
+            world.note(format!("{no} is paid by transfer: {answer:?}"));
+            world.saw(Situation::PaidByTransfer);
         }
     }
 }

@@ -78,6 +78,8 @@ situations! {
     RefundClosed,
     /// The payer's account could not take a refund.
     RefundAbnormal,
+    /// Staff paid by bank transfer what the channel gave up.
+    PaidByTransfer,
     /// Our account at the channel was short.
     ShortOfBalance,
     /// A payer sent the same form again.
