@@ -1,10 +1,10 @@
 //! The power goes: what was told is there again, whatever the disk had not synced yet.
 //!
-//! The portal runs over a disk that journals writes and syncs (`shim/faults.c`). At a cut it is
-//! killed, and its files are rebuilt from what was synced and, by chance, some of the rest, torn at
-//! sectors or pages. A database server is killed with its portal, and all its files are rebuilt. With `fail_every` the disk's syncs fail as well, and what a failed sync lost a
-//! later one does not bring back, neither for this process nor for the next; a portal that gives up
-//! is started again, as a supervisor does.
+//! The portal, or its database server, runs over a disk that journals writes and syncs
+//! (`shim/faults.c`). At a cut both are killed, and the files are rebuilt from what was synced and, by
+//! chance, some of the rest, torn at sectors or pages. With `fail_every` the disk's syncs fail as
+//! well, and what a failed sync lost a later one does not bring back, neither for this process nor
+//! for the next; a portal that gives up is started again, as a supervisor does.
 //!
 //! The control is the same with a disk that only says that it has synced: the loss must be found.
 
