@@ -7,10 +7,12 @@
 use crate::harness::points::{Deed, Edge, Points};
 use crate::harness::{Channel, MINUTE, Payer, Roster, SECOND, Setup, Wallet, World, person};
 use jiaoyi_domain::Bucket;
+use jiaoyi_domain::bank_transfer::Paid;
 use jiaoyi_domain::decide::{
-    Answer, Command, Context, ImportPolicy, NoticeMessage, Refusal, StoreInbox,
+    Answer, Command, Context, ImportPolicy, NoticeMessage, RecordTransfer, Refusal, StoreInbox,
 };
 use jiaoyi_domain::record::Record;
+use jiaoyi_domain::refund::RefundState;
 use jiaoyi_domain::roster::PolicyPack;
 use jiaoyi_domain::working_set::{Need, WorkingSet};
 use serde_json::json;
@@ -121,9 +123,9 @@ async fn policies_and_poison(world: &World) {
     }
 }
 
-/// Two pay for one due; the second payment goes back.
-async fn surplus(world: &World, first: Channel) {
-    let person = world.people[0].clone();
+/// Two pay for the due of one of the people; the second payment goes back.
+async fn surplus(world: &World, n: usize, first: Channel) {
+    let person = world.people[n].clone();
     let mut older = Payer::new(world);
     let wallet = older.walk_to_wallet(world, &person, first).await;
     world.turn(4 * MINUTE);
@@ -236,8 +238,9 @@ async fn everything(world: &World) {
         older_confirmed: false,
     };
     import(world, &bad).await;
-    surplus(world, Channel::Wechat).await;
+    surplus(world, 0, Channel::Wechat).await;
     surplus_is_back(world).await;
+    paid_by_transfer(world).await;
     given_up_and_switched(world).await;
     nothing_to_pay(world).await;
     renamed(world).await;
@@ -260,6 +263,31 @@ async fn surplus_is_back(world: &World) {
     }
     let refunds = world.refunds().await;
     assert_eq!(refunds.len(), 1, "one payment too many, one refund");
+}
+
+/// What the channel does not take back is for staff, who pay it by bank transfer.
+async fn paid_by_transfer(world: &World) {
+    let more = json!({ "code": "ABNORMAL", "times": 10_000 });
+    let refused = world
+        .fault(Channel::Wechat, "refund", "contradict", more)
+        .await;
+    surplus(world, 6, Channel::Wechat).await;
+    for _ in 0..12 {
+        world.pass(10 * SECOND).await;
+    }
+    world.mend(refused).await;
+    let mut refunds = world.refunds().await;
+    refunds.retain(|refund| refund.state == RefundState::Manual);
+    assert_eq!(refunds.len(), 1, "{refunds:?}");
+    let (platform, refund_no) = (Arc::clone(&world.platform), refunds[0].refund_no.clone());
+    let paid = Paid::new("ICBC-1", world.now().date(), None, "w1024").expect("it can be kept");
+    at_last("a transfer", || {
+        let platform = Arc::clone(&platform);
+        let (refund_no, paid) = (refund_no.clone(), paid.clone());
+        let command = RecordTransfer { refund_no, paid };
+        async move { platform.submit(command).await.ok() }
+    })
+    .await;
 }
 
 async fn strike(edge: Edge, deed: Deed) {
