@@ -327,11 +327,4 @@ int open64(const char *path, int flags, ...)
 	return open_with(path, flags, mode);
 }
 
-int open(const char *path, int flags, ...)
-{
-	va_list more;
-	va_start(more, flags);
-	unsigned mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, unsigned) : 0;
-	va_end(more);
-	return open_with(path, flags, mode);
-}
+int open(const char *path, int flags, ...) __attribute__((alias("open64")));
