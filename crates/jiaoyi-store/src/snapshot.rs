@@ -89,11 +89,7 @@ impl Snapshot {
     pub(crate) fn open_any(database: &Database) -> Result<Snapshot, StoreError> {
         match database {
             Database::Sqlite(path) => Snapshot::of_file(path),
-            Database::Postgres(url) => {
-                let config = crate::postgres::config_of(url)?;
-                let shown = database.to_string();
-                Ok(PostgresSnapshot::open(config, &shown)?.into())
-            }
+            Database::Postgres(url) => Ok(PostgresSnapshot::of(url)?.into()),
         }
     }
 

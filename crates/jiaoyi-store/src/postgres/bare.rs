@@ -1,6 +1,7 @@
 //! [`crate::bare`] on PostgreSQL: rows found again, and written again by the statements of a lane.
 
 use super::lane::{Machines, Set, load, send, writes};
+use super::server::Server;
 use super::session::{Session, failure, said};
 use super::{own_runtime, reached};
 use crate::bare::{CommandRows, Written, link, rows_of as rows_of_event, touched};
@@ -25,8 +26,7 @@ fn machines() -> Machines {
 
 /// The name of the database in a URL, and the URL of the one beside which it lies.
 fn names(url: &str) -> Result<(String, String), StoreError> {
-    let config = super::config_of(url)?;
-    let name = config.get_dbname().unwrap_or_default();
+    let name = super::server::database_name(url)?;
     let place = url.rfind(&format!("/{name}"));
     let place = place.filter(|_| !name.is_empty());
     let place = place.ok_or_else(|| StoreError::Open {
@@ -77,10 +77,10 @@ pub(crate) fn server_process<T: Send + 'static>(
 }
 
 pub(crate) fn rows_of(url: &str, events: &[Event]) -> Result<Vec<CommandRows>, StoreError> {
-    let (config, shown) = (super::config_of(url)?, super::without_password(url));
+    let (server, shown) = (Server::of(url)?, super::without_password(url));
     let machines = machines();
     own_runtime()?.block_on(async {
-        let mut session = Session::reach(&config, &shown).await?;
+        let mut session = Session::reach(&server, &shown).await?;
         session.set_plans(false).await?;
         let mut all = Vec::with_capacity(events.len());
         for events in events.chunks(TOGETHER) {
@@ -149,10 +149,10 @@ pub(crate) fn replay(
     commands: &[CommandRows],
     batch: usize,
 ) -> Result<usize, StoreError> {
-    let (config, shown) = (super::config_of(url)?, super::without_password(url));
+    let (server, shown) = (Server::of(url)?, super::without_password(url));
     let machines = machines();
     own_runtime()?.block_on(async {
-        let mut session = Session::reach(&config, &shown).await?;
+        let mut session = Session::reach(&server, &shown).await?;
         session.set_plans(false).await?;
         let mut written = 0;
         for (link_no, commands) in (0_i64..).zip(commands.chunks(batch.max(1))) {

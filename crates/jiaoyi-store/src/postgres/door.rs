@@ -2,11 +2,11 @@
 //! asked a few times a second: each question costs it a process, and one that starts has its files
 //! to bring up to date.
 
+use super::server::Server;
 use super::session::Session;
 use crate::error::StoreError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio_postgres::Config;
 
 /// Between two questions to a server that is away.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -19,14 +19,14 @@ struct Shut {
 
 /// Where connections are made.
 pub(super) struct Door {
-    config: Config,
+    server: Server,
     shut: Mutex<Option<Shut>>,
 }
 
 impl Door {
-    pub(super) fn new(config: Config) -> Door {
+    pub(super) fn new(server: Server) -> Door {
         Door {
-            config,
+            server,
             shut: Mutex::new(None),
         }
     }
@@ -52,7 +52,7 @@ impl Door {
         if let Some(why) = self.kept_away() {
             return Err(StoreError::Unavailable { why });
         }
-        let opened = Session::open(&self.config).await;
+        let opened = Session::open(&self.server).await;
         let why = match &opened {
             Ok(_) => None,
             Err(StoreError::Unavailable { why }) => Some(why.clone()),

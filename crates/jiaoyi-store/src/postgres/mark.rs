@@ -2,6 +2,7 @@
 //! mark lives. It is in nobody's way but of whoever asks for it: a lock without a row or a view keeps
 //! no old versions of rows either.
 
+use super::server::Server;
 use super::session::Session;
 use super::{apart, own_runtime};
 use crate::error::StoreError;
@@ -10,7 +11,6 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio_postgres::Config;
 use tokio_postgres::error::SqlState;
 
 /// How often it is looked whether the connection still holds.
@@ -23,8 +23,8 @@ pub(crate) struct Mark {
 }
 
 /// Returns when the lock is held; the lock ends with the session.
-async fn lock(config: &Config) -> Result<Session, StoreError> {
-    let session = Session::open(config).await?;
+async fn lock(server: &Server) -> Result<Session, StoreError> {
+    let session = Session::open(server).await?;
     let begin = session.client.batch_execute(sql("postgres", "begin"));
     begin.await?;
     let marked = session.client.batch_execute(sql("postgres", "mark_import"));
@@ -34,7 +34,7 @@ async fn lock(config: &Config) -> Result<Session, StoreError> {
 
 impl Mark {
     /// Returns when everybody sees the mark. A connection that is lost is made again.
-    pub(super) fn hold(config: Config) -> Result<Mark, StoreError> {
+    pub(super) fn hold(server: Server) -> Result<Mark, StoreError> {
         let (ready, held) = channel();
         let (release, mut released) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new().name("store-import".to_owned());
@@ -47,7 +47,7 @@ impl Mark {
                 }
             };
             runtime.block_on(async {
-                let mut session = match lock(&config).await {
+                let mut session = match lock(&server).await {
                     Ok(session) => session,
                     Err(error) => {
                         let _ = ready.send(Err(error));
@@ -57,7 +57,7 @@ impl Mark {
                 let _ = ready.send(Ok(()));
                 while tokio::time::timeout(LOOK, &mut released).await.is_err() {
                     if session.client.is_closed()
-                        && let Ok(again) = lock(&config).await
+                        && let Ok(again) = lock(&server).await
                     {
                         session = again;
                     }
@@ -78,10 +78,10 @@ impl Mark {
     }
 
     /// Whether nobody holds the mark.
-    pub(super) fn is_free(config: Config) -> Result<bool, StoreError> {
+    pub(super) fn is_free(server: Server) -> Result<bool, StoreError> {
         apart(move || {
             own_runtime()?.block_on(async {
-                let session = Session::open(&config).await?;
+                let session = Session::open(&server).await?;
                 let begin = session.client.batch_execute(sql("postgres", "begin"));
                 begin.await?;
                 let asked = session.client.batch_execute(sql("postgres", "no_import"));

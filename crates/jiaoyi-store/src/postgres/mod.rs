@@ -12,6 +12,7 @@ mod door;
 mod lane;
 mod mark;
 mod readers;
+mod server;
 mod session;
 mod snapshot;
 mod target;
@@ -19,6 +20,7 @@ mod values;
 
 pub use citus::Distribution;
 pub(crate) use mark::Mark;
+pub(crate) use server::check;
 pub(crate) use snapshot::PostgresSnapshot;
 pub(crate) use target::PostgresTarget;
 
@@ -37,9 +39,8 @@ use jiaoyi_domain::record::Value;
 use jiaoyi_domain::{Bucket, Date, Instant};
 use lane::{Machines, PostgresEngine};
 use readers::Readers;
+use server::Server;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-use tokio_postgres::Config;
 
 /// Writer connections for the bucket groups, unless another number is asked for.
 pub(crate) const WRITERS: u16 = 4;
@@ -47,16 +48,6 @@ pub(crate) const WRITERS: u16 = 4;
 const PAYMENTS_MAX: usize = 2048;
 /// How many background jobs may wait for each lane.
 const BACKGROUND_MAX: usize = 64;
-
-/// How long one of several addresses may take to answer.
-const ADDRESS_TIME: Duration = Duration::from_secs(1);
-/// How long sent data may take to arrive.
-const ARRIVE_TIME: Duration = Duration::from_secs(5);
-/// After so much silence, and then so often, it is asked whether the server's machine is still there.
-const SILENCE: Duration = Duration::from_secs(5);
-const SILENCE_AGAIN: Duration = Duration::from_secs(1);
-/// A machine that is so often not heard of is gone.
-const SILENCE_MAX: u32 = 3;
 
 struct Running {
     queue: Arc<Queue<Job>>,
@@ -76,7 +67,7 @@ impl Running {
 
 /// A PostgreSQL database.
 pub(crate) struct PostgresBackend {
-    config: Config,
+    server: Server,
     url: String,
     groups: Groups,
     /// The lane of the group at place `n` is number `n / writers.len()` of writer
@@ -85,40 +76,6 @@ pub(crate) struct PostgresBackend {
     wide: Running,
     readers: Readers,
     health: Health,
-}
-
-/// The parts of a URL.
-pub(crate) fn config_of(url: &str) -> Result<Config, StoreError> {
-    let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-        let why = std::error::Error::source(&error).map(ToString::to_string);
-        StoreError::Open {
-            path: without_password(url),
-            why: why.unwrap_or_else(|| error.to_string()),
-        }
-    })?;
-    config.application_name("jiaoyi");
-    notice_silence(&mut config);
-    Ok(config)
-}
-
-/// A machine that loses its power says nothing: without these, unless the URL sets others, whoever
-/// waits for its answer would wait for hours, even when it has long been back.
-fn notice_silence(config: &mut Config) {
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(ADDRESS_TIME);
-    }
-    if config.get_tcp_user_timeout().is_none() {
-        config.tcp_user_timeout(ARRIVE_TIME);
-    }
-    if config.get_keepalives_idle() == Config::new().get_keepalives_idle() {
-        config.keepalives_idle(SILENCE);
-    }
-    if config.get_keepalives_interval().is_none() {
-        config.keepalives_interval(SILENCE_AGAIN);
-    }
-    if config.get_keepalives_retries().is_none() {
-        config.keepalives_retries(SILENCE_MAX);
-    }
 }
 
 /// A URL that may be shown.
@@ -163,11 +120,11 @@ fn reached<T: Send + 'static>(
     url: &str,
     work: impl AsyncFnOnce(&mut session::Session) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    let config = config_of(url)?;
+    let server = Server::of(url)?;
     let shown = without_password(url);
     apart(move || {
         own_runtime()?.block_on(async {
-            let mut session = session::Session::reach(&config, &shown).await?;
+            let mut session = session::Session::reach(&server, &shown).await?;
             work(&mut session).await
         })
     })
@@ -202,10 +159,10 @@ struct Prepared {
 }
 
 /// Migrates, asserts settings, places tables, and reads the last book day.
-fn prepare(config: Config, url: String, now: Instant) -> Result<Prepared, StoreError> {
+fn prepare(server: Server, url: String, now: Instant) -> Result<Prepared, StoreError> {
     apart(move || {
         own_runtime()?.block_on(async {
-            let mut session = session::Session::reach(&config, &url).await?;
+            let mut session = session::Session::reach(&server, &url).await?;
             let distributed = session.is_distributed().await?;
             session.assert_settings(&url, distributed).await?;
             session.migrate(&url, now.0).await?;
@@ -235,9 +192,9 @@ impl PostgresBackend {
         now: Instant,
         writers: u16,
     ) -> Result<PostgresBackend, StoreError> {
-        let config = config_of(url)?;
+        let server = Server::of(url)?;
         let shown = without_password(url);
-        let prepared = prepare(config.clone(), shown.clone(), now)?;
+        let prepared = prepare(server.clone(), shown.clone(), now)?;
         let chain = |number: usize, home| {
             let mut drawn = drawn;
             let number = u16::try_from(number).unwrap_or(u16::MAX).to_be_bytes();
@@ -247,7 +204,7 @@ impl PostgresBackend {
             Chain::new(ChainId::at(home, drawn), now.date(), prepared.last_day)
         };
         let writer = Writer {
-            door: Arc::new(Door::new(config.clone())),
+            door: Arc::new(Door::new(server.clone())),
             machines: Arc::new(Machines {
                 distributed: prepared.shards.is_some(),
                 shards: prepared.shards.unwrap_or_else(|| Groups::ranges(1)),
@@ -279,7 +236,7 @@ impl PostgresBackend {
             running.push(writer.start(&format!("store-{first}"), lanes.collect(), other)?);
         }
         Ok(PostgresBackend {
-            config,
+            server,
             url: shown,
             groups,
             writers: running,
@@ -376,15 +333,15 @@ impl Backend for PostgresBackend {
     }
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        Ok(PostgresSnapshot::open(self.config.clone(), &self.url)?.into())
+        Ok(PostgresSnapshot::open(self.server.clone(), self.url.clone())?.into())
     }
 
     fn import_under_way(&self) -> Result<ImportUnderWay, StoreError> {
-        Ok(Mark::hold(self.config.clone())?.into())
+        Ok(Mark::hold(self.server.clone())?.into())
     }
 
     fn nobody_imports(&self) -> Result<bool, StoreError> {
-        Mark::is_free(self.config.clone())
+        Mark::is_free(self.server.clone())
     }
 
     fn url(&self) -> &str {
@@ -403,25 +360,5 @@ impl Backend for PostgresBackend {
         self.writers.iter().for_each(Running::close);
         self.wide.close();
         self.readers.let_go();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn silence_is_noticed_unless_the_url_says_how() {
-        let config = config_of("postgres://jiaoyi@db.example/jiaoyi").unwrap();
-        assert_eq!(config.get_keepalives_idle(), SILENCE);
-        assert_eq!(config.get_tcp_user_timeout(), Some(&ARRIVE_TIME));
-        let config =
-            config_of("postgres://jiaoyi@db.example/jiaoyi?keepalives_idle=60&tcp_user_timeout=30");
-        let config = config.unwrap();
-        assert_eq!(config.get_keepalives_idle(), Duration::from_secs(60));
-        assert_eq!(
-            config.get_tcp_user_timeout(),
-            Some(&Duration::from_secs(30))
-        );
     }
 }

@@ -1,22 +1,19 @@
 //! One connection: opening it, its settings, its prepared statements, and what the server remarks.
 
+use super::server::Server;
 use super::values::Bound;
 use crate::error::{Failure, StoreError};
 use crate::schema::{MIGRATIONS, Words, assert_known, ddl};
 use crate::statements::{one_machine_text, postgres_text, sql};
-use futures_util::future::poll_fn;
 use jiaoyi_domain::record::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Config, GenericClient, NoTls, Row, Statement};
-
-/// How long opening a connection may take.
-const CONNECT_TIME: Duration = Duration::from_secs(2);
+use tokio_postgres::{Client, GenericClient, Row, Statement};
 
 /// Settings that durability and the lanes rest on: name, what is needed, how it is set right.
 const SETTINGS: &[(&str, &[&str], &str)] = &[
@@ -94,12 +91,6 @@ pub(super) struct Session {
     prepared: BTreeMap<(&'static str, &'static str), Statement>,
 }
 
-fn unreachable(error: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Unavailable {
-        why: error.to_string(),
-    }
-}
-
 /// Somebody else holds a table: lock not available, deadlock, serialization.
 const BUSY: [SqlState; 3] = [
     SqlState::LOCK_NOT_AVAILABLE,
@@ -113,8 +104,8 @@ const MIGRATION_PAUSE: Duration = Duration::from_millis(100);
 
 impl Session {
     /// Connects for the first time: a server that cannot be reached is named.
-    pub(super) async fn reach(config: &Config, url: &str) -> Result<Session, StoreError> {
-        Session::open(config).await.map_err(|error| match error {
+    pub(super) async fn reach(server: &Server, url: &str) -> Result<Session, StoreError> {
+        Session::open(server).await.map_err(|error| match error {
             StoreError::Unavailable { why } => StoreError::Open {
                 path: url.to_owned(),
                 why,
@@ -124,29 +115,8 @@ impl Session {
     }
 
     /// Connects; the connection's own work is spawned on the current runtime.
-    pub(super) async fn open(config: &Config) -> Result<Session, StoreError> {
-        let connecting = tokio::time::timeout(CONNECT_TIME, config.connect(NoTls)).await;
-        let connected = connecting.map_err(|_| unreachable(&"the server does not answer"))?;
-        let (client, mut connection) = connected.map_err(|error| unreachable(&said(&error)))?;
-        let warned = Arc::new(AtomicBool::new(false));
-        let of_task = Arc::clone(&warned);
-        tokio::spawn(async move {
-            while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
-                match message {
-                    Ok(AsyncMessage::Notice(notice)) => {
-                        // A commit that was not confirmed is remarked as a warning; hints of other
-                        // severities, and a rollback of nothing, are none of our business.
-                        let of_note = notice.parsed_severity() == Some(Severity::Warning);
-                        if of_note && *notice.code() != SqlState::NO_ACTIVE_SQL_TRANSACTION {
-                            tracing::warn!(code = notice.code().code(), text = notice.message());
-                            of_task.store(true, Ordering::SeqCst);
-                        }
-                    }
-                    Ok(_) => {}
-                    Err(_) => break,
-                }
-            }
-        });
+    pub(super) async fn open(server: &Server) -> Result<Session, StoreError> {
+        let (client, warned) = server.connect().await?;
         Ok(Session {
             client,
             warned,

@@ -4,9 +4,10 @@
 //! Every statement is a portal of which one chunk is fetched at a time. So whoever reads one may ask
 //! something else meanwhile, and nobody waits for rows that nobody takes.
 
-use super::own_runtime;
+use super::server::Server;
 use super::session::{Session, refs, schema_version};
 use super::values::{Bound, read_rows};
+use super::{own_runtime, without_password};
 use crate::engine::RawRows;
 use crate::error::StoreError;
 use crate::schema::assert_ours;
@@ -15,7 +16,7 @@ use jiaoyi_domain::record::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use tokio_postgres::{Client, Config, IsolationLevel, Portal, Statement, Transaction};
+use tokio_postgres::{Client, IsolationLevel, Portal, Statement, Transaction};
 
 /// Rows that travel together.
 const CHUNK_ROWS: usize = 1024;
@@ -41,16 +42,21 @@ pub(crate) struct PostgresSnapshot {
 }
 
 impl PostgresSnapshot {
-    pub(crate) fn open(config: Config, url: &str) -> Result<PostgresSnapshot, StoreError> {
+    /// A view of the database that a URL names.
+    pub(crate) fn of(url: &str) -> Result<PostgresSnapshot, StoreError> {
+        PostgresSnapshot::open(Server::of(url)?, without_password(url))
+    }
+
+    /// As [`PostgresSnapshot::of`]; `url` is shown in errors.
+    pub(super) fn open(server: Server, url: String) -> Result<PostgresSnapshot, StoreError> {
         let (requests, asked) = channel();
         let (ready, opened) = channel();
-        let url = url.to_owned();
         std::thread::Builder::new()
             .name("store-snapshot".to_owned())
             .spawn(move || {
                 let ended = own_runtime().and_then(|runtime| {
                     runtime.block_on(async {
-                        let mut session = Session::reach(&config, &url).await?;
+                        let mut session = Session::reach(&server, &url).await?;
                         let distributed = session.is_distributed().await?;
                         if distributed {
                             // A machine's view is that of one connection.

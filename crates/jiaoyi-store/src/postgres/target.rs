@@ -1,9 +1,10 @@
 //! A PostgreSQL database that a copy is made into: one connection, one transaction a chunk.
 
 use super::lane::insert_rows;
+use super::server::Server;
 use super::session::{Session, failure};
 use super::values::read_rows;
-use super::{config_of, own_runtime, without_password};
+use super::{own_runtime, without_password};
 use crate::engine::RawRows;
 use crate::error::StoreError;
 use crate::statements::sql;
@@ -19,10 +20,10 @@ pub(crate) struct PostgresTarget {
 
 impl PostgresTarget {
     pub(crate) fn open(url: &str, now: Instant) -> Result<PostgresTarget, StoreError> {
-        let (config, shown) = (config_of(url)?, without_password(url));
+        let (server, shown) = (Server::of(url)?, without_password(url));
         let runtime = own_runtime()?;
         let session = runtime.block_on(async {
-            let mut session = Session::reach(&config, &shown).await?;
+            let mut session = Session::reach(&server, &shown).await?;
             let distributed = session.is_distributed().await?;
             session.assert_settings(&shown, distributed).await?;
             session.migrate(&shown, now.0).await?;

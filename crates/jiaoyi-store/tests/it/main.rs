@@ -9,6 +9,7 @@ mod conformance;
 mod copies;
 mod distributed;
 mod doubt;
+mod guarded;
 mod histories;
 mod migrations;
 mod plans;
