@@ -47,3 +47,18 @@ SELECT pg_catalog.pg_backend_pid()
 
 -- name: size
 SELECT pg_catalog.pg_database_size(pg_catalog.current_database())
+
+-- name: nearest_documents
+SELECT k.place, d.bucket, d.doc_hmac, d.person_bucket, d.person_id
+FROM unnest(?1::bigint[], ?2::bytes[]) WITH ORDINALITY AS k (bucket, doc_hmac, place)
+CROSS JOIN LATERAL (
+    SELECT t.bucket, t.doc_hmac, t.person_bucket, t.person_id
+    FROM document AS t
+    WHERE (t.bucket, t.doc_hmac) >= (k.bucket, k.doc_hmac)
+    ORDER BY t.bucket, t.doc_hmac
+    LIMIT 1
+) AS d
+
+-- name: open_locks_of_holders
+SELECT k.place, (SELECT count(*) FROM pay_order AS t WHERE t.holder = k.holder AND t.state = 'placed')
+FROM unnest(?1::bytes[]) WITH ORDINALITY AS k (holder, place)

@@ -104,8 +104,11 @@ impl BudgetConfig {
     }
 }
 
-const fn default_writers() -> u16 {
-    4
+/// One for two cores, up to four: each takes what came while it wrote, so fewer write more at once,
+/// and a database on the same machine wants a core for each.
+pub fn default_writers() -> u16 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    u16::try_from(cores / 2).unwrap_or(u16::MAX).clamp(1, 4)
 }
 
 fn default_bills() -> PathBuf {

@@ -29,7 +29,7 @@ const RECOVER_TIME: Duration = Duration::from_secs(3);
 const RECOVER_PAUSE: Duration = Duration::from_millis(50);
 
 /// The statement names of a range's set-based form, by the range.
-fn range_many(range: &str) -> &'static str {
+pub(super) fn range_many(range: &str) -> &'static str {
     match range {
         "by_order" => "by_order_many",
         "by_person" => "by_person_many",
@@ -62,7 +62,7 @@ pub(super) struct Set<'a> {
 
 /// Puts rows of values into arrays, a column each; with `buckets` those for `bucket = ANY` at the end,
 /// which only a distributed database is told.
-fn set<'a>(
+pub(super) fn set<'a>(
     spec: &'static TableSpec,
     name: &'static str,
     columns: &[&str],
@@ -393,7 +393,7 @@ async fn prepared(session: &mut Session, sets: &[Set<'_>]) -> Result<Vec<Stateme
     Ok(statements)
 }
 
-fn bound<'a>(set: &'a Set<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
+pub(super) fn bound<'a>(set: &'a Set<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
     match &set.given {
         Given::Arrays(arrays) => arrays.iter().map(Array::bound).collect(),
         Given::Values(values) => refs(values),

@@ -12,6 +12,7 @@ mod door;
 mod lane;
 mod mark;
 mod readers;
+mod rounds;
 mod server;
 mod session;
 mod snapshot;
@@ -39,6 +40,7 @@ use jiaoyi_domain::record::Value;
 use jiaoyi_domain::{Bucket, Date, Instant};
 use lane::{Machines, PostgresEngine};
 use readers::Readers;
+use rounds::Rounds;
 use server::Server;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -75,6 +77,8 @@ pub(crate) struct PostgresBackend {
     writers: Vec<Running>,
     wide: Running,
     readers: Readers,
+    /// `None` on a distributed database, where a statement is to ask one machine.
+    rounds: Option<Arc<Rounds>>,
     health: Health,
 }
 
@@ -241,6 +245,7 @@ impl PostgresBackend {
             groups,
             writers: running,
             wide,
+            rounds: (!writer.machines.distributed).then(|| Rounds::new(Arc::clone(&writer.door))),
             readers: Readers::new(writer.door),
             health: writer.health,
         })
@@ -329,7 +334,12 @@ impl Backend for PostgresBackend {
         name: &'static str,
         given: &'a [Value],
     ) -> Boxed<'a, Result<RawRows, StoreError>> {
-        Box::pin(self.readers.read(file, name, given))
+        match &self.rounds {
+            Some(rounds) if Rounds::takes(file, name) => {
+                Box::pin(Arc::clone(rounds).read(file, name, given.to_vec()))
+            }
+            _ => Box::pin(self.readers.read(file, name, given)),
+        }
     }
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
@@ -360,5 +370,8 @@ impl Backend for PostgresBackend {
         self.writers.iter().for_each(Running::close);
         self.wide.close();
         self.readers.let_go();
+        if let Some(rounds) = &self.rounds {
+            rounds.let_go();
+        }
     }
 }

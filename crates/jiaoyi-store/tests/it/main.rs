@@ -15,4 +15,5 @@ mod migrations;
 mod plans;
 mod refusals;
 mod texts;
+mod together;
 mod touch;

@@ -67,6 +67,8 @@ pub const PLAIN_ONLY: &[&str] = &[
     "institution.assert_many",
     "institution_key.assert_many",
     "access_link.assert_many",
+    "postgres.nearest_documents",
+    "postgres.open_locks_of_holders",
 ];
 
 /// The mark of a copy that is under way: it stands in a table beside the schema, which comes and goes.

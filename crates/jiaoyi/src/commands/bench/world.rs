@@ -4,7 +4,7 @@ use super::person;
 use super::process::{Side, wait_for};
 use crate::commands::policy::policy_row;
 use crate::commands::{make_folder, open_platform};
-use crate::config::Config;
+use crate::config::{Config, default_writers};
 use crate::edge;
 use crate::exit::{Exit, note};
 use crate::keys;
@@ -70,7 +70,7 @@ impl World {
             database_url,
             address,
             temporary,
-            writers: 4,
+            writers: default_writers(),
         })
     }
 
