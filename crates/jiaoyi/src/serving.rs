@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// How often due work is looked for.
 const WORK_EVERY: Duration = Duration::from_millis(500);
@@ -179,9 +179,14 @@ pub fn portal(
     })
 }
 
+/// How many who have connected may wait to be taken: a crowd that comes while the program starts, or
+/// between two looks. Whoever finds no room tries again after 1, 3 and 7 s. The system's own bound
+/// (`net.core.somaxconn`) may be lower.
+const CROWD: u32 = 4096;
+
 /// Listens on an address; `setting` is where the operator named it.
 pub async fn listen(address: &str, setting: &str) -> Result<TcpListener, Exit> {
-    TcpListener::bind(address).await.map_err(|error| {
+    bind(address).await.map_err(|error| {
         let what = format!("listen on {address}: {error}");
         match error.kind() {
             ErrorKind::InvalidInput => Exit::usage(format!(
@@ -193,6 +198,24 @@ pub async fn listen(address: &str, setting: &str) -> Result<TcpListener, Exit> {
             _ => Exit::unavailable(format!("{what}; choose another with {setting}")),
         }
     })
+}
+
+async fn bind(address: &str) -> std::io::Result<TcpListener> {
+    let mut refused = ErrorKind::AddrNotAvailable.into();
+    for address in tokio::net::lookup_host(address).await? {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // A port is free again as soon as its program has ended.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(CROWD)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
 }
 
 /// Serves until ctrl-c or a termination signal; waits for requests under way.
@@ -240,5 +263,34 @@ pub async fn stopped() {
     tokio::select! {
         () = interrupt => {}
         () = terminate => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::try_join_all;
+    use tokio::net::TcpStream;
+    use tokio::time::timeout;
+
+    /// The first second after a start: whoever finds no room tries again only a second later.
+    #[tokio::test]
+    async fn a_crowd_may_wait_to_be_taken() {
+        let listener = listen("127.0.0.1:0", "--port").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let crowd =
+            (0..600).map(|_| timeout(Duration::from_millis(900), TcpStream::connect(address)));
+        let connected = try_join_all(crowd).await.expect("there is room for all");
+        assert!(connected.iter().all(Result::is_ok));
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_and_a_wrong_address_are_told_apart() {
+        let listener = listen("127.0.0.1:0", "--port").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let taken = listen(&address, "--port").await.unwrap_err().to_string();
+        assert!(taken.contains("end the program that has it"), "{taken}");
+        let wrong = listen("here", "`listen`").await.unwrap_err().to_string();
+        assert!(wrong.contains("such as 127.0.0.1:8080"), "{wrong}");
     }
 }
