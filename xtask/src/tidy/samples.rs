@@ -239,7 +239,18 @@ fn places() -> Vec<Sample> {
             &[
                 ("crates/jiaoyi/src/demo_pay.rs", "reqwest::get(x)"),
                 (web, "TcpListener::bind(x)"),
+                ("crates/jiaoyi/src/serving.rs", "TcpSocket::new_v4()"),
             ],
+        ),
+        sample(
+            "outbound-only-in-channels",
+            BAD,
+            &[("crates/jiaoyi/src/serve.rs", "TcpSocket::new_v4()")],
+        ),
+        sample(
+            "outbound-only-in-channels",
+            BAD,
+            &[("crates/jiaoyi/src/serving.rs", "TcpStream::connect(x)")],
         ),
         sample("http-only-in-web", BAD, &[(app, "use axum::Router;")]),
         sample(

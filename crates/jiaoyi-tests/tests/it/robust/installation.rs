@@ -93,7 +93,8 @@ impl Installation {
         let text = format!(
             "database_url = \"{database}\"\nlisten = \"127.0.0.1:{port}\"\n\
              public_url = \"{}\"\nissuer = \"演示医保局\"\nkeys = \"keys.toml\"\n\
-             channels = \"channels/channels.toml\"\ndatabase_writers = 4\nwallet_hosts = [\"{sandbox}\"]\ndemo = true\n\n\
+             channels = \"channels/channels.toml\"\n\
+             database_writers = 4\nwallet_hosts = [\"{sandbox}\"]\ndemo = true\n\n\
              [budgets]\nmisses_per_device_hour = 0\nlookups_per_address_minute = 0\n\
              lookups_per_address_hour = 0\nverifications_per_address_minute = 0\n\
              wrong_codes_per_number_hour = 0\nqueries_per_institution_minute = 0\n\

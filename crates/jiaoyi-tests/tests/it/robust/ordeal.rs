@@ -1,7 +1,7 @@
 //! An installation that is paid into while something is done to it, and the proof at its end: what
 //! payers were told, what the channels saw and what is in the database agree.
 
-use super::browser::{Browser, client};
+use super::browser::{Browser, client, client_apart};
 use super::installation::{Installation, free_port};
 use super::payers::{Acts, Counts, Journal, World, arrivals};
 use super::people::{Form, Person, person};
@@ -142,7 +142,7 @@ impl Ordeal {
             counts: Arc::new(Counts::default()),
             paying: Arc::new(AtomicBool::new(true)),
         };
-        let probe = Browser::new(&client, &installation.portal);
+        let probe = Browser::new(&client_apart()?, &installation.portal);
         let mut portal = installation.serve()?;
         installation.answers(&mut portal, &probe).await?;
         let paying = arrivals(world.clone(), people, load);
