@@ -117,6 +117,15 @@ pub fn image_hash(spec: &TableSpec, values: &[Value]) -> [u8; 16] {
     short_hash(&bytes)
 }
 
+/// The [`image_hash`] of a row of which the encoding is at hand.
+#[must_use]
+pub fn image_of_encoded(spec: &TableSpec, encoded: &[u8]) -> [u8; 16] {
+    let full = Sha256::new()
+        .chain_update([spec.number])
+        .chain_update(encoded);
+    shortened(full.finalize().as_slice())
+}
+
 /// The [`image_hash`] of a row in memory.
 #[must_use]
 pub fn image_of<R: Record>(row: &R) -> [u8; 16] {
@@ -127,13 +136,17 @@ pub fn image_of<R: Record>(row: &R) -> [u8; 16] {
 }
 
 fn short_hash(bytes: &[u8]) -> [u8; 16] {
-    let full = Sha256::digest(bytes);
+    shortened(Sha256::digest(bytes).as_slice())
+}
+
+fn shortened(full: &[u8]) -> [u8; 16] {
     let mut short = [0; 16];
     short.copy_from_slice(&full[..16]);
     short
 }
 
-fn encode_int(number: i64, out: &mut Vec<u8>) {
+/// Appends a number as [`encode_values`] does.
+pub fn encode_int(number: i64, out: &mut Vec<u8>) {
     out.push(1);
     out.extend_from_slice(&number.to_be_bytes());
 }
@@ -146,6 +159,16 @@ fn encode_long(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
+/// Appends bytes as [`encode_values`] does.
+pub fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    encode_long(3, bytes, out);
+}
+
+/// Appends NULL as [`encode_values`] does.
+pub fn encode_null(out: &mut Vec<u8>) {
+    out.push(0);
+}
+
 /// Appends a text as [`encode_values`] does.
 pub fn encode_text(text: &str, out: &mut Vec<u8>) {
     encode_long(2, text.as_bytes(), out);
@@ -155,10 +178,10 @@ pub fn encode_text(text: &str, out: &mut Vec<u8>) {
 pub fn encode_values(values: &[Value], out: &mut Vec<u8>) {
     for value in values {
         match value {
-            Value::Null => out.push(0),
+            Value::Null => encode_null(out),
             Value::Int(number) => encode_int(*number, out),
             Value::Text(text) => encode_text(text, out),
-            Value::Bytes(bytes) => encode_long(3, bytes, out),
+            Value::Bytes(bytes) => encode_bytes(bytes, out),
         }
     }
 }

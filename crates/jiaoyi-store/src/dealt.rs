@@ -119,7 +119,8 @@ impl<'s> Dealt<'s> {
     }
 
     /// Calls `each` with the values of every row of `R` in the range at `place`, as they stand in the
-    /// database and in any order. A table that was not dealt out has none.
+    /// database and in any order, and with the same in one piece, as [`encode_values`] writes them. A
+    /// table that was not dealt out has none.
     ///
     /// # Errors
     ///
@@ -127,11 +128,18 @@ impl<'s> Dealt<'s> {
     pub fn scan_raw<R: Record>(
         &self,
         place: usize,
-        each: impl FnMut(Vec<Value>),
+        mut each: impl FnMut(Vec<Value>, &[u8]),
     ) -> Result<(), StoreError> {
         match (&self.heaps, self.ranges.get(place)) {
             (Some(heaps), _) => heaps.scan(R::SPEC, place, each),
-            (None, Some(range)) => self.snapshot.scan_range(R::SPEC, *range, each),
+            (None, Some(range)) => {
+                let mut encoded = Vec::with_capacity(1024);
+                self.snapshot.scan_range(R::SPEC, *range, |values| {
+                    encoded.clear();
+                    encode_values(&values, &mut encoded);
+                    each(values, &encoded);
+                })
+            }
             (None, None) => Ok(()),
         }
     }
@@ -142,7 +150,7 @@ impl<'s> Dealt<'s> {
     ///
     /// As [`Dealt::scan_raw`].
     pub fn scan<R: Record>(&self, place: usize, mut each: impl FnMut(R)) -> Result<(), StoreError> {
-        self.scan_raw::<R>(place, |values| {
+        self.scan_raw::<R>(place, |values, _| {
             if let Some(row) = R::from_values(values) {
                 each(row);
             }
@@ -154,6 +162,14 @@ impl<'s> Dealt<'s> {
 pub(crate) fn bucket_of(values: &[Value]) -> i64 {
     match values.first() {
         Some(Value::Int(bucket)) => *bucket,
+        _ => i64::MIN,
+    }
+}
+
+/// The same of a row in one piece.
+fn bucket_of_encoded(row: &[u8]) -> i64 {
+    match row.split_first_chunk::<9>() {
+        Some((&[1, bucket @ ..], _)) => i64::from_be_bytes(bucket),
         _ => i64::MIN,
     }
 }
@@ -190,18 +206,19 @@ impl Heaps {
     ) -> Result<(), StoreError> {
         let most = WAITING_BYTES / ranges.len().max(1);
         let mut written = Ok(());
-        snapshot.scan_table(spec, |values| {
+        snapshot.encode_table(spec, |row| {
             // Without room nothing more is gathered either.
             if written.is_err() {
                 return;
             }
-            let bucket = bucket_of(&values);
+            let bucket = bucket_of_encoded(row);
             let place = ranges.partition_point(|(_, to)| *to <= bucket);
             let is_in = ranges.get(place).is_some_and(|(from, _)| *from <= bucket);
             let Some(heap) = self.waiting.get_mut(place).filter(|_| is_in) else {
                 return;
             };
-            append(&values, heap);
+            heap.extend_from_slice(&(row.len() as u64).to_be_bytes());
+            heap.extend_from_slice(row);
             if heap.len() >= most {
                 written = self.write(spec, place);
             }
@@ -226,38 +243,29 @@ impl Heaps {
         &self,
         spec: &'static TableSpec,
         place: usize,
-        mut each: impl FnMut(Vec<Value>),
+        mut each: impl FnMut(Vec<Value>, &[u8]),
     ) -> Result<(), StoreError> {
         for (at, length) in self.pieces.get(&(spec.number, place)).into_iter().flatten() {
             let mut bytes = vec![0; *length];
             self.file.read_exact_at(&mut bytes, *at).map_err(trouble)?;
             let mut rest = bytes.as_slice();
             while !rest.is_empty() {
-                let values = take(&mut rest).ok_or(Damaged { table: spec.name })?;
-                each(values);
+                let row = take(&mut rest).ok_or(Damaged { table: spec.name })?;
+                let values = decode_values(row).ok_or(Damaged { table: spec.name })?;
+                each(values, row);
             }
         }
         Ok(())
     }
 }
 
-/// Appends a row.
-fn append(values: &[Value], heap: &mut Vec<u8>) {
-    let start = heap.len();
-    heap.extend_from_slice(&[0; LENGTH_BYTES]);
-    let body = heap.len();
-    encode_values(values, heap);
-    let length = u64::try_from(heap.len().saturating_sub(body)).unwrap_or(u64::MAX);
-    heap[start..body].copy_from_slice(&length.to_be_bytes());
-}
-
 /// Takes the row that comes next; `None` when it is not what was written.
-fn take(heap: &mut &[u8]) -> Option<Vec<Value>> {
+fn take<'h>(heap: &mut &'h [u8]) -> Option<&'h [u8]> {
     let (length, rest) = heap.split_first_chunk::<LENGTH_BYTES>()?;
     let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
     let (row, rest) = rest.split_at_checked(length)?;
     *heap = rest;
-    decode_values(row)
+    Some(row)
 }
 
 fn trouble(error: std::io::Error) -> StoreError {

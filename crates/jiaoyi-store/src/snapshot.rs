@@ -5,10 +5,10 @@ use crate::dealt::{Buckets, Dealt, bucket_of};
 use crate::error::StoreError;
 use crate::postgres::PostgresSnapshot;
 use crate::schema::{assert_ours, assert_whole};
-use crate::sqlite::{self, read_row};
+use crate::sqlite::{self, encode_row, read_row};
 use crate::sqlite_indexes::{check, lines};
 use crate::statements::sql;
-use jiaoyi_domain::record::{Record, TableSpec, Value};
+use jiaoyi_domain::record::{Record, TableSpec, Value, encode_values};
 use jiaoyi_domain::working_set::Damaged;
 use parking_lot::ReentrantMutex;
 use rusqlite::Connection;
@@ -302,6 +302,32 @@ impl Snapshot {
         let mut rows = Vec::new();
         self.stream(file, name, given, |row| rows.push(row))?;
         Ok(rows)
+    }
+
+    /// As [`Snapshot::scan_table`], each row in one piece, as `encode_values` writes it.
+    pub(crate) fn encode_table(
+        &self,
+        spec: &'static TableSpec,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), StoreError> {
+        let mut encoded = Vec::with_capacity(1024);
+        let View::Sqlite { connection, .. } = &self.view else {
+            return self.scan_table(spec, |values| {
+                encoded.clear();
+                encode_values(&values, &mut encoded);
+                each(&encoded);
+            });
+        };
+        let connection = connection.lock();
+        let mut statement = connection.prepare_cached(sql(spec.name, "scan_as_it_lies"))?;
+        let width = statement.column_count();
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            encoded.clear();
+            encode_row(row, width, &mut encoded)?;
+            each(&encoded);
+        }
+        Ok(())
     }
 
     fn stream(

@@ -4,7 +4,7 @@ use crate::error::StoreError;
 use crate::schema::{MIGRATIONS, Words, assert_known, ddl};
 use crate::statements::sql;
 use jiaoyi_domain::planted::{Bug, has};
-use jiaoyi_domain::record::Value;
+use jiaoyi_domain::record::{Value, encode_bytes, encode_int, encode_null, encode_text};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{
@@ -201,6 +201,24 @@ pub(crate) fn read_row(row: &rusqlite::Row<'_>, width: usize) -> Result<Vec<Valu
         });
     }
     Ok(values)
+}
+
+/// Appends the columns of one row as [`encode_values`](jiaoyi_domain::record::encode_values) does
+/// those that [`read_row`] reads.
+pub(crate) fn encode_row(
+    row: &rusqlite::Row<'_>,
+    width: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), StoreError> {
+    for place in 0..width {
+        match row.get_ref(place)? {
+            ValueRef::Null | ValueRef::Real(_) => encode_null(out),
+            ValueRef::Integer(number) => encode_int(number, out),
+            ValueRef::Text(bytes) => encode_text(&String::from_utf8_lossy(bytes), out),
+            ValueRef::Blob(bytes) => encode_bytes(bytes, out),
+        }
+    }
+    Ok(())
 }
 
 /// The statement in `held`, prepared when it is asked for the first time.

@@ -17,9 +17,7 @@ use jiaoyi_domain::institution::{AccessLink, Institution, InstitutionKey};
 use jiaoyi_domain::messages::{Case, CommandKey, Inbox, Outbox, Topic};
 use jiaoyi_domain::order::{DeviceOrder, Line, PayOrder};
 use jiaoyi_domain::policy::Pack;
-use jiaoyi_domain::record::{
-    Record, TableSpec, Value, decode_values, encode_values, image_hash, image_of,
-};
+use jiaoyi_domain::record::{Record, TableSpec, Value, image_hash, image_of_encoded};
 use jiaoyi_domain::refund::Refund;
 use jiaoyi_domain::roster::{Document, NoticeLink, Person, PolicyPack, Roster};
 use jiaoyi_domain::voucher::{Voucher, VoucherSignature};
@@ -50,25 +48,14 @@ impl Reference {
         options: &VerifyOptions<'_>,
         report: &mut Report,
     ) -> Result<Reference, StoreError> {
-        let mut reference = Reference::default();
-        let table = &mut reference.rosters;
-        snapshot.scan_raw::<Roster>(|values| {
-            read(values, options, report, table);
-        })?;
-        let table = &mut reference.packs;
-        snapshot.scan_raw::<PolicyPack>(|values| {
-            read(values, options, report, table);
-        })?;
-        let table = &mut reference.institutions;
-        snapshot.scan_raw::<Institution>(|values| {
-            read(values, options, report, table);
-        })?;
-        snapshot.scan_raw::<InstitutionKey>(|values| {
-            read(values, options, report, &mut Table::<InstitutionKey>::new());
-        })?;
-        snapshot.scan_raw::<AccessLink>(|values| {
-            read(values, options, report, &mut Table::<AccessLink>::new());
-        })?;
+        let mut reference = Reference {
+            rosters: held(snapshot, options, report)?,
+            packs: held(snapshot, options, report)?,
+            institutions: held(snapshot, options, report)?,
+            pack_versions: None,
+        };
+        held::<InstitutionKey>(snapshot, options, report)?;
+        held::<AccessLink>(snapshot, options, report)?;
         let packs = &reference.packs;
         if !packs.is_empty() && packs.values().all(|pack| pack.version == 1) {
             let version = |pack: &PolicyPack| Pack::parse(&pack.file_name, &pack.text).ok();
@@ -80,6 +67,20 @@ impl Reference {
         }
         Ok(reference)
     }
+}
+
+/// Every row of a small table.
+fn held<R: Record>(
+    snapshot: &Snapshot,
+    options: &VerifyOptions<'_>,
+    report: &mut Report,
+) -> Result<Table<R>, StoreError> {
+    let mut table = Table::<R>::new();
+    snapshot.scan_raw::<R>(|values| {
+        let stored = encoded(&values);
+        read((values, &stored), options, report, &mut table);
+    })?;
+    Ok(table)
 }
 
 /// The rows of one range of buckets.
@@ -131,10 +132,10 @@ pub(super) struct Index {
     pub calls_of_order: BTreeMap<(Bucket, OrderId), Vec<<BillerCall as Record>::Key>>,
 }
 
-/// Reads one raw row into its table, and says what its history is compared with; what does not read as
-/// its type is named.
+/// Reads one raw row, and the same in one piece, into its table and says what its history is compared
+/// with; what does not read as its type is named.
 fn read<R: Record>(
-    values: Vec<Value>,
+    (values, stored): (Vec<Value>, &[u8]),
     options: &VerifyOptions<'_>,
     report: &mut Report,
     table: &mut Table<R>,
@@ -142,8 +143,6 @@ fn read<R: Record>(
     report.count(R::SPEC.name);
     personal::check(R::SPEC, &values, options.keyring, report);
     let key = encoded(values.get(..R::SPEC.key_len).unwrap_or(&values));
-    let mut stored = Vec::with_capacity(512);
-    encode_values(&values, &mut stored);
     let mut damaged = |what: &str| {
         report.fail("row.damaged", R::SPEC.name, encoded_key_text(&key), what);
     };
@@ -153,7 +152,7 @@ fn read<R: Record>(
             row.encode(&mut written);
             if written == stored {
                 let stands = Some((row.version(), row.state_number()));
-                let hash = image_of(&row);
+                let hash = image_of_encoded(R::SPEC, stored);
                 table.insert(row.key(), row);
                 return Stored { key, hash, stands };
             }
@@ -161,8 +160,7 @@ fn read<R: Record>(
         }
         None => damaged("a value is not one of its column's type"),
     }
-    let values = decode_values(&stored).unwrap_or_default();
-    let hash = image_hash(R::SPEC, &values);
+    let hash = image_of_encoded(R::SPEC, stored);
     Stored {
         key,
         hash,
@@ -199,8 +197,8 @@ pub(super) fn load(
     macro_rules! load {
         ($($field:ident: $record:ty,)*) => {$(
             let (history, table) = (&mut part.history, &mut part.$field);
-            dealt.scan_raw::<$record>(place, |values| {
-                let stored = read::<$record>(values, options, report, table);
+            dealt.scan_raw::<$record>(place, |values, stored| {
+                let stored = read::<$record>((values, stored), options, report, table);
                 history.row(<$record>::SPEC, stored, report);
             })?;
         )*};
@@ -216,14 +214,14 @@ pub(super) fn load(
     }
     // Notices are many and large, and nothing else is compared with them.
     let (history, mut none) = (&mut part.history, Table::<Inbox>::new());
-    dealt.scan_raw::<Inbox>(place, |values| {
-        let stored = read::<Inbox>(values, options, report, &mut none);
+    dealt.scan_raw::<Inbox>(place, |values, stored| {
+        let stored = read::<Inbox>((values, stored), options, report, &mut none);
         history.row(Inbox::SPEC, stored, report);
         none.clear();
     })?;
     let (history, mut none) = (&mut part.history, Table::<DayFile>::new());
-    dealt.scan_raw::<DayFile>(place, |values| {
-        let stored = read::<DayFile>(values, options, report, &mut none);
+    dealt.scan_raw::<DayFile>(place, |values, stored| {
+        let stored = read::<DayFile>((values, stored), options, report, &mut none);
         history.row(DayFile::SPEC, stored, report);
         none.clear();
     })?;
@@ -259,7 +257,7 @@ impl Part {
         report: &mut Report,
     ) -> Result<(), VerifyError> {
         let history = &mut self.history;
-        whole.dealt.scan_raw::<Event>(place, |values| {
+        whole.dealt.scan_raw::<Event>(place, |values, _| {
             report.count(Event::SPEC.name);
             let key = encoded(values.get(..Event::SPEC.key_len).unwrap_or(&values));
             let Some(event) = Event::from_values(values) else {

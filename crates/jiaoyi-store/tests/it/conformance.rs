@@ -223,7 +223,7 @@ async fn rows_are_dealt_out_to_their_ranges() {
                     links.push(link.key());
                 };
                 dealt.scan::<NoticeLink>(place, &mut each).unwrap();
-                dealt.scan_raw::<Event>(place, |_| events += 1).unwrap();
+                dealt.scan_raw::<Event>(place, |_, _| events += 1).unwrap();
             }
             links.sort_unstable();
             assert_eq!(links, all, "{database}, {parts} parts");
@@ -231,7 +231,7 @@ async fn rows_are_dealt_out_to_their_ranges() {
             // The same when threads share the view.
             let tally = |place, _| {
                 let mut events = 0;
-                let read = dealt.scan_raw::<Event>(place, |_| events += 1);
+                let read = dealt.scan_raw::<Event>(place, |_, _| events += 1);
                 read.map(|()| events)
             };
             let mut by_threads = 0;
@@ -241,7 +241,7 @@ async fn rows_are_dealt_out_to_their_ranges() {
             });
             assert_eq!(by_threads, all.len(), "{database}, {parts} parts");
             let mut found = 0;
-            dealt.scan_raw::<Person>(0, |_| found += 1).unwrap();
+            dealt.scan_raw::<Person>(0, |_, _| found += 1).unwrap();
             assert_eq!(found, 0);
         }
         store.close();
