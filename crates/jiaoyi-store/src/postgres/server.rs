@@ -37,6 +37,10 @@ const SAY_HOW: &str = "the server is on another machine: add sslmode=verify-full
      sslrootcert=/PATH/ca.pem when its certificate is from an authority of your own; or \
      sslmode=disable when the way there is guarded by other means";
 
+/// What to look at when there is no handshake.
+const OF_TLS: &str = "; the server needs ssl = on, and a certificate for the name in the URL from an \
+     authority in sslrootcert or, without that, one that this system believes";
+
 /// A server as a URL names it.
 #[derive(Clone)]
 pub(super) struct Server {
@@ -101,7 +105,12 @@ impl Server {
         };
         let connected = tokio::time::timeout(CONNECT_TIME, connecting).await;
         let connected = connected.map_err(|_| unreachable("the server does not answer"))?;
-        connected.map_err(|error: tokio_postgres::Error| unreachable(said(&error)))
+        connected.map_err(|error: tokio_postgres::Error| {
+            let why = said(&error);
+            // The library does not say of what kind an error is.
+            let hint = if why.contains("TLS") { OF_TLS } else { "" };
+            unreachable(format!("{why}{hint}"))
+        })
     }
 }
 
