@@ -1,7 +1,7 @@
 //! Which database: what stands behind `database_url` and `--database`.
 
 use crate::error::StoreError;
-use crate::postgres::{Distribution, check, without_password};
+use crate::postgres::{Distribution, check_url, without_password};
 use jiaoyi_domain::Instant;
 use std::fmt;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ impl FromStr for Database {
         match url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Database::Sqlite(PathBuf::from(path))),
             Some(("postgres" | "postgresql", _)) => {
-                check(url)?;
+                check_url(url)?;
                 Ok(Database::Postgres(url.to_owned()))
             }
             _ => Err(StoreError::Open {

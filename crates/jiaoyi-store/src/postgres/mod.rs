@@ -21,7 +21,7 @@ mod values;
 
 pub use citus::Distribution;
 pub(crate) use mark::Mark;
-pub(crate) use server::check;
+pub(crate) use server::check_url;
 pub(crate) use snapshot::PostgresSnapshot;
 pub(crate) use target::PostgresTarget;
 

@@ -64,7 +64,7 @@ enum Guard {
 }
 
 /// Whether a URL can be understood; nothing is read or reached.
-pub(crate) fn check(url: &str) -> Result<(), StoreError> {
+pub(crate) fn check_url(url: &str) -> Result<(), StoreError> {
     parts(url).map(|_| ())
 }
 
