@@ -6,7 +6,7 @@
 use super::door::Door;
 use super::lane::{bound, range_many, set};
 use super::session::{Session, refs};
-use super::values::{Bound, read_row, read_rows};
+use super::values::{Bound, read_rows};
 use crate::engine::RawRows;
 use crate::error::StoreError;
 use crate::schema::all_tables;
@@ -287,7 +287,7 @@ async fn answer(session: &mut Session, asks: Vec<Ask>) {
     drop((sets, singles));
     for ((form, asks), found) in together.into_iter().zip(found.by_ref()) {
         let rows = found.map_err(StoreError::from);
-        match rows.and_then(|rows| rows.iter().map(read_row).collect()) {
+        match rows.and_then(|rows| read_rows(&rows)) {
             Ok(rows) => deal(form, asks, rows),
             Err(error) => refuse(asks, &error),
         }

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE, USER_AGENT};
-use reqwest::{Client, redirect};
+use reqwest::{Client, ClientBuilder, redirect};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -29,26 +29,23 @@ impl Addresses {
 
 /// A client for many browsers: connections are shared, cookies are not.
 pub fn client() -> Result<Client> {
+    builder().build().context("make a client")
+}
+
+fn builder() -> ClientBuilder {
     Client::builder()
         .redirect(redirect::Policy::none())
         .no_proxy()
         .timeout(Duration::from_secs(20))
-        .build()
-        .context("make a client")
 }
 
 /// A client that makes a connection for every request, for whoever measures how soon a portal answers.
 ///
 /// A request that is given a shared connection just as the portal at its other end dies may never be
-/// sent: once in 300 to 1,000 kills it stayed in the client until its time was over.
+/// sent: a few times in some thousand kills it stayed in the client until its time was over.
 pub fn client_apart() -> Result<Client> {
-    Client::builder()
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .pool_max_idle_per_host(0)
-        .timeout(Duration::from_secs(20))
-        .build()
-        .context("make a client")
+    let apart = builder().pool_max_idle_per_host(0);
+    apart.build().context("make a client")
 }
 
 /// One payer's browser.
