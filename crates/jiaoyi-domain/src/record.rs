@@ -112,9 +112,8 @@ pub trait Record: Clone + PartialEq + std::fmt::Debug + Send + 'static {
 #[must_use]
 pub fn image_hash(spec: &TableSpec, values: &[Value]) -> [u8; 16] {
     let mut bytes = Vec::with_capacity(256);
-    bytes.push(spec.number);
     encode_values(values, &mut bytes);
-    short_hash(&bytes)
+    image_of_encoded(spec, &bytes)
 }
 
 /// The [`image_hash`] of a row of which the encoding is at hand.
@@ -123,26 +122,17 @@ pub fn image_of_encoded(spec: &TableSpec, encoded: &[u8]) -> [u8; 16] {
     let full = Sha256::new()
         .chain_update([spec.number])
         .chain_update(encoded);
-    shortened(full.finalize().as_slice())
+    let mut short = [0; 16];
+    short.copy_from_slice(&full.finalize()[..16]);
+    short
 }
 
 /// The [`image_hash`] of a row in memory.
 #[must_use]
 pub fn image_of<R: Record>(row: &R) -> [u8; 16] {
     let mut bytes = Vec::with_capacity(512);
-    bytes.push(R::SPEC.number);
     row.encode(&mut bytes);
-    short_hash(&bytes)
-}
-
-fn short_hash(bytes: &[u8]) -> [u8; 16] {
-    shortened(Sha256::digest(bytes).as_slice())
-}
-
-fn shortened(full: &[u8]) -> [u8; 16] {
-    let mut short = [0; 16];
-    short.copy_from_slice(&full[..16]);
-    short
+    image_of_encoded(R::SPEC, &bytes)
 }
 
 /// Appends a number as [`encode_values`] does.

@@ -32,7 +32,6 @@ pub(super) type Table<R> = BTreeMap<<R as Record>::Key, R>;
 pub(super) type FactName = (Bucket, ChannelCode, String, String);
 
 /// The small tables, held for the whole run.
-#[derive(Default)]
 pub(super) struct Reference {
     pub rosters: Table<Roster>,
     pub packs: Table<PolicyPack>,
