@@ -5,8 +5,8 @@
 //! payments: a question can be asked again, and whoever got as far as paying is let through. While many
 //! payers wait for their turn, no question is let in: whoever asks now would only wait behind them.
 //!
-//! What is answered without a pause never holds many places: it waits before it gets to the gate. So
-//! the gate is also told how late work is begun that was due, and turns away while that stays long.
+//! The gate is also told how late work is begun that was due, and turns away while that stays long: those
+//! inside may be few and the machine busy with something else.
 
 use crate::sync::{Arc, AtomicUsize, Ordering};
 use std::time::Duration;

@@ -18,7 +18,7 @@ pub mod qr;
 pub mod shell;
 mod xml;
 
-pub use http::{Clock, Random, WebSettings, WebState, router};
+pub use http::{Clock, Desks, Random, WebSettings, WebState, router};
 
 #[cfg(test)]
 mod tests;

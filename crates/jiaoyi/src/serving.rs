@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use jiaoyi_app::admission::{Gate, Purpose};
 use jiaoyi_app::platform::Platform;
 use jiaoyi_store::Store;
-use jiaoyi_web::{WebSettings, WebState, router};
+use jiaoyi_web::{Desks, WebSettings, WebState, router};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -139,8 +139,8 @@ const LAG_EVERY: Duration = Duration::from_millis(20);
 /// How often those who were turned away are told of.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// Tells a gate how late work is begun that was due, and the log whom the gate turned away, as long
-/// as there is a gate.
+/// Tells a gate how late work at the desks is begun that was due, and the log whom the gate turned
+/// away, as long as there is a gate.
 async fn watch_lag(gate: Weak<Gate>) {
     let mut last = tokio::time::Instant::now();
     let mut told = last;
@@ -164,19 +164,27 @@ async fn watch_lag(gate: Weak<Gate>) {
 
 /// The portal's routes over a platform, offering what its channels can do. To be called where a
 /// runtime is running.
+///
+/// # Errors
+///
+/// When the system starts no more threads.
 pub fn portal(
     platform: &Arc<Platform>,
     mut settings: WebSettings,
     clock: jiaoyi_web::Clock,
-) -> Router {
+) -> Result<Router, Exit> {
     settings.methods = platform.methods();
-    tokio::spawn(watch_lag(Arc::downgrade(&settings.gate)));
-    router(WebState {
+    let desks = Desks::open().map_err(Exit::unexpected)?;
+    desks
+        .handle()
+        .spawn(watch_lag(Arc::downgrade(&settings.gate)));
+    settings.desks = Some(Arc::new(desks));
+    Ok(router(WebState {
         portal: Arc::clone(platform) as Arc<dyn jiaoyi_app::portal::Portal>,
         clock,
         random: crate::edge::random(),
         settings: Arc::new(settings),
-    })
+    }))
 }
 
 /// How many who have connected may wait to be taken: a crowd that comes while the program starts, or

@@ -1,10 +1,11 @@
 //! What the events of a range of buckets say of its rows: versions, states and last after-images.
 
 use super::{Report, encoded_key_text, transitions};
+use foldhash::HashMap;
 use jiaoyi_domain::audit::{Event, decode_touched};
 use jiaoyi_domain::record::{TableSpec, Value, encode_values};
 use jiaoyi_domain::working_set::TABLES;
-use std::collections::HashMap;
+use smallvec::SmallVec;
 
 /// One change of one row.
 struct Change {
@@ -16,7 +17,8 @@ struct Change {
 
 #[derive(Default)]
 struct Known {
-    changes: Vec<Change>,
+    /// Most rows are written once.
+    changes: SmallVec<[Change; 1]>,
     row_seen: bool,
 }
 

@@ -29,7 +29,8 @@ pub enum RegionKind {
 /// One entry of the table: what a code meant in a span of years.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
-    code: Box<str>,
+    /// Digits. They lie in the row itself, since a search compares them with a dozen rows.
+    code: [u8; 6],
     name: Box<str>,
     name_en: Box<str>,
     /// Readings of the name without tones, one blank between them; empty when retired.
@@ -43,7 +44,7 @@ impl Region {
     /// Six digits.
     #[must_use]
     pub fn code(&self) -> &str {
-        &self.code
+        std::str::from_utf8(&self.code).unwrap_or_default()
     }
 
     /// Chinese name.
@@ -65,9 +66,9 @@ impl Region {
     /// Province, prefecture or county, by the shape of the code.
     #[must_use]
     pub fn kind(&self) -> RegionKind {
-        if self.code.ends_with("0000") {
+        if self.code.ends_with(b"0000") {
             RegionKind::Province
-        } else if self.code.ends_with("00") {
+        } else if self.code.ends_with(b"00") {
             RegionKind::Prefecture
         } else {
             RegionKind::County
@@ -102,7 +103,7 @@ impl Region {
     /// Whether this is an invented region of the demo.
     #[must_use]
     pub fn is_demo(&self) -> bool {
-        self.code.starts_with("99")
+        self.code.starts_with(b"99")
     }
 
     /// Whether people can choose it: it holds, and it is a place, not "everything else here".
@@ -150,9 +151,12 @@ impl RegionTable {
     /// Everything that a code has meant, the oldest first.
     #[must_use]
     pub fn entries(&self, code: &str) -> &[Region] {
-        let first = self.rows.partition_point(|row| &*row.code < code);
-        let end = self.rows.partition_point(|row| &*row.code <= code);
-        &self.rows[first..end]
+        let code = code.as_bytes();
+        let first = self.rows.partition_point(|row| row.code.as_slice() < code);
+        let found = &self.rows[first..];
+        // A code has a few entries at most.
+        let count = found.iter().take_while(|row| row.code == code).count();
+        &found[..count]
     }
 
     /// Looks up the region part of an identity card; `None` for documents without one.
@@ -197,7 +201,7 @@ impl RegionTable {
         if code.is_empty() {
             // The special administrative regions and Taiwan have no resident medical insurance.
             let excluded =
-                |region: &&Region| !["71", "81", "82", "83"].contains(&&region.code[..2]);
+                |region: &&Region| !["71", "81", "82", "83"].contains(&&region.code()[..2]);
             return self
                 .listed()
                 .filter(|region| region.kind() == RegionKind::Province)
@@ -213,8 +217,8 @@ impl RegionTable {
             .iter()
             .filter(|region| region.is_listed())
             .filter(|region| {
-                let nearest = self.ancestors(&region.code).first().copied();
-                nearest.is_some_and(|above| &*above.code == code)
+                let nearest = self.ancestors(region.code()).first().copied();
+                nearest.is_some_and(|above| above.code() == code)
             })
             .collect()
     }
@@ -222,7 +226,8 @@ impl RegionTable {
     /// Every entry whose code begins with `head`. The table has thousands of others, and each page
     /// with a region asks.
     fn below(&self, head: &str) -> &[Region] {
-        let first = self.rows.partition_point(|row| &*row.code < head);
+        let head = head.as_bytes();
+        let first = self.rows.partition_point(|row| row.code.as_slice() < head);
         let rest = &self.rows[first..];
         &rest[..rest.partition_point(|row| row.code.starts_with(head))]
     }
@@ -247,7 +252,7 @@ impl RegionTable {
         top_first: bool,
     ) -> String {
         let mut names = vec![name(region)];
-        names.extend(self.ancestors(&region.code).into_iter().map(&name));
+        names.extend(self.ancestors(region.code()).into_iter().map(&name));
         if top_first {
             names.reverse();
         }

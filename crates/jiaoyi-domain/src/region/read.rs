@@ -97,14 +97,17 @@ fn entry(text: &str, line: usize) -> Result<Region, RegionError> {
         return Err(RegionError::Fields { line, got });
     }
     let [code, name, first, last, successor, name_en, pinyin] = fields;
-    for code in [Some(code), Some(successor).filter(|code| !code.is_empty())]
-        .into_iter()
-        .flatten()
-    {
-        if code.len() != 6 || !code.bytes().all(|b| b.is_ascii_digit()) {
-            let code = code.to_owned();
-            return Err(RegionError::Code { line, code });
-        }
+    let six_digits = |code: &str| {
+        let digits = <[u8; 6]>::try_from(code.as_bytes()).ok();
+        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_digit));
+        digits.ok_or_else(|| RegionError::Code {
+            line,
+            code: code.to_owned(),
+        })
+    };
+    let code = six_digits(code)?;
+    if !successor.is_empty() {
+        six_digits(successor)?;
     }
     if name.is_empty() {
         return Err(RegionError::Name { line });
@@ -121,7 +124,7 @@ fn entry(text: &str, line: usize) -> Result<Region, RegionError> {
         Some(year(last)?)
     };
     Ok(Region {
-        code: code.into(),
+        code,
         name: name.into(),
         name_en: name_en.into(),
         pinyin: pinyin.into(),

@@ -29,16 +29,16 @@ impl RegionTable {
                 continue;
             }
             let rank = if by_code {
-                region.code.starts_with(&wanted).then_some(0)
+                region.code().starts_with(&wanted).then_some(0)
             } else if wanted.is_ascii() {
                 rank_latin(region, &wanted)
             } else {
-                if region.kind() == RegionKind::Prefecture || region.code[..4] != *above_of {
+                if region.kind() == RegionKind::Prefecture || region.code()[..4] != *above_of {
                     above_of = match region.kind() {
-                        RegionKind::County => &region.code[..4],
+                        RegionKind::County => &region.code()[..4],
                         RegionKind::Province | RegionKind::Prefecture => "",
                     };
-                    let names = self.ancestors(&region.code);
+                    let names = self.ancestors(region.code());
                     above = names.iter().rev().map(|region| &*region.name).collect();
                 }
                 rank_chinese(&above, &region.name, &wanted)

@@ -2,21 +2,26 @@
 //!
 //! Whoever is turned away must cost next to nothing, or the many who come again keep those from being
 //! served who were let in. So this stands outside the frame, and its pages are made beforehand.
+//!
+//! Whoever is let in is served at the desks, by threads that do nothing else: serving takes many
+//! steps, and where connections are looked after, each step would wait behind everybody who is turned
+//! away.
 
 use super::asker::look;
 use super::biller::{CALL_BYTES_MAX, takes_file};
+use super::desks::Desks;
 use super::frame::{page_of, secure};
 use super::{FORM_BYTES_MAX, WebSettings};
 use crate::locale::Lang;
 use crate::look::{Browser, Look, Size, Theme};
 use crate::pages::trouble::{Money, Trouble, trouble};
 use crate::xml::Wanted;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method as Verb, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use jiaoyi_app::admission::{Gate, Purpose};
+use jiaoyi_app::admission::{Gate, Place, Purpose};
 use jiaoyi_domain::biller::ErrorCode;
 use std::pin::pin;
 use std::sync::Arc;
@@ -45,6 +50,7 @@ const HERE: &str = "/-here-";
 #[derive(Debug)]
 pub struct Door {
     gate: Arc<Gate>,
+    desks: Option<Arc<Desks>>,
     turns: Semaphore,
     files: Semaphore,
     pages: Vec<Closed>,
@@ -94,12 +100,52 @@ impl Door {
         secure(settings, false, false, &mut headers);
         Door {
             gate: Arc::clone(&settings.gate),
+            desks: settings.desks.clone(),
             turns: Semaphore::new(TURNS),
             files: Semaphore::new(FILES),
             pages,
             headers,
             demo: settings.demo,
         }
+    }
+
+    /// Has a request served at the desks; it holds its place until the answer is made.
+    async fn serve<F>(
+        &self,
+        request: Request,
+        place: Place,
+        serving: impl FnOnce(Request) -> F,
+    ) -> Response
+    where
+        F: Future<Output = Response> + Send + 'static,
+    {
+        let Some(request) = with_body(request).await else {
+            return StatusCode::BAD_REQUEST.into_response();
+        };
+        let serving = serving(request);
+        let serving = async move {
+            let answer = serving.await;
+            drop(place);
+            answer
+        };
+        match &self.desks {
+            Some(desks) => desks.serve(serving).await,
+            None => serving.await,
+        }
+    }
+
+    /// Serves somebody who has pressed, when their turn has come.
+    async fn in_turn(&self, answer: impl Future<Output = Response>) -> Response {
+        let mut answer = pin!(answer);
+        let turn = {
+            let _waiting = self.gate.wait();
+            self.turns.acquire().await
+        };
+        if let Ok(answer) = timeout(TURN, &mut answer).await {
+            return answer;
+        }
+        drop(turn);
+        answer.await
     }
 
     /// Answers somebody who finds no place.
@@ -175,39 +221,52 @@ fn purpose(request: &Request) -> Purpose {
     }
 }
 
-/// Reads a short form to its end: a connection with something unread in it would be closed, and a new
+/// Whether a request carries a body that is short enough to be read before anything else.
+fn has_short_body(headers: &HeaderMap) -> bool {
+    let told = headers.get(header::CONTENT_LENGTH);
+    let told = told.and_then(|told| told.to_str().ok()?.parse().ok());
+    told.is_some_and(|bytes: usize| (1..=FORM_BYTES_MAX).contains(&bytes))
+}
+
+/// Reads a short body to its end: a connection with something unread in it would be closed, and a new
 /// one costs more than all the rest.
 async fn read_out(request: Request) {
-    let told = request.headers().get(header::CONTENT_LENGTH);
-    let told = told.and_then(|told| told.to_str().ok()?.parse().ok());
-    if told.is_some_and(|bytes: usize| (1..=FORM_BYTES_MAX).contains(&bytes)) {
-        let read = axum::body::to_bytes(request.into_body(), FORM_BYTES_MAX);
+    if has_short_body(request.headers()) {
+        let read = to_bytes(request.into_body(), FORM_BYTES_MAX);
         // What does not come is left to the connection.
         let _ = timeout(READ_OUT, read).await;
     }
 }
 
+/// The request with its body at hand, if that is short: whoever serves it need not come back to the
+/// connection. `None` when the sender has gone.
+async fn with_body(request: Request) -> Option<Request> {
+    if !has_short_body(request.headers()) {
+        return Some(request);
+    }
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, FORM_BYTES_MAX).await.ok()?;
+    Some(Request::from_parts(head, Body::from(body)))
+}
+
 /// Around every page and its frame.
 pub async fn page(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     let purpose = purpose(&request);
-    let Some(_place) = door.gate.enter(purpose) else {
+    let Some(place) = door.gate.enter(purpose) else {
         let answer = door.turn_away(&request);
         read_out(request).await;
         return answer;
     };
     let presses = purpose == Purpose::Payment && request.method() == Verb::POST;
-    let mut answer = pin!(next.run(request));
-    if presses {
-        let turn = {
-            let _waiting = door.gate.wait();
-            door.turns.acquire().await
-        };
-        if let Ok(answer) = timeout(TURN, &mut answer).await {
-            return answer;
+    let of_turns = presses.then(|| Arc::clone(&door));
+    door.serve(request, place, |request| async move {
+        let answer = next.run(request);
+        match of_turns {
+            Some(door) => door.in_turn(answer).await,
+            None => answer.await,
         }
-        drop(turn);
-    }
-    answer.await
+    })
+    .await
 }
 
 /// Around the calls of institutions: pays before queries, and reversals before all others.
@@ -219,7 +278,7 @@ pub async fn biller(State(door): State<Arc<Door>>, request: Request, next: Next)
     };
     let wanted = Wanted::of(request.headers());
     let busy = || super::biller::failed(ErrorCode::Busy, Some(RETRY_AFTER_S), &wanted);
-    let Some(_place) = door.gate.enter(purpose) else {
+    let Some(place) = door.gate.enter(purpose) else {
         return busy();
     };
     let _file = if is_large(&request) {
@@ -230,7 +289,8 @@ pub async fn biller(State(door): State<Arc<Door>>, request: Request, next: Next)
     } else {
         None
     };
-    next.run(request).await
+    door.serve(request, place, |request| next.run(request))
+        .await
 }
 
 /// Whether the body may be larger than that of a call.
@@ -246,7 +306,10 @@ fn is_large(request: &Request) -> bool {
 /// Around the channels' notices; a channel tells again what was not taken.
 pub async fn notice(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     match door.gate.enter(Purpose::Notice) {
-        Some(_place) => next.run(request).await,
+        Some(place) => {
+            door.serve(request, place, |request| next.run(request))
+                .await
+        }
         None => {
             let retry = [(header::RETRY_AFTER, RETRY_AFTER_S.to_string())];
             (StatusCode::SERVICE_UNAVAILABLE, retry, "fail").into_response()

@@ -4,6 +4,7 @@ mod access;
 mod admission;
 mod asker;
 mod biller;
+mod desks;
 mod docs;
 mod frame;
 mod info;
@@ -13,10 +14,12 @@ mod order;
 mod pay;
 mod voucher;
 
+pub use desks::Desks;
+
 use crate::pages::trouble::Trouble;
 use crate::shell::Page;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, RawForm, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -64,6 +67,8 @@ pub struct WebSettings {
     pub client_ip_header: Option<String>,
     /// Turns requests away while too many are under way.
     pub gate: Arc<Gate>,
+    /// Who serves whoever is let in; `None` serves them where they arrive.
+    pub desks: Option<Arc<Desks>>,
 }
 
 impl Default for WebSettings {
@@ -78,6 +83,7 @@ impl Default for WebSettings {
                 .collect(),
             client_ip_header: None,
             gate: Gate::new(Bounds::default()),
+            desks: None,
         }
     }
 }
@@ -270,9 +276,8 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = Stop;
 
     async fn from_request(request: Request, state: &S) -> Result<Fields, Stop> {
-        let form = axum::Form::<Vec<(String, String)>>::from_request(request, state).await;
-        match form {
-            Ok(axum::Form(fields)) => Ok(Fields(fields)),
+        match RawForm::from_request(request, state).await {
+            Ok(RawForm(form)) => Ok(Fields(form_urlencoded::parse(&form).into_owned().collect())),
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 Err(Trouble::TooLarge.into())
             }

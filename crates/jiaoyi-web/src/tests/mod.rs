@@ -10,7 +10,7 @@ mod states;
 mod words;
 
 use crate::look::{Look, Size, Theme};
-use crate::{WebSettings, WebState, router};
+use crate::{Desks, WebSettings, WebState, router};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method as Verb, Request, StatusCode, header};
@@ -41,6 +41,7 @@ fn site_with(https: bool, bounds: Bounds) -> Router {
             https,
             wallet_hosts: vec!["https://wallet.example".to_owned()],
             gate: Gate::new(bounds),
+            desks: Some(Arc::new(Desks::open().unwrap())),
             ..WebSettings::default()
         }),
     })

@@ -38,7 +38,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Exit> {
         client_ip_header: config.client_ip_header.clone(),
         ..WebSettings::default()
     };
-    let app = serving::portal(&platform, settings, crate::edge::system_clock());
+    let app = serving::portal(&platform, settings, crate::edge::system_clock())?;
     note(format!(
         "serving {} on {}",
         config.public_url, config.listen

@@ -199,7 +199,7 @@ async fn start(args: DemoArgs) -> Result<(), Exit> {
         wallet_hosts: vec![sandbox.clone()],
         ..WebSettings::default()
     };
-    let app = serving::portal(&platform, settings, Arc::clone(&clock))
+    let app = serving::portal(&platform, settings, Arc::clone(&clock))?
         .route("/_demo", get(told).with_state(Arc::clone(&facts)));
     let jobs = tokio::spawn(serving::run_jobs(Arc::clone(&platform)));
     announce(&args, &facts).await;
