@@ -4,6 +4,7 @@
 use super::process::{self, DatabaseServer, Side, thread_cpu_ns};
 use super::world::Kept;
 use crate::exit::{Exit, print};
+use crate::serving::listen;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -20,7 +21,6 @@ use jiaoyi_store::bare::{self, CommandRows};
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
 
 /// How fast this machine is at the two things that absolute goals hang on.
 pub struct Machine {
@@ -157,8 +157,7 @@ async fn echo(body: Bytes) -> Response {
 
 /// A server that does nothing but read and write typed JSON; the first line printed is its address.
 pub async fn bare_server() -> Result<(), Exit> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await;
-    let listener = listener.map_err(Exit::unexpected)?;
+    let listener = listen("127.0.0.1:0", "bench side-bare").await?;
     print(listener.local_addr().map_err(Exit::unexpected)?);
     let busy = || async {
         let retry = [("retry-after", "2")];

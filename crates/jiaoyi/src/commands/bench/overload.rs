@@ -1,7 +1,7 @@
 //! `jiaoyi bench overload`: ten times as many payers as can be served, whatever the answers.
 //!
 //! A refused payer costs something too, and so does making the load on the same cores; what is left
-//! after both, each measured bare, is what the goodput is compared with.
+//! after both, each measured bare with as many connections, is what the goodput is compared with.
 
 use super::payments::{BUDGETS, PAYERS, Running};
 use super::report::{number, ratio, say};
@@ -11,11 +11,11 @@ use crate::exit::{Exit, note, print};
 use serde_json::{Value, json};
 
 /// How many wait for an answer at most: a phone gives up too.
-const WAITING: &str = "8192";
+const WAITING: usize = 8_192;
 
 async fn open_loop(running: &mut Running<'_>, rate: f64, seconds: f64) -> Result<Value, Exit> {
     let (first, rate) = (running.next.to_string(), format!("{rate:.0}"));
-    let seconds = seconds.to_string();
+    let (seconds, waiting) = (seconds.to_string(), WAITING.to_string());
     let address = running.world.address.clone();
     let told = process::run(&[
         "bench",
@@ -30,7 +30,7 @@ async fn open_loop(running: &mut Running<'_>, rate: f64, seconds: f64) -> Result
         "--seconds",
         &seconds,
         "--payers",
-        WAITING,
+        &waiting,
     ])
     .await?;
     let done: u64 = ["good", "shed", "failed"]
@@ -54,7 +54,7 @@ pub async fn run(args: &RunArgs) -> Result<(), Exit> {
     running.orders(1.0, 3_000, PAYERS).await?;
     let peak = running.orders(seconds, 50_000, PAYERS).await?;
     let peak_rate = peak.good() / peak.seconds();
-    let (refusal_us, asking_us, _) = floor::exchange("refusals", PAYERS, 2.0).await?;
+    let (refusal_us, asking_us, _) = floor::exchange("refusals", WAITING, seconds).await?;
     running.sign("answers 60000".to_owned()).await?;
     note("ten times the peak");
     let over = open_loop(&mut running, peak_rate * 10.0, seconds).await?;
