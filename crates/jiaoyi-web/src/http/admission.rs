@@ -221,11 +221,15 @@ fn purpose(request: &Request) -> Purpose {
     }
 }
 
+/// How many bytes the body has, as its sender tells.
+fn body_bytes(headers: &HeaderMap) -> Option<usize> {
+    let told = headers.get(header::CONTENT_LENGTH)?;
+    told.to_str().ok()?.parse().ok()
+}
+
 /// Whether a request carries a body that is short enough to be read before anything else.
 fn has_short_body(headers: &HeaderMap) -> bool {
-    let told = headers.get(header::CONTENT_LENGTH);
-    let told = told.and_then(|told| told.to_str().ok()?.parse().ok());
-    told.is_some_and(|bytes: usize| (1..=FORM_BYTES_MAX).contains(&bytes))
+    body_bytes(headers).is_some_and(|bytes| (1..=FORM_BYTES_MAX).contains(&bytes))
 }
 
 /// Reads a short body to its end: a connection with something unread in it would be closed, and a new
@@ -298,9 +302,7 @@ fn is_large(request: &Request) -> bool {
     if !takes_file(request.uri().path()) {
         return false;
     }
-    let told = request.headers().get(header::CONTENT_LENGTH);
-    let told = told.and_then(|told| told.to_str().ok()?.parse().ok());
-    told.is_none_or(|bytes: usize| bytes > CALL_BYTES_MAX)
+    body_bytes(request.headers()).is_none_or(|bytes| bytes > CALL_BYTES_MAX)
 }
 
 /// Around the channels' notices; a channel tells again what was not taken.

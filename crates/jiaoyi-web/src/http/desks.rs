@@ -1,6 +1,6 @@
 //! Threads that serve whoever is let in, and nothing else.
 //!
-//! A request takes a dozen steps: it waits for its turn, the store, a signature, the channel, the store
+//! A request takes many steps: it waits for its turn, the store, a signature, the channel, the store
 //! again. Under a rush thousands of connections are ready to be looked after at any moment, and a step
 //! that stands in one queue with them waits for all. Here it waits for those few who are being served.
 
