@@ -95,8 +95,12 @@ impl Client {
 
     async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Seen {
         let body = encode(fields);
-        let kind = [("content-type", "application/x-www-form-urlencoded")];
-        self.send(Verb::POST, path, Body::from(body), &kind).await
+        let length = body.len().to_string();
+        let told = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("content-length", &length),
+        ];
+        self.send(Verb::POST, path, Body::from(body), &told).await
     }
 
     async fn send(&mut self, verb: Verb, path: &str, body: Body, more: &[(&str, &str)]) -> Seen {
