@@ -489,6 +489,25 @@ async fn questions_are_turned_away_with_a_kind_page_while_payers_go_on() {
     assert_eq!(told.header("retry-after"), "5", "the channel tells again");
 }
 
+#[tokio::test]
+async fn whoever_is_answered_leaves_their_place_to_the_next() {
+    let mut client = Client::new(PHONE);
+    client.site = site_with(
+        false,
+        Bounds {
+            questions: 1,
+            payments: 1,
+            ..Bounds::default()
+        },
+    );
+    for _ in 0..3 {
+        assert_eq!(client.get("/").await.status, StatusCode::OK);
+        assert_eq!(client.get("/o/paid").await.status, StatusCode::OK);
+        let pressed = client.post("/o/paid/cancel", &[]).await;
+        assert_ne!(pressed.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+}
+
 /// Who pressed has a turn, or waits at the door; while some wait nobody else is let in. A turn that
 /// only waits for a channel is given up after a while.
 #[tokio::test]
