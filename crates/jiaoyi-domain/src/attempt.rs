@@ -276,7 +276,8 @@ impl Attempt {
     /// When to ask next, after having asked `asks` times, counted from the creation.
     ///
     /// 5 s, 10 s, 30 s, 1, 2, 5, 10, 30 minutes, then every 30 minutes to 25 hours, and also at the
-    /// expiry and 10 minutes after it. Once dead: only at 25 hours, against a payment after close.
+    /// expiry and 10 minutes after it. Once dead: only 10 minutes after the expiry and at 25 hours, against
+    /// a payment after its close.
     #[must_use]
     pub fn next_ask(&self, now: Instant) -> Option<Instant> {
         if self.state == AttemptState::Paid {
@@ -286,8 +287,10 @@ impl Attempt {
         if now >= end {
             return None;
         }
+        let death = self.expires_at.plus_ms(DEATH_MARGIN_MS);
         if self.is_dead() {
-            return Some(end);
+            let looks = [death, end].into_iter();
+            return looks.filter(|at| *at > now && *at <= end).min();
         }
         let marks = [5, 10, 30, 60, 120, 300, 600, 1800].map(|s| s * SECOND_MS);
         // While the order is being placed, "not found" would only say that we were too quick.
@@ -297,13 +300,12 @@ impl Attempt {
             0
         };
         let half_hours = (2..=50).map(|n| n * 30 * MINUTE_MS);
-        let expiry = self.expires_at.since_ms(self.created_at);
         marks
             .into_iter()
             .chain(half_hours)
-            .chain([expiry, expiry.saturating_add(DEATH_MARGIN_MS)])
             .filter(|offset| *offset >= first)
             .map(|offset| self.created_at.plus_ms(offset))
+            .chain([self.expires_at, death])
             .filter(|at| *at > now && *at <= end)
             .min()
     }
@@ -424,7 +426,11 @@ mod tests {
         marks.splice(0..0, [5, 10, 30]);
         assert_eq!(asks(AttemptState::Offered), marks);
         for state in AttemptState::ALL.iter().filter(|state| dead(**state)) {
-            assert_eq!(asks(*state), [90_000], "against a payment after its close");
+            assert_eq!(
+                asks(*state),
+                [1_500, 90_000],
+                "against a payment after its close"
+            );
         }
         assert_eq!(asks(AttemptState::Paid), Vec::<i64>::new());
         let early = Attempt {

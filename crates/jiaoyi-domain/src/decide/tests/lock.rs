@@ -1,7 +1,7 @@
 //! Scenes of payers who meet each other: locks, displacing, other methods, and who is refused.
 
 use super::people::*;
-use crate::attempt::{Attempt, AttemptState, LIFE_MS, WATCH_MS};
+use crate::attempt::{Attempt, AttemptState, DEATH_MARGIN_MS, LIFE_MS, WATCH_MS};
 use crate::channel::{CreateOutcome, Method};
 use crate::decide::*;
 use crate::due::{Due, DueState, RevisionKind, Slot, TurnedAway};
@@ -105,10 +105,14 @@ fn the_last_look_is_repeated_until_it_is_answered() {
             row.ask_at
         };
         if closed {
-            scene.run("closed", &told(Unpaid::Closed)).unwrap();
-            assert_eq!(ask_at(&scene), Some(attempt.created_at.plus_ms(WATCH_MS)));
+            for when in [DEATH_MARGIN_MS + LIFE_MS, WATCH_MS] {
+                scene.run("closed", &told(Unpaid::Closed)).unwrap();
+                assert_eq!(ask_at(&scene), Some(attempt.created_at.plus_ms(when)));
+                scene.wait(when - scene.at.since_ms(attempt.created_at));
+            }
+        } else {
+            scene.wait(WATCH_MS);
         }
-        scene.wait(WATCH_MS);
         for _ in 0..3 {
             scene.run("no answer", &told(Unpaid::NoAnswer)).unwrap();
             let again = ask_at(&scene).expect("it is asked again");
