@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-/// A checkpoint begins after so many written rows; a row touches one to three pages.
-const ROWS: usize = 2_000;
+/// A checkpoint begins after so many written rows; a row touches one to three pages. The disk is given
+/// little at a time, since a commit that needs it meanwhile waits for all of that.
+const ROWS: usize = 500;
 /// The log is too long from so many pages on: 64 MiB, read within a second after a kill.
 const LOG_MAX: i64 = 16_384;
 
