@@ -264,16 +264,21 @@ impl Attempt {
         self.handed_out_at.is_none() || self.is_past_death(at)
     }
 
+    /// From when on nobody can pay it any more: its absolute expiry and the margin.
+    fn death(&self) -> Instant {
+        self.expires_at.plus_ms(DEATH_MARGIN_MS)
+    }
+
     /// Past the absolute expiry by the margin.
     #[must_use]
     pub fn is_past_death(&self, at: Instant) -> bool {
         if has(Bug::TimerFromWallClock) {
             return at >= self.expires_at;
         }
-        at >= self.expires_at.plus_ms(DEATH_MARGIN_MS)
+        at >= self.death()
     }
 
-    /// When to ask next, after having asked `asks` times, counted from the creation.
+    /// When to ask next, counted from the creation; `None` when nothing is left to learn.
     ///
     /// 5 s, 10 s, 30 s, 1, 2, 5, 10, 30 minutes, then every 30 minutes to 25 hours, and also at the
     /// expiry and 10 minutes after it. Once dead: only 10 minutes after the expiry and at 25 hours, against
@@ -284,29 +289,24 @@ impl Attempt {
             return None;
         }
         let end = self.created_at.plus_ms(WATCH_MS);
-        if now >= end {
-            return None;
-        }
-        let death = self.expires_at.plus_ms(DEATH_MARGIN_MS);
+        let is_ahead = |at: &Instant| *at > now && *at <= end;
         if self.is_dead() {
-            let looks = [death, end].into_iter();
-            return looks.filter(|at| *at > now && *at <= end).min();
+            return [self.death(), end].into_iter().find(is_ahead);
         }
         let marks = [5, 10, 30, 60, 120, 300, 600, 1800].map(|s| s * SECOND_MS);
         // While the order is being placed, "not found" would only say that we were too quick.
         let first = if self.state == AttemptState::Drafted {
-            MINUTE_MS
+            self.created_at.plus_ms(MINUTE_MS)
         } else {
-            0
+            self.created_at
         };
         let half_hours = (2..=50).map(|n| n * 30 * MINUTE_MS);
         marks
             .into_iter()
             .chain(half_hours)
-            .filter(|offset| *offset >= first)
             .map(|offset| self.created_at.plus_ms(offset))
-            .chain([self.expires_at, death])
-            .filter(|at| *at > now && *at <= end)
+            .chain([self.expires_at, self.death()])
+            .filter(|at| *at >= first && is_ahead(at))
             .min()
     }
 
