@@ -5,10 +5,16 @@
 //! payments: a question can be asked again, and whoever got as far as paying is let through. While many
 //! payers wait for their turn, no question is let in: whoever asks now would only wait behind them.
 //!
+//! Nobody takes all places of a kind: neither a channel that tells everything again, nor an institution
+//! whose batch has come loose, nor the visitors of the pages. The more one holds, the more must be free.
+//!
 //! The gate is also told how late work is begun that was due, and turns away while that stays long: those
 //! inside may be few and the machine busy with something else.
 
-use crate::sync::{Arc, AtomicUsize, Ordering};
+use crate::sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering};
+use jiaoyi_domain::channel::ChannelCode;
+use jiaoyi_store::may_have_more;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 /// Requests wait too long before anybody looks at them.
@@ -27,6 +33,20 @@ pub enum Purpose {
     Payment,
     /// A channel tells of money; it will tell again, but not for ever.
     Notice,
+}
+
+/// Whose request it is, as far as it shows before anything is verified: places are shared by it, and
+/// nothing else rests on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Party {
+    /// Everybody who looks at pages.
+    Visitors,
+    /// A channel that tells us something.
+    Channel(ChannelCode),
+    /// An institution that we know, by its id.
+    Institution(Arc<str>),
+    /// Whoever calls and is not known.
+    Strangers,
 }
 
 /// How many requests may be under way.
@@ -52,13 +72,49 @@ impl Default for Bounds {
     }
 }
 
+/// Those inside for one purpose.
+#[derive(Debug, Default)]
+struct Crowd {
+    all: usize,
+    /// Whoever has somebody inside, and how many.
+    parties: Vec<(Party, usize)>,
+}
+
+impl Crowd {
+    /// Takes a place of `max` for a party, if it may have one more.
+    fn enter(&mut self, party: &Party, max: usize) -> bool {
+        let known = self.parties.iter_mut().find(|(of, _)| of == party);
+        let own = known.as_ref().map_or(0, |(_, own)| *own);
+        let enters = may_have_more(own, self.all, max);
+        if enters {
+            match known {
+                Some((_, own)) => *own += 1,
+                None => self.parties.push((party.clone(), 1)),
+            }
+            self.all += 1;
+        }
+        enters
+    }
+
+    fn leave(&mut self, party: &Party) {
+        let known = self.parties.iter().position(|(of, _)| of == party);
+        if let Some(place) = known {
+            self.parties[place].1 -= 1;
+            if self.parties[place].1 == 0 {
+                self.parties.swap_remove(place);
+            }
+            self.all -= 1;
+        }
+    }
+}
+
 /// Counts what is under way and lets in or turns away.
 #[derive(Debug)]
 pub struct Gate {
     bounds: Bounds,
-    questions: AtomicUsize,
-    payments: AtomicUsize,
-    notices: AtomicUsize,
+    questions: Mutex<Crowd>,
+    payments: Mutex<Crowd>,
+    notices: Mutex<Crowd>,
     waiting: AtomicUsize,
     /// How late work was begun the last time, in milliseconds.
     lag_ms: AtomicUsize,
@@ -77,9 +133,9 @@ impl Gate {
     pub fn new(bounds: Bounds) -> Arc<Gate> {
         Arc::new(Gate {
             bounds,
-            questions: AtomicUsize::new(0),
-            payments: AtomicUsize::new(0),
-            notices: AtomicUsize::new(0),
+            questions: Mutex::new(Crowd::default()),
+            payments: Mutex::new(Crowd::default()),
+            notices: Mutex::new(Crowd::default()),
             waiting: AtomicUsize::new(0),
             lag_ms: AtomicUsize::new(0),
             late_ms: AtomicUsize::new(0),
@@ -99,27 +155,25 @@ impl Gate {
         self.lag_ms.store(ms(lag), Ordering::SeqCst);
     }
 
-    /// A place, or none when there are too many inside already.
+    /// A place, or none when there are too many inside already, or too many of this party.
     #[must_use]
-    pub fn enter(self: &Arc<Gate>, purpose: Purpose) -> Option<Place> {
-        let counter = self.counter(purpose);
+    pub fn enter(self: &Arc<Gate>, purpose: Purpose, party: Party) -> Option<Place> {
         let max = self.max(purpose);
-        let one_more = |inside| (inside < max).then_some(inside + 1);
-        let entered = counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
-        if entered.is_err() {
+        if !self.crowd(purpose).enter(&party, max) {
             self.turned_away.fetch_add(1, Ordering::SeqCst);
             return None;
         }
         Some(Place {
             gate: Arc::clone(self),
             purpose,
+            party,
         })
     }
 
     /// How many are inside.
     #[must_use]
     pub fn inside(&self, purpose: Purpose) -> usize {
-        self.counter(purpose).load(Ordering::SeqCst)
+        self.crowd(purpose).all
     }
 
     /// How many were turned away since this was asked before.
@@ -134,12 +188,13 @@ impl Gate {
         Waiting(self)
     }
 
-    const fn counter(&self, purpose: Purpose) -> &AtomicUsize {
-        match purpose {
+    fn crowd(&self, purpose: Purpose) -> MutexGuard<'_, Crowd> {
+        let crowd = match purpose {
             Purpose::Question => &self.questions,
             Purpose::Payment => &self.payments,
             Purpose::Notice => &self.notices,
-        }
+        };
+        crowd.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn max(&self, purpose: Purpose) -> usize {
@@ -161,12 +216,12 @@ impl Gate {
 pub struct Place {
     gate: Arc<Gate>,
     purpose: Purpose,
+    party: Party,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let counter = self.gate.counter(self.purpose);
-        counter.fetch_sub(1, Ordering::SeqCst);
+        self.gate.crowd(self.purpose).leave(&self.party);
     }
 }
 
@@ -192,33 +247,61 @@ mod tests {
             payments: 4,
             notices: 1,
         });
-        let first = gate.enter(Purpose::Question);
-        let second = gate.enter(Purpose::Question);
+        let first = gate.enter(Purpose::Question, Party::Visitors);
+        let second = gate.enter(Purpose::Question, Party::Visitors);
         assert!(first.is_some() && second.is_some());
-        assert!(gate.enter(Purpose::Question).is_none());
-        let payments: Vec<_> = (0..5).map(|_| gate.enter(Purpose::Payment)).collect();
+        assert!(gate.enter(Purpose::Question, Party::Visitors).is_none());
+        let payments: Vec<_> = (0..5)
+            .map(|_| gate.enter(Purpose::Payment, Party::Visitors))
+            .collect();
         assert_eq!(payments.iter().flatten().count(), 4);
-        assert!(gate.enter(Purpose::Notice).is_some(), "and left at once");
+        assert!(
+            gate.enter(Purpose::Notice, Party::Visitors).is_some(),
+            "and left at once"
+        );
         drop((first, second));
-        let first = gate.enter(Purpose::Question);
+        let first = gate.enter(Purpose::Question, Party::Visitors);
         assert!(first.is_some(), "nobody waits for a turn");
         let waiting = (gate.wait(), gate.wait());
-        assert!(gate.enter(Purpose::Question).is_none(), "a crowd waits");
+        assert!(
+            gate.enter(Purpose::Question, Party::Visitors).is_none(),
+            "a crowd waits"
+        );
         drop(waiting.0);
-        assert!(gate.enter(Purpose::Question).is_some());
+        assert!(gate.enter(Purpose::Question, Party::Visitors).is_some());
         assert_eq!(gate.take_turned_away(), 3);
         assert_eq!(gate.take_turned_away(), 0);
         drop(payments);
-        assert!(gate.enter(Purpose::Question).is_some());
+        assert!(gate.enter(Purpose::Question, Party::Visitors).is_some());
         drop(first);
         assert_eq!(gate.inside(Purpose::Question), 0);
         assert_eq!(gate.inside(Purpose::Payment), 0);
     }
 
     #[test]
+    fn a_channel_that_tells_everything_again_leaves_places_to_the_others() {
+        let gate = Gate::new(Bounds::default());
+        let enter = |party: &Party| gate.enter(Purpose::Notice, party.clone());
+        let wechat = Party::Channel(ChannelCode::Wechat);
+        let alipay = Party::Channel(ChannelCode::Alipay);
+        let storm: Vec<_> = (0..2_000).map_while(|_| enter(&wechat)).collect();
+        assert_eq!(storm.len(), 896, "an eighth of 1,024 is left");
+        let others: Vec<_> = (0..100).map_while(|_| enter(&alipay)).collect();
+        assert_eq!(others.len(), 100, "who needs little gets all of it");
+        drop(storm);
+        let storm: Vec<_> = (0..2_000).map_while(|_| enter(&wechat)).collect();
+        assert!(storm.len() > 800, "{}", storm.len());
+        let bank = Party::Institution("BANK01".into());
+        assert!(enter(&bank).is_some() && enter(&Party::Strangers).is_some());
+        drop((others, storm));
+        assert_eq!(gate.inside(Purpose::Notice), 0);
+        assert!(gate.crowd(Purpose::Notice).parties.is_empty());
+    }
+
+    #[test]
     fn only_a_wait_that_stays_long_turns_away() {
         let gate = Gate::new(Bounds::default());
-        let lets = |purpose| gate.enter(purpose).is_some();
+        let lets = |purpose| gate.enter(purpose, Party::Visitors).is_some();
         let tell = |lag| gate.note_lag(Duration::from_millis(lag), Duration::from_millis(lag + 20));
         tell(500);
         assert!(lets(Purpose::Question), "once is no rush");
@@ -251,11 +334,11 @@ mod model {
                 notices: 1,
             };
             let gate = Gate::new(bounds);
-            let visit = |purpose| {
+            let visit = |purpose, party: Party| {
                 let gate = Arc::clone(&gate);
                 thread::spawn(move || {
                     for _ in 0..2 {
-                        let place = gate.enter(purpose);
+                        let place = gate.enter(purpose, party.clone());
                         let max = gate.max(purpose).max(bounds.questions);
                         assert!(gate.inside(purpose) <= max);
                         thread::yield_now();
@@ -264,14 +347,19 @@ mod model {
                 })
             };
             let kinds = [Purpose::Question, Purpose::Payment, Purpose::Notice];
-            let visits: Vec<_> = kinds.iter().cycle().take(9).map(|of| visit(*of)).collect();
+            let parties = [Party::Visitors, Party::Strangers];
+            let visits = kinds.iter().cycle().zip(parties.iter().cycle());
+            let visits: Vec<_> = visits
+                .take(9)
+                .map(|(of, party)| visit(*of, party.clone()))
+                .collect();
             for visit in visits {
                 visit.join().unwrap();
             }
             for purpose in kinds {
                 assert_eq!(gate.inside(purpose), 0, "a place was lost");
             }
-            assert!(gate.enter(Purpose::Notice).is_some());
+            assert!(gate.enter(Purpose::Notice, Party::Visitors).is_some());
         };
         shuttle::check_random(play, 2_000);
         shuttle::check_pct(play, 2_000, 3);

@@ -1,5 +1,6 @@
 //! The platform as the pages see it.
 
+use crate::admission::Party;
 use crate::biller::access::{AccessAction, AccessAnswer, Acted};
 use crate::biller::{BillerReply, RawCall};
 use crate::platform::Platform;
@@ -357,6 +358,10 @@ impl Portal for Platform {
 
     fn receive_notice(&self, channel: ChannelCode, notice: RawNotice) -> Answer<'_, NoticeReply> {
         Box::pin(async move { Ok(self.take_notice(channel, notice).await) })
+    }
+
+    fn caller(&self, authorization: Option<&str>) -> Party {
+        self.biller_party(authorization)
     }
 
     fn biller_call(&self, call: RawCall) -> Answer<'_, BillerReply> {

@@ -2,7 +2,9 @@
 //! any line, and doing it twice changes nothing.
 //!
 //! Most of the work is waiting: for a commit, for a channel. So several pieces are under way at once,
-//! and share their commits.
+//! and share their commits. What waits for one channel keeps no other waiting ([`lanes`]).
+
+pub(crate) mod lanes;
 
 use crate::calls::{OutboxKey, outbox_key};
 use crate::platform::{Platform, place};
@@ -27,9 +29,9 @@ use std::panic::AssertUnwindSafe;
 
 /// How much of each kind of work one pass takes on.
 const WORK_MAX: u16 = 500;
-/// How many pieces of one kind are under way at once. What waits for the channels is bounded by
+/// How many pieces of one kind are under way at once in a lane. What waits for a channel is bounded by
 /// this, and so is what joins the queue in front of the payers.
-const AT_ONCE: usize = 64;
+pub(crate) const AT_ONCE: usize = 64;
 /// How long the work on one message may take before another may take it over.
 const LEASE_MS: i64 = 30 * SECOND_MS;
 
@@ -94,6 +96,8 @@ impl Message {
 impl Platform {
     /// One pass over everything that is due now. What fails is put off and keeps nobody waiting.
     ///
+    /// Another pass may begin before this one has ended: it does what this one is not at.
+    ///
     /// # Errors
     ///
     /// The store's trouble, after every kind of work had its turn; what was done stays done.
@@ -119,10 +123,13 @@ impl Platform {
         kind: &'static str,
         query: &'static str,
         since: Instant,
+        lane: Option<&str>,
     ) -> Result<RawRows, StoreError> {
         let put_off = i64::try_from(self.put_off.count(kind)).unwrap_or(0);
         let max = Value::Int(put_off.saturating_add(WORK_MAX.into()));
-        self.store.query(query, &[Value::Int(since.0), max]).await
+        let mut given = vec![Value::Int(since.0), max];
+        given.extend(lane.map(|lane| Value::Text(lane.to_owned())));
+        self.store.query(query, &given).await
     }
 
     /// Does pieces of work, several at once; how many were done. One that fails or panics is put
@@ -131,7 +138,7 @@ impl Platform {
         &self,
         kind: &'static str,
         items: Vec<(String, T)>,
-        act: impl Fn(T) -> F,
+        act: &impl Fn(T) -> F,
     ) -> Result<u32, StoreError>
     where
         F: Future<Output = Result<bool, StoreError>>,
@@ -168,7 +175,12 @@ impl Platform {
 
     /// Ends the locks of institutions whose time is over.
     async fn end_collects(&self) -> Result<u32, StoreError> {
-        let rows = self.due("collect", "collects_over", self.now()).await?;
+        let Some(_turn) = self.lanes.enter("collect", "") else {
+            return Ok(0);
+        };
+        let rows = self
+            .due("collect", "collects_over", self.now(), None)
+            .await?;
         let items = rows.iter().filter_map(|row| {
             let bucket = Bucket::from_value(row.first()?.clone())?;
             let order = OrderId::from_value(row.get(1)?.clone())?;
@@ -178,29 +190,27 @@ impl Platform {
             let ended = self.submit(EndCollect { order }).await?;
             Ok(ended == Answer::Done)
         };
-        self.each("collect", items.collect(), end).await
+        self.each("collect", items.collect(), &end).await
     }
 
     /// Asks the channels about attempts whose time has come.
     async fn ask_due(&self) -> Result<u32, StoreError> {
-        let rows = self.due("ask", "attempts_to_ask", self.now()).await?;
-        let items = rows.iter().filter_map(|row| {
+        let read = |row: &[Value]| {
             let no = text_of(row, 0).and_then(AttemptNo::parse)?;
             Some((no.as_str().to_owned(), no))
-        });
+        };
         let ask = |no: AttemptNo| async move { self.ask(&no).await.map(|_| true) };
-        self.each("ask", items.collect(), ask).await
+        self.in_lanes(&lanes::QUESTIONS, read, ask).await
     }
 
     /// Sends refunds whose ground is certain, and asks after those on their way.
     async fn refunds_due(&self) -> Result<u32, StoreError> {
-        let rows = self.due("refund", "refunds_to_act", self.now()).await?;
-        let items = rows.iter().filter_map(|row| {
+        let read = |row: &[Value]| {
             let no = text_of(row, 0).and_then(RefundNo::parse)?;
             Some((no.as_str().to_owned(), no))
-        });
+        };
         let act = |no: RefundNo| async move { self.act_on_refund(no).await };
-        self.each("refund", items.collect(), act).await
+        self.in_lanes(&lanes::REFUNDS, read, act).await
     }
 
     async fn act_on_refund(&self, no: RefundNo) -> Result<bool, StoreError> {
@@ -235,13 +245,12 @@ impl Platform {
 
     /// Does what left-over messages ask for.
     async fn relay(&self) -> Result<u32, StoreError> {
-        let rows = self.due("relay", "outbox_due", self.now()).await?;
-        let items = rows.iter().filter_map(|row| {
+        let read = |row: &[Value]| {
             let message = Message::read(row)?;
             Some((format!("{:?}", message.key.2), message))
-        });
+        };
         let send = |message: Message| async move { self.pass_on(&message).await };
-        self.each("relay", items.collect(), send).await
+        self.in_lanes(&lanes::MESSAGES, read, send).await
     }
 
     async fn pass_on(&self, message: &Message) -> Result<bool, StoreError> {
@@ -390,9 +399,12 @@ impl Platform {
 
     /// Signs vouchers that nobody has read yet.
     async fn sign_due(&self) -> Result<u32, StoreError> {
+        let Some(_turn) = self.lanes.enter("sign", "") else {
+            return Ok(0);
+        };
         let now = self.now();
         let since = self.unsigned.since(now, self.put_off.is_due("sign", now));
-        let rows = self.due("sign", "vouchers_unsigned", since).await?;
+        let rows = self.due("sign", "vouchers_unsigned", since, None).await?;
         let last = rows.last().and_then(|row| match row.get(2) {
             Some(Value::Int(issued_at)) => Some(Instant(*issued_at)),
             _ => None,
@@ -410,7 +422,7 @@ impl Platform {
             let signed = self.signed(voucher).await?;
             signed.map(|_| true).ok_or(Damaged { table }.into())
         };
-        let done = self.each("sign", items.collect(), sign).await?;
+        let done = self.each("sign", items.collect(), &sign).await?;
         let is_full = rows.len() >= usize::from(WORK_MAX);
         self.unsigned.reached(now, last.filter(|_| is_full));
         Ok(done)

@@ -1,6 +1,7 @@
 //! Everything a use case works with, put together once at start.
 
 use crate::health::Health;
+use crate::jobs::lanes::Lanes;
 use crate::limits::Limits;
 use crate::portal::{Announcement, PortalError, PortalErrorKind};
 use crate::put_off::PutOff;
@@ -69,6 +70,7 @@ pub struct Platform {
     pub(crate) fonts: Fonts,
     pub(crate) refused: crate::notices::RefusedNotices,
     pub(crate) put_off: PutOff,
+    pub(crate) lanes: Lanes,
     pub(crate) desk: crate::biller::Desk,
     pub(crate) unsigned: Unsigned,
     /// Hosts under which vouchers were signed before this start.
@@ -142,6 +144,7 @@ impl Platform {
             fonts,
             refused: crate::notices::RefusedNotices::default(),
             put_off: PutOff::default(),
+            lanes: Lanes::default(),
             desk: crate::biller::Desk::default(),
             unsigned: Unsigned::default(),
             policies: RwLock::default(),

@@ -3,6 +3,7 @@
 //! These are views: everything in them may be shown to the person who asked. Names are masked
 //! unless the asker typed them; no view holds a birth date or a whole document number.
 
+use crate::admission::Party;
 use crate::biller::access::{AccessAction, AccessAnswer, Acted};
 use crate::biller::{BillerReply, RawCall};
 use jiaoyi_domain::channel::{ChannelCode, Method, PayForm};
@@ -702,6 +703,9 @@ pub trait Portal: Send + Sync {
 
     /// Takes a channel's message; the answer is sent back as it is.
     fn receive_notice(&self, channel: ChannelCode, notice: RawNotice) -> Answer<'_, NoticeReply>;
+
+    /// Who seems to call, by the `Authorization` of a call that nobody has verified yet.
+    fn caller(&self, authorization: Option<&str>) -> Party;
 
     /// Answers one call of an institution; see docs/biller-api.md.
     fn biller_call(&self, call: RawCall) -> Answer<'_, BillerReply>;

@@ -3,11 +3,11 @@
 
 #[cfg(feature = "model")]
 pub use shuttle::sync::{
-    Arc, Mutex,
+    Arc, Mutex, MutexGuard,
     atomic::{AtomicUsize, Ordering},
 };
 #[cfg(not(feature = "model"))]
 pub use std::sync::{
-    Arc, Mutex,
+    Arc, Mutex, MutexGuard,
     atomic::{AtomicUsize, Ordering},
 };

@@ -2,16 +2,30 @@
 -- Nothing here decides about money.
 
 -- name: attempts_to_ask
-SELECT attempt_no
+SELECT attempt_no, channel AS lane
 FROM attempt
 WHERE ask_at <= ?1
 ORDER BY ask_at
 LIMIT ?2
 
+-- name: attempts_to_ask_in_lane
+SELECT attempt_no, channel AS lane
+FROM attempt
+WHERE ask_at <= ?1 AND channel = ?3
+ORDER BY ask_at
+LIMIT ?2
+
 -- name: refunds_to_act
-SELECT refund_no
+SELECT refund_no, channel AS lane
 FROM refund
 WHERE ask_at <= ?1
+ORDER BY ask_at
+LIMIT ?2
+
+-- name: refunds_to_act_in_lane
+SELECT refund_no, channel AS lane
+FROM refund
+WHERE ask_at <= ?1 AND channel = ?3
 ORDER BY ask_at
 LIMIT ?2
 
@@ -28,10 +42,22 @@ FROM refund
 WHERE bucket = ?1 AND channel_no = ?2
 
 -- name: outbox_due
-SELECT bucket, subject, outbox_id, topic
-FROM outbox
-WHERE state = 'waiting' AND next_at <= ?1 AND topic <> 'hook'
-ORDER BY next_at
+SELECT o.bucket, o.subject, o.outbox_id, o.topic, coalesce(a.channel, r.channel, o.topic) AS lane
+FROM outbox o
+LEFT JOIN attempt a ON a.bucket = o.bucket AND a.attempt_no = o.subject
+LEFT JOIN refund r ON r.bucket = o.bucket AND r.refund_no = o.subject AND o.topic = 'refund'
+WHERE o.state = 'waiting' AND o.next_at <= ?1 AND o.topic <> 'hook'
+ORDER BY o.next_at
+LIMIT ?2
+
+-- name: outbox_due_in_lane
+SELECT o.bucket, o.subject, o.outbox_id, o.topic, coalesce(a.channel, r.channel, o.topic) AS lane
+FROM outbox o
+LEFT JOIN attempt a ON a.bucket = o.bucket AND a.attempt_no = o.subject
+LEFT JOIN refund r ON r.bucket = o.bucket AND r.refund_no = o.subject AND o.topic = 'refund'
+WHERE o.state = 'waiting' AND o.next_at <= ?1 AND o.topic <> 'hook'
+    AND coalesce(a.channel, r.channel, o.topic) = ?3
+ORDER BY o.next_at
 LIMIT ?2
 
 -- name: hooks_due

@@ -77,7 +77,8 @@ impl Database {
     }
 
     /// Runs those of `migrations` that the database has not had, beside nodes that are paying. They
-    /// go forward only and expand: what nodes of the version before read and write must go on.
+    /// go forward only, a step each: expand, move, contract. What nodes of the version before read and
+    /// write must go on.
     ///
     /// # Errors
     ///

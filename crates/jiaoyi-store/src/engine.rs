@@ -100,6 +100,31 @@ pub enum Job {
     Aside(Aside, Reply<()>),
 }
 
+impl Job {
+    /// For whom it is done; work beside the commands is for nobody in particular.
+    fn actor(&self) -> String {
+        match self {
+            Job::Command(item, _) => item.envelope.command.actor(),
+            Job::Aside(..) => String::new(),
+        }
+    }
+}
+
+/// Lets a job wait for a lane.
+///
+/// # Errors
+///
+/// [`StoreError`] when there is no place for it, or the lane takes nothing in any more.
+pub(crate) fn enqueue(queue: &Queue<Job>, urgency: Urgency, job: Job) -> Result<(), StoreError> {
+    offer(queue, urgency, job).map_err(|(_, closed)| StoreError::not_taken(closed))
+}
+
+/// As [`enqueue`]; a job that is not taken comes back, and with it whether the queue is closed.
+fn offer(queue: &Queue<Job>, urgency: Urgency, job: Job) -> Result<(), (Job, bool)> {
+    let actor = job.actor();
+    queue.push(urgency, &actor, job)
+}
+
 /// A database as a lane uses it: one writer connection. All calls block.
 pub trait Engine {
     /// What follows is done for the lane of this chain, until another is named.
@@ -451,7 +476,7 @@ impl Work<'_> {
             let _ = item.reply.send(Err(StoreError::Stopped));
             return;
         };
-        if let Err((Job::Command(item, _), closed)) = wide.push(urgency, Job::Command(item, 0)) {
+        if let Err((Job::Command(item, _), closed)) = offer(wide, urgency, Job::Command(item, 0)) {
             let _ = item.reply.send(Err(StoreError::not_taken(closed)));
         }
     }

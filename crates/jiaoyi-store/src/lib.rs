@@ -29,6 +29,7 @@ mod sqlite_lane;
 mod sqlite_readers;
 mod statements;
 mod sync;
+mod turns;
 
 pub use batch::{CallKey, Envelope};
 pub use database::{Database, MigrationPlan};
@@ -38,6 +39,7 @@ pub use import_mark::ImportUnderWay;
 pub use postgres::Distribution;
 pub use queue::Urgency;
 pub use snapshot::{Integrity, Snapshot};
+pub use turns::may_have_more;
 
 use engine::{Aside, Backend, RawRows, Reads};
 use jiaoyi_domain::Instant;

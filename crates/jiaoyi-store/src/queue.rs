@@ -1,6 +1,8 @@
-//! The bounded queue in front of a lane: payments first, slices of imports between batches.
+//! The bounded queue in front of a lane: payments first, in turn by whom they are for, and slices of
+//! imports between batches.
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::turns::Turns;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ pub enum Urgency {
 }
 
 struct State<T> {
-    payments: VecDeque<T>,
+    payments: Turns<T>,
     background: VecDeque<T>,
     closed: bool,
 }
@@ -30,7 +32,7 @@ pub(crate) struct Queue<T> {
 impl<T> Queue<T> {
     pub(crate) fn new(payments_max: usize, background_max: usize) -> Queue<T> {
         let state = State {
-            payments: VecDeque::new(),
+            payments: Turns::new(),
             background: VecDeque::new(),
             closed: false,
         };
@@ -48,20 +50,26 @@ impl<T> Queue<T> {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Gives the job back when its part is full or the queue is closed.
-    pub(crate) fn push(&self, urgency: Urgency, job: T) -> Result<(), (T, bool)> {
+    /// Gives the job back when its part is full, when its actor has as much waiting there as others
+    /// leave it, or when the queue is closed.
+    pub(crate) fn push(&self, urgency: Urgency, actor: &str, job: T) -> Result<(), (T, bool)> {
         let mut state = self.lock();
         if state.closed {
             return Err((job, true));
         }
-        let (list, max) = match urgency {
-            Urgency::Payment => (&mut state.payments, self.payments_max),
-            Urgency::Background => (&mut state.background, self.background_max),
-        };
-        if list.len() >= max {
-            return Err((job, false));
+        match urgency {
+            Urgency::Payment => {
+                let max = self.payments_max;
+                state
+                    .payments
+                    .push(actor, job, max)
+                    .map_err(|job| (job, false))?;
+            }
+            Urgency::Background if state.background.len() >= self.background_max => {
+                return Err((job, false));
+            }
+            Urgency::Background => state.background.push_back(job),
         }
-        list.push_back(job);
         drop(state);
         self.ready.notify_one();
         Ok(())
@@ -90,8 +98,7 @@ impl<T> Queue<T> {
                         .unwrap_or_else(std::sync::PoisonError::into_inner)
                         .0;
                 }
-                let count = state.payments.len().min(max);
-                return Some((Urgency::Payment, state.payments.drain(..count).collect()));
+                return Some((Urgency::Payment, state.payments.take(max)));
             }
             if let Some(job) = state.background.pop_front() {
                 return Some((Urgency::Background, vec![job]));
@@ -112,7 +119,7 @@ impl<T> Queue<T> {
     /// Everything that waits now, for a lane that cannot do it.
     pub(crate) fn take_waiting(&self) -> Vec<T> {
         let mut state = self.lock();
-        let mut waiting: Vec<T> = std::mem::take(&mut state.payments).into();
+        let mut waiting = state.payments.take(usize::MAX);
         waiting.extend(std::mem::take(&mut state.background));
         waiting
     }
@@ -182,7 +189,7 @@ mod model {
                                 _ => Urgency::Payment,
                             };
                             let job = of * 10 + number;
-                            if queue.push(urgency, job).is_ok() {
+                            if queue.push(urgency, &of.to_string(), job).is_ok() {
                                 let_in.push(job);
                             }
                         }
@@ -195,7 +202,7 @@ mod model {
                 let_in.extend(push.join().unwrap());
             }
             queue.close();
-            assert!(queue.push(Urgency::Payment, 99).is_err());
+            assert!(queue.push(Urgency::Payment, "a", 99).is_err());
             let taken = lane.join().unwrap();
             for (urgency, jobs) in &taken {
                 let most = if *urgency == Urgency::Payment { 2 } else { 1 };
@@ -227,7 +234,7 @@ mod model {
                 let queue = Arc::clone(&queue);
                 thread::spawn(move || {
                     (0..3)
-                        .filter(|n| queue.push(Urgency::Payment, *n).is_ok())
+                        .filter(|n| queue.push(Urgency::Payment, "a", *n).is_ok())
                         .count()
                 })
             };
@@ -253,16 +260,16 @@ mod tests {
     #[test]
     fn payments_go_first_and_the_bound_holds() {
         let queue = Queue::new(2, 1);
-        assert!(queue.push(Urgency::Background, 9).is_ok());
-        assert!(queue.push(Urgency::Payment, 1).is_ok());
-        assert!(queue.push(Urgency::Payment, 2).is_ok());
-        assert_eq!(queue.push(Urgency::Payment, 3), Err((3, false)));
-        assert_eq!(queue.push(Urgency::Background, 8), Err((8, false)));
+        assert!(queue.push(Urgency::Background, "a", 9).is_ok());
+        assert!(queue.push(Urgency::Payment, "a", 1).is_ok());
+        assert!(queue.push(Urgency::Payment, "a", 2).is_ok());
+        assert_eq!(queue.push(Urgency::Payment, "a", 3), Err((3, false)));
+        assert_eq!(queue.push(Urgency::Background, "a", 8), Err((8, false)));
         let take = || queue.take(128, Duration::ZERO, true);
         assert_eq!(take(), Some((Urgency::Payment, vec![1, 2])));
         assert_eq!(take(), Some((Urgency::Background, vec![9])));
         queue.close();
         assert_eq!(take(), None);
-        assert_eq!(queue.push(Urgency::Payment, 4), Err((4, true)));
+        assert_eq!(queue.push(Urgency::Payment, "a", 4), Err((4, true)));
     }
 }

@@ -21,6 +21,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("../migrations/0003_bills.sql")),
     (4, include_str!("../migrations/0004_access.sql")),
     (5, include_str!("../migrations/0005_bank_transfers.sql")),
+    (6, include_str!("../migrations/0006_lanes.sql")),
 ];
 
 /// Where the rows of a table lie when PostgreSQL is distributed over several machines.

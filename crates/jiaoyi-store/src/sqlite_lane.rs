@@ -7,7 +7,9 @@
 //! room is another matter: nothing was written, and nothing is until there is room.
 
 use crate::batch::{ALL_BUCKETS, Chain, Found, Plan};
-use crate::engine::{Aside, Backend, Boxed, Engine, Health, Job, LaneThread, RawRows, Reads};
+use crate::engine::{
+    Aside, Backend, Boxed, Engine, Health, Job, LaneThread, RawRows, Reads, enqueue,
+};
 use crate::error::{Failure, StoreError};
 use crate::import_mark::{ImportUnderWay, file_is_free, hold_file};
 use crate::lane::{Item, Lane, Reply, Trouble};
@@ -328,21 +330,15 @@ impl SqliteBackend {
             health,
         })
     }
-
-    fn push(&self, urgency: Urgency, job: Job) -> Result<(), StoreError> {
-        self.queue
-            .push(urgency, job)
-            .map_err(|(_, closed)| StoreError::not_taken(closed))
-    }
 }
 
 impl Backend for SqliteBackend {
     fn submit(&self, urgency: Urgency, item: Item) -> Result<(), StoreError> {
-        self.push(urgency, Job::Command(item, 0))
+        enqueue(&self.queue, urgency, Job::Command(item, 0))
     }
 
     fn aside(&self, work: Aside, reply: Reply<()>) -> Result<(), StoreError> {
-        self.push(Urgency::Background, Job::Aside(work, reply))
+        enqueue(&self.queue, Urgency::Background, Job::Aside(work, reply))
     }
 
     fn read<'a>(

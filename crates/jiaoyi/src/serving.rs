@@ -1,102 +1,26 @@
 //! Putting a platform behind a listener, with its jobs running beside it.
 
+mod jobs;
+
+pub use jobs::run_jobs;
+
 use crate::announcements::Followed;
 use crate::exit::Exit;
 use axum::Router;
-use futures_util::FutureExt;
 use jiaoyi_app::admission::{Gate, Purpose};
 use jiaoyi_app::platform::Platform;
 use jiaoyi_store::Store;
 use jiaoyi_web::{Desks, WebSettings, WebState, router};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 
-/// How often due work is looked for.
-const WORK_EVERY: Duration = Duration::from_millis(500);
 /// How often changes of policies and announcements are looked for.
 const FOLLOW_EVERY: Duration = Duration::from_secs(5);
-/// How often the list of chains is signed.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// How long requests under way have to be answered after the store has stopped.
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
-
-/// How often it is looked which bills of the channels are due.
-const BILLS_EVERY: Duration = Duration::from_secs(60);
-
-/// Runs the platform's jobs until the task is dropped. The bills have a loop of their own: a download
-/// may take minutes.
-pub async fn run_jobs(platform: Arc<Platform>) {
-    tokio::join!(
-        run_due_work(&platform),
-        fetch_bills(&platform),
-        tell_institutions(&platform)
-    );
-}
-
-async fn fetch_bills(platform: &Platform) {
-    let mut tick = tokio::time::interval(BILLS_EVERY);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tick.tick().await;
-        survived("bills of the channels", async {
-            platform.fetch_due_bills().await;
-        })
-        .await;
-    }
-}
-
-async fn run_due_work(platform: &Platform) {
-    platform.refresh_certificates().await;
-    let mut resumed = resume_imports(platform).await;
-    let mut next_checkpoint = tokio::time::Instant::now();
-    let mut tick = tokio::time::interval(WORK_EVERY);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tick.tick().await;
-        survived("due work", async {
-            match platform.work().await {
-                Ok(worked) if worked.is_full() => tick.reset_immediately(),
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::error!(code = error.code(), %error, "due work was not done");
-                }
-            }
-        })
-        .await;
-        if tokio::time::Instant::now() >= next_checkpoint {
-            next_checkpoint = tokio::time::Instant::now() + CHECKPOINT_EVERY;
-            survived("a checkpoint", async {
-                if let Err(error) = platform.checkpoint().await {
-                    tracing::error!(code = error.code(), %error, "no checkpoint was signed");
-                }
-            })
-            .await;
-            if !resumed {
-                resumed = resume_imports(platform).await;
-            }
-            platform.refresh_certificates().await;
-        }
-    }
-}
-
-/// Tells institutions of events; beside the other jobs, which no slow receiver may keep waiting.
-async fn tell_institutions(platform: &Platform) {
-    let mut tick = tokio::time::interval(WORK_EVERY);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tick.tick().await;
-        survived("events for institutions", async {
-            if let Err(error) = platform.tell_institutions().await {
-                tracing::error!(code = error.code(), %error, "institutions were not told");
-            }
-        })
-        .await;
-    }
-}
 
 /// Takes in, until the task is dropped, what other processes and the office change: policies and
 /// announcements.
@@ -110,25 +34,6 @@ pub async fn follow(platform: Arc<Platform>, mut news: Option<Followed>) {
         }
         if let Some(news) = &mut news {
             news.refresh(&platform);
-        }
-    }
-}
-
-/// A panic in one pass must not end all later ones: nothing would notice that they are missing.
-async fn survived(what: &str, pass: impl Future<Output = ()>) {
-    if AssertUnwindSafe(pass).catch_unwind().await.is_err() {
-        tracing::error!(what, "a job panicked");
-    }
-}
-
-/// Whether interrupted imports need no more looking at.
-async fn resume_imports(platform: &Platform) -> bool {
-    match platform.resume_imports().await {
-        Ok(resumed) => resumed,
-        Err(error) => {
-            tracing::error!(code = error.code(), %error, "interrupted imports were not taken up");
-            // A database that is away for a moment comes back; what is damaged stays so.
-            !error.is_away()
         }
     }
 }

@@ -19,6 +19,7 @@ pub use auth::are_networks;
 pub use profile::{Misread, Profile};
 pub(crate) use reconcile::PLACE as DAY_FILE;
 
+use crate::admission::Party;
 use crate::platform::Platform;
 use auth::{Header, Known};
 use jiaoyi_domain::biller::ErrorCode;
@@ -215,6 +216,15 @@ fn scope_of(verb: &str) -> Option<Scope> {
 }
 
 impl Platform {
+    /// The institution that a header names, if this process knows it.
+    pub(crate) fn biller_party(&self, authorization: Option<&str>) -> Party {
+        let header = authorization.and_then(Header::parse);
+        let named = header.and_then(|header| self.desk.institution(&header.inst_id));
+        named.map_or(Party::Strangers, |institution| {
+            Party::Institution(institution.inst_id.as_str().into())
+        })
+    }
+
     /// Answers one call of an institution.
     pub(crate) async fn biller(&self, call: RawCall) -> BillerReply {
         let header = match call.authorization.as_deref().and_then(Header::parse) {

@@ -32,7 +32,7 @@ pub const START: Instant = Instant(1_794_967_200_000);
 pub const COUNTY: &str = "990101";
 
 pub struct Desk {
-    pub platform: Platform,
+    pub platform: Arc<Platform>,
     pub wechat: Arc<Till>,
     pub alipay: Arc<Till>,
     pub unionpay: Arc<Till>,
@@ -102,7 +102,7 @@ impl Desk {
             Fonts::committed(),
         );
         let desk = Desk {
-            platform: platform.await.unwrap(),
+            platform: Arc::new(platform.await.unwrap()),
             wechat,
             alipay,
             unionpay,

@@ -6,6 +6,7 @@ use jiaoyi_domain::channel::{
     NoticeRefusal, QueryOutcome, RefundOutcome, RefundTerms,
 };
 use jiaoyi_domain::{AttemptNo, Instant, RefundNo};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 /// What it will answer.
@@ -24,6 +25,8 @@ pub struct Till {
     code: ChannelCode,
     answers: Mutex<Answers>,
     asked: Mutex<Vec<String>>,
+    /// Takes every question and never answers.
+    hangs: AtomicBool,
 }
 
 impl Till {
@@ -40,11 +43,17 @@ impl Till {
             code,
             answers: Mutex::new(answers),
             asked: Mutex::default(),
+            hangs: AtomicBool::new(false),
         }
     }
 
     pub fn answers(&self) -> MutexGuard<'_, Answers> {
         self.answers.lock().unwrap()
+    }
+
+    /// From now on it answers nothing, or answers again.
+    pub fn hang(&self, hangs: bool) {
+        self.hangs.store(hangs, Ordering::SeqCst);
     }
 
     /// What it was asked since the last time.
@@ -56,6 +65,9 @@ impl Till {
         assert!(nonce.len() == 32 && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         let told = format!("{} is asked to {what}", self.code.code());
         self.asked.lock().unwrap().push(told);
+        if self.hangs.load(Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
+        }
         Box::pin(std::future::ready(answer))
     }
 }

@@ -81,7 +81,8 @@ pub trait Command: Send + Sync {
     /// Stable kind, as the audit event names it.
     fn kind(&self) -> &'static str;
 
-    /// Who is behind it, as the audit event names it: never a name or a number of a person.
+    /// Who is behind it, as the audit event names it: never a name or a number of a person. Those who
+    /// wait for a writer take turns by it.
     fn actor(&self) -> String;
 
     /// Which rows it needs, as far as what is loaded already tells; asked until nothing is missing.

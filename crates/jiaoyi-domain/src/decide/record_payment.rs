@@ -22,6 +22,14 @@ pub struct NoticeMessage {
 }
 
 impl NoticeMessage {
+    /// The channel behind what was told by a notice, or otherwise.
+    pub(super) fn actor_of(notice: Option<&NoticeMessage>) -> String {
+        match notice {
+            Some(notice) => format!("channel:{}", notice.channel),
+            None => "channel".to_owned(),
+        }
+    }
+
     /// The key under which it is stored in `bucket`.
     #[must_use]
     pub fn key(&self, bucket: Bucket) -> <Inbox as Record>::Key {
@@ -180,7 +188,7 @@ impl Command for RecordPayment {
 
     fn actor(&self) -> String {
         match self.source {
-            FactSource::Notice => "channel".to_owned(),
+            FactSource::Notice => NoticeMessage::actor_of(self.notice.as_ref()),
             FactSource::Query => "job:ask".to_owned(),
             FactSource::Bill => "job:bill".to_owned(),
             FactSource::Call | FactSource::DayFile => "institution".to_owned(),

@@ -274,7 +274,7 @@ impl Command for RecordRefund {
     }
 
     fn actor(&self) -> String {
-        "channel".to_owned()
+        NoticeMessage::actor_of(self.notice.as_ref())
     }
 
     fn needs(&self, ws: &WorkingSet) -> Vec<Need> {

@@ -25,7 +25,7 @@ impl Command for StoreInbox {
     }
 
     fn actor(&self) -> String {
-        format!("channel:{}", self.notice.channel)
+        NoticeMessage::actor_of(Some(&self.notice))
     }
 
     fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {

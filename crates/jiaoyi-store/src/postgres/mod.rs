@@ -26,7 +26,7 @@ pub(crate) use snapshot::PostgresSnapshot;
 pub(crate) use target::PostgresTarget;
 
 use crate::batch::{ALL_BUCKETS, Chain, Group, first_buckets};
-use crate::engine::{Aside, Backend, Boxed, Health, Job, LaneThread, RawRows};
+use crate::engine::{Aside, Backend, Boxed, Health, Job, LaneThread, RawRows, enqueue};
 use crate::error::StoreError;
 use crate::group::Groups;
 use crate::import_mark::ImportUnderWay;
@@ -318,14 +318,12 @@ impl Writer {
 impl Backend for PostgresBackend {
     fn submit(&self, urgency: Urgency, item: Item) -> Result<(), StoreError> {
         let (writer, place) = self.lane_of(&item);
-        let pushed = writer.queue.push(urgency, Job::Command(item, place));
-        pushed.map_err(|(_, closed)| StoreError::not_taken(closed))
+        enqueue(&writer.queue, urgency, Job::Command(item, place))
     }
 
     fn aside(&self, work: Aside, reply: Reply<()>) -> Result<(), StoreError> {
         let job = Job::Aside(work, reply);
-        let pushed = self.wide.queue.push(Urgency::Background, job);
-        pushed.map_err(|(_, closed)| StoreError::not_taken(closed))
+        enqueue(&self.wide.queue, Urgency::Background, job)
     }
 
     fn read<'a>(

@@ -5,9 +5,9 @@ use crate::texts;
 use jiaoyi_store::schema::{PLACEMENTS, Placement};
 use sqlparser::ast::{
     AlterTableOperation, AssignmentTarget, BinaryOperator, ColumnOption, CreateIndex, CreateTable,
-    Expr, FromTable, FunctionArguments, InTarget, IndexColumn, ObjectName, OnConflictAction,
-    OnInsert, Query, Select, SetExpr, Statement, TableConstraint, TableFactor, TableObject,
-    TableWithJoins, UpdateTableFromKind, visit_expressions,
+    Expr, FromTable, FunctionArguments, InTarget, IndexColumn, ObjectName, ObjectType,
+    OnConflictAction, OnInsert, Query, Select, SetExpr, Statement, TableConstraint, TableFactor,
+    TableObject, TableWithJoins, UpdateTableFromKind, visit_expressions,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -27,9 +27,12 @@ const SCATTERS: &[&str] = &[
     "queries.voucher_hosts",
     // Work that is due is looked for in all shards and done in one.
     "queries.attempts_to_ask",
+    "queries.attempts_to_ask_in_lane",
     "queries.refunds_to_act",
+    "queries.refunds_to_act_in_lane",
     "queries.refunds_for_staff",
     "queries.outbox_due",
+    "queries.outbox_due_in_lane",
     "queries.vouchers_unsigned",
     "queries.unpaid_dues",
     "queries.collects_over",
@@ -359,6 +362,11 @@ impl Reading {
             }
             Statement::CreateTable(table) => self.create_table(table),
             Statement::CreateIndex(index) => self.create_index(index),
+            // What is read with it is read otherwise; nodes of the version before go on.
+            Statement::Drop {
+                object_type: ObjectType::Index,
+                ..
+            } => {}
             _ => self.note("is no statement that every engine knows"),
         }
     }

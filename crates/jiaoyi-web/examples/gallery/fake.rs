@@ -1,5 +1,6 @@
 //! A portal of sample views: each name, reference and token shows one state. Nothing is stored.
 
+use jiaoyi_app::admission::Party;
 use jiaoyi_app::biller::access::{
     AccessAction, AccessAnswer, AccessProblem, AccessView, Acted, KeyView, OwnAction,
 };
@@ -859,6 +860,10 @@ impl Portal for Fake {
             ("ask" | "live" | "test", _) => Acted::Done,
             _ => Acted::Shut,
         })
+    }
+
+    fn caller(&self, _: Option<&str>) -> Party {
+        Party::Strangers
     }
 
     fn biller_keys(&self) -> String {

@@ -21,8 +21,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method as Verb, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use jiaoyi_app::admission::{Gate, Place, Purpose};
+use jiaoyi_app::admission::{Gate, Party, Place, Purpose};
+use jiaoyi_app::portal::Portal;
 use jiaoyi_domain::biller::ErrorCode;
+use jiaoyi_domain::channel::ChannelCode;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,9 +49,9 @@ const FILE_WAIT: Duration = Duration::from_secs(2);
 const HERE: &str = "/-here-";
 
 /// The gate, and the pages for those whom it turns away.
-#[derive(Debug)]
 pub struct Door {
     gate: Arc<Gate>,
+    portal: Arc<dyn Portal>,
     desks: Option<Arc<Desks>>,
     turns: Semaphore,
     files: Semaphore,
@@ -71,7 +73,7 @@ struct Closed {
 
 impl Door {
     /// Makes the page of every look.
-    pub fn new(settings: &WebSettings) -> Door {
+    pub fn new(settings: &WebSettings, portal: Arc<dyn Portal>) -> Door {
         let mut pages = Vec::new();
         for lang in Lang::ALL {
             for size in Size::ALL {
@@ -100,6 +102,7 @@ impl Door {
         secure(settings, false, false, &mut headers);
         Door {
             gate: Arc::clone(&settings.gate),
+            portal,
             desks: settings.desks.clone(),
             turns: Semaphore::new(TURNS),
             files: Semaphore::new(FILES),
@@ -256,7 +259,7 @@ async fn with_body(request: Request) -> Option<Request> {
 /// Around every page and its frame.
 pub async fn page(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     let purpose = purpose(&request);
-    let Some(place) = door.gate.enter(purpose) else {
+    let Some(place) = door.gate.enter(purpose, Party::Visitors) else {
         let answer = door.turn_away(&request);
         read_out(request).await;
         return answer;
@@ -282,7 +285,10 @@ pub async fn biller(State(door): State<Arc<Door>>, request: Request, next: Next)
     };
     let wanted = Wanted::of(request.headers());
     let busy = || super::biller::failed(ErrorCode::Busy, Some(RETRY_AFTER_S), &wanted);
-    let Some(place) = door.gate.enter(purpose) else {
+    let authorization = request.headers().get(header::AUTHORIZATION);
+    let authorization = authorization.and_then(|value| value.to_str().ok());
+    let party = door.portal.caller(authorization);
+    let Some(place) = door.gate.enter(purpose, party) else {
         return busy();
     };
     let _file = if is_large(&request) {
@@ -307,7 +313,10 @@ fn is_large(request: &Request) -> bool {
 
 /// Around the channels' notices; a channel tells again what was not taken.
 pub async fn notice(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
-    match door.gate.enter(Purpose::Notice) {
+    let named = request.uri().path().rsplit('/').next();
+    let channel = named.and_then(ChannelCode::from_code);
+    let party = channel.map_or(Party::Strangers, Party::Channel);
+    match door.gate.enter(Purpose::Notice, party) {
         Some(place) => {
             door.serve(request, place, |request| next.run(request))
                 .await

@@ -108,7 +108,10 @@ impl WebState {
 /// Every route of the portal. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`,
 /// so that the visitor's address is known.
 pub fn router(state: WebState) -> Router {
-    let door = Arc::new(admission::Door::new(&state.settings));
+    let door = Arc::new(admission::Door::new(
+        &state.settings,
+        Arc::clone(&state.portal),
+    ));
     let pages = Router::new()
         .route("/", get(info::start))
         .route("/pay", get(pay::who))

@@ -11,6 +11,7 @@ use super::chance::Chance;
 use super::installation::{fill, now};
 use super::people::{Form, Person, person, write_roster};
 use anyhow::{Context, Result, ensure};
+use jiaoyi_app::admission::Party;
 use jiaoyi_app::biller::access::{AccessAction, AccessAnswer, Acted};
 use jiaoyi_app::biller::{BillerReply, RawCall};
 use jiaoyi_app::import::ImportRequest;
@@ -350,6 +351,10 @@ impl Portal for Early {
 
     fn wechat_authorize_url(&self, state: &str) -> Option<String> {
         self.0.wechat_authorize_url(state)
+    }
+
+    fn caller(&self, authorization: Option<&str>) -> Party {
+        self.0.caller(authorization)
     }
 
     fn biller_keys(&self) -> String {

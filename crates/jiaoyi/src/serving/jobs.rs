@@ -1,0 +1,140 @@
+//! The loops of the jobs. Each goes round by itself: what one waits for keeps no other waiting.
+
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use jiaoyi_app::platform::Platform;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+
+/// How often due work is looked for.
+const WORK_EVERY: Duration = Duration::from_millis(500);
+/// How many passes over due work may be under way at once. All but the last are held up by somebody who
+/// does not answer, and each of those holds up one pass at most.
+const PASSES_MAX: usize = 32;
+/// How often the list of chains is signed, and looked whether the channels' certificates are due.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// How long the first pass waits for the channels' certificates, without which no answer is believed.
+const CERTIFICATES_WAIT: Duration = Duration::from_secs(2);
+/// How often it is looked which bills of the channels are due.
+const BILLS_EVERY: Duration = Duration::from_secs(60);
+
+/// Runs the platform's jobs until the task is dropped.
+pub async fn run_jobs(platform: Arc<Platform>) {
+    tokio::join!(
+        run_due_work(&platform),
+        keep_books(&platform),
+        keep_certificates(&platform),
+        fetch_bills(&platform),
+        tell_institutions(&platform)
+    );
+}
+
+/// Ticks so often; after a long turn the next tick waits its time.
+fn every(time: Duration) -> Interval {
+    let mut tick = interval(time);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick
+}
+
+/// Begins a pass with every tick, whether or not those before it have ended.
+async fn run_due_work(platform: &Platform) {
+    let _ = timeout(CERTIFICATES_WAIT, platform.refresh_certificates()).await;
+    let mut tick = every(WORK_EVERY);
+    let mut passes = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            _ = tick.tick(), if passes.len() < PASSES_MAX => passes.push(pass(platform)),
+            Some(is_full) = passes.next() => {
+                if is_full {
+                    tick.reset_immediately();
+                }
+            }
+        }
+    }
+}
+
+/// One pass over what is due; whether there may be more.
+async fn pass(platform: &Platform) -> bool {
+    let worked = survived("due work", async {
+        match platform.work().await {
+            Ok(worked) => worked.is_full(),
+            Err(error) => {
+                tracing::error!(code = error.code(), %error, "due work was not done");
+                false
+            }
+        }
+    });
+    worked.await.unwrap_or(false)
+}
+
+/// Takes up imports that were interrupted, and signs the list of chains.
+async fn keep_books(platform: &Platform) {
+    let mut resumed = false;
+    let mut tick = every(CHECKPOINT_EVERY);
+    loop {
+        tick.tick().await;
+        if !resumed {
+            resumed = resume_imports(platform).await;
+        }
+        survived("a checkpoint", async {
+            if let Err(error) = platform.checkpoint().await {
+                tracing::error!(code = error.code(), %error, "no checkpoint was signed");
+            }
+        })
+        .await;
+    }
+}
+
+async fn keep_certificates(platform: &Platform) {
+    let mut tick = every(CHECKPOINT_EVERY);
+    tick.reset_at(Instant::now() + CHECKPOINT_EVERY);
+    loop {
+        tick.tick().await;
+        survived("certificates", platform.refresh_certificates()).await;
+    }
+}
+
+/// A download may take minutes.
+async fn fetch_bills(platform: &Platform) {
+    let mut tick = every(BILLS_EVERY);
+    loop {
+        tick.tick().await;
+        survived("bills of the channels", platform.fetch_due_bills()).await;
+    }
+}
+
+async fn tell_institutions(platform: &Platform) {
+    let mut tick = every(WORK_EVERY);
+    loop {
+        tick.tick().await;
+        survived("events for institutions", async {
+            if let Err(error) = platform.tell_institutions().await {
+                tracing::error!(code = error.code(), %error, "institutions were not told");
+            }
+        })
+        .await;
+    }
+}
+
+/// A panic in one turn must not end all later ones: nothing would notice that they are missing.
+async fn survived<T>(what: &str, turn: impl Future<Output = T>) -> Option<T> {
+    let done = AssertUnwindSafe(turn).catch_unwind().await;
+    if done.is_err() {
+        tracing::error!(what, "a job panicked");
+    }
+    done.ok()
+}
+
+/// Whether interrupted imports need no more looking at.
+async fn resume_imports(platform: &Platform) -> bool {
+    match platform.resume_imports().await {
+        Ok(resumed) => resumed,
+        Err(error) => {
+            tracing::error!(code = error.code(), %error, "interrupted imports were not taken up");
+            // A database that is away for a moment comes back; what is damaged stays so.
+            !error.is_away()
+        }
+    }
+}
