@@ -6,6 +6,7 @@ mod banks;
 mod biller;
 mod bills;
 mod calendars;
+mod calls;
 #[path = "../../../jiaoyi-store/tests/it/cluster.rs"]
 mod cluster;
 mod copies;

@@ -9,7 +9,7 @@ use jiaoyi_domain::time::DAY_MS;
 use std::sync::Arc;
 
 /// The page of an institution in the browser of one of its people.
-struct Desk {
+pub(super) struct Desk {
     browser: Payer,
     path: String,
 }
@@ -17,7 +17,11 @@ struct Desk {
 impl Desk {
     async fn open(world: &World, inst_id: &str) -> Desk {
         let link = world.platform.make_access_link(inst_id, 30).await;
-        let link = link.expect("a link");
+        Desk::open_at(world, &link.expect("a link")).await
+    }
+
+    /// Opens the page on this device, which holds the link from then on.
+    pub(super) async fn open_at(world: &World, link: &str) -> Desk {
         let path = link.strip_prefix(&world.portal).expect("of ours");
         let mut desk = Desk {
             browser: Payer::new(world),
@@ -28,12 +32,12 @@ impl Desk {
         desk
     }
 
-    async fn page(&mut self) -> Page {
+    pub(super) async fn page(&mut self) -> Page {
         self.browser.get(&self.path).await
     }
 
     /// Presses a button, with what was typed.
-    async fn press(&mut self, button: &str, typed: &[(&str, &str)]) -> Page {
+    pub(super) async fn press(&mut self, button: &str, typed: &[(&str, &str)]) -> Page {
         let page = self.page().await;
         let mut form = page.need_form(&self.path);
         form.fields.clear();

@@ -27,6 +27,11 @@ pub(super) fn file(rows: &[(&str, &str, u64, char)]) -> String {
 
 /// The same of another day.
 pub(super) fn file_of(day: &str, rows: &[(&str, &str, u64, char)]) -> String {
+    file_by("BANK01", day, rows)
+}
+
+/// The same of another institution.
+pub(super) fn file_by(inst_id: &str, day: &str, rows: &[(&str, &str, u64, char)]) -> String {
     let mut text = String::new();
     let mut sum = 0_i64;
     for (seq, bill, fen, kind) in rows {
@@ -35,7 +40,7 @@ pub(super) fn file_of(day: &str, rows: &[(&str, &str, u64, char)]) -> String {
         sum += if *kind == 'P' { fen } else { -fen };
     }
     let hash = hex(&Sha256::digest(&text));
-    format!("BANK01|{day}|{}|{sum}|{hash}\n{text}", rows.len())
+    format!("{inst_id}|{day}|{}|{sum}|{hash}\n{text}", rows.len())
 }
 
 pub(super) fn plain(charset: &str) -> Forged {

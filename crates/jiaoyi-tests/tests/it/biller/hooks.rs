@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// The sandbox's institution of machines, which the sandbox lets receive events.
-const INST: &str = "SIM-A7";
+pub(super) const INST: &str = "SIM-A7";
 
 async fn bank(world: &World, scheme: CallScheme) -> Bank {
     let url = format!("{}/front/events/A7?from=jiaoyi", world.sandbox);
@@ -20,21 +20,21 @@ async fn bank(world: &World, scheme: CallScheme) -> Bank {
     Bank::with(world, INST, scheme, told).await
 }
 
-async fn events(world: &World) -> Vec<HookEvent> {
+pub(super) async fn events(world: &World) -> Vec<HookEvent> {
     let mut events: Vec<HookEvent> = world.platform.store.all().await.expect("the store reads");
     events.sort_by_key(|event| event.hook_id);
     events
 }
 
 /// What the receiver keeps.
-async fn kept(world: &World) -> Value {
+pub(super) async fn kept(world: &World) -> Value {
     let url = format!("{}/_sandbox/front/books", world.sandbox);
     let answer = reqwest::get(url).await.expect("the sandbox answers");
     serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON")
 }
 
 /// The kinds that the receiver keeps, each event once.
-async fn kinds(world: &World) -> Vec<String> {
+pub(super) async fn kinds(world: &World) -> Vec<String> {
     let books = kept(world).await;
     assert_eq!(books["events_refused"], 0, "all of it is believed");
     let list = books["events"].as_array().expect("a list");

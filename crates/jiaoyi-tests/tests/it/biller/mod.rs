@@ -6,6 +6,7 @@ mod calendars;
 mod day;
 mod hooks;
 mod money;
+mod points;
 mod races;
 mod told;
 mod xml;

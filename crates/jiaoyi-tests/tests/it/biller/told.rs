@@ -2,15 +2,13 @@
 
 use super::day::{file, file_of, plain};
 use super::{Bank, Reply};
-use crate::harness::points::{Deed, Edge, Points};
-use crate::harness::{Channel, HOUR, Payer, Setup, World};
+use crate::harness::{Channel, HOUR, Payer, World};
 use jiaoyi_crypto::CallScheme;
 use jiaoyi_domain::fact::{Fact, FactSource};
 use jiaoyi_domain::messages::CaseKind;
 use jiaoyi_domain::refund::RefundState;
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Sends a day file, and works.
 async fn reconcile(world: &World, bank: &Bank, text: &str) -> Reply {
@@ -36,14 +34,14 @@ async fn told(world: &World, bank: &Bank, day: &str, seq: &str) -> [String; 4] {
     [line[0], line[5], line[7], line[8]].map(str::to_owned)
 }
 
-async fn facts(world: &World) -> Vec<Fact> {
+pub(super) async fn facts(world: &World) -> Vec<Fact> {
     let facts: Vec<Fact> = world.platform.store.all().await.expect("rows");
     let told = facts.into_iter();
     told.filter(|fact| fact.source == FactSource::DayFile)
         .collect()
 }
 
-const DAY: i64 = 24 * HOUR;
+pub(super) const DAY: i64 = 24 * HOUR;
 
 const TODAY: &str = "2026-11-22";
 
@@ -208,72 +206,4 @@ async fn a_serial_that_was_never_heard_of_is_booked_by_its_bill() {
     bank.pay(&world, &late, "p1").await.accepted();
     assert_eq!(facts(&world).await.len(), 2);
     world.settles().await;
-}
-
-/// Each commit on the way fails once on either side, and once the task ends there: in the end all is
-/// booked, and once.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_death_at_any_commit_books_each_row_once() {
-    for (edge, deed) in [
-        (Edge::Before, Deed::Fail),
-        (Edge::After, Deed::Fail),
-        (Edge::Before, Deed::Crash),
-        (Edge::After, Deed::Crash),
-    ] {
-        let points = Points::armed(edge, deed);
-        let setup = Setup {
-            points: Some(Arc::clone(&points)),
-            ..Setup::default()
-        };
-        let mut world = World::with(setup).await;
-        let bank = Bank::new(&world, "BANK01", CallScheme::Rsa).await;
-        let (one, two) = (world.people[0].clone(), world.people[1].clone());
-        let first = bank.bill(&world, &one).await;
-        let second = bank.bill(&world, &two).await;
-        bank.pay(&world, &first, "p1").await.accepted();
-        bank.pay(&world, &first, "p2")
-            .await
-            .is_refused("ALREADY_PAID");
-        world.turn(14 * HOUR);
-        points.switch(true);
-        let listed = file(&[
-            ("p1", &first.no, 40_000, 'P'),
-            ("p2", &first.no, 40_000, 'P'),
-            ("n1", &second.no, 40_000, 'P'),
-            ("n2", "B1", 40_000, 'P'),
-        ]);
-        let back = file_of("2026-11-23", &[("p2", &first.no, 40_000, 'R')]);
-        for (file, wait) in [(listed, DAY), (back, 1_000)] {
-            for _ in 0..8 {
-                let body = file.clone().into_bytes();
-                let sent = bank.attempt(&world, "reconcile", body, plain("utf-8"), true);
-                if sent.await.is_some_and(|reply| reply.status == 200) {
-                    break;
-                }
-            }
-            for _ in 0..12 {
-                world.pass(40_000).await;
-            }
-            world.turn(wait);
-        }
-        points.switch(false);
-        world.pass(40_000).await;
-        assert!(world.is_paid(&two).await);
-        let refunds = world.refunds().await;
-        assert_eq!(refunds.len(), 1);
-        assert_eq!(refunds[0].state, RefundState::Done);
-        assert_eq!(facts(&world).await.len(), 3, "two payments, one return");
-        assert_eq!(world.cases().await, [CaseKind::DayFile; 3]);
-        let struck = points.struck();
-        for point in [
-            "store_day_file",
-            "book_told",
-            "note_row",
-            "ask_back",
-            "take_back",
-        ] {
-            assert!(struck.contains(&format!("command {point}")), "{struck:?}");
-        }
-        world.settles().await;
-    }
 }

@@ -308,6 +308,14 @@ impl Payer {
         self.go(&path, Some(String::new())).await
     }
 
+    /// Presses "open the payment again" on the page of an order: a link, or a form to the channel.
+    pub async fn reopen(&mut self, world: &World, order: &Page) -> Page {
+        match order.link(&world.sandbox) {
+            Some(url) => self.get(&url).await,
+            None => self.post(order, &order.need_form(&world.sandbox)).await,
+        }
+    }
+
     /// Presses "cancel" on the page of an order.
     pub async fn cancel(&mut self, token: &str) -> Page {
         let order = self.order(token).await;

@@ -1,5 +1,6 @@
 //! Puts the installation together, as the binary's edge does, and stops and starts it.
 
+use super::calls::pointed;
 use super::points::{Pointed, Points};
 use super::{Folder, Person, World, person};
 use crate::cluster::Cluster;
@@ -54,7 +55,7 @@ pub struct Setup {
     pub seed: u64,
     /// Whether its database is one of this process's PostgreSQL server, and no file.
     pub server: bool,
-    /// Fail points around the store; then payers try again what was not answered.
+    /// Fail points around the store and the channels; then payers try again what was not answered.
     pub points: Option<Arc<Points>>,
 }
 
@@ -444,13 +445,14 @@ async fn open(
     config.point_at(sandbox);
     // Real time: a receiver that never answers is waited for in the tests.
     config.webhooks.total_ms = 1_000;
-    let channels = Channels::open(config, identities()).expect("the channels open");
+    let mut channels = Channels::open(config, identities()).expect("the channels open");
     let mut chain = [0; 16];
     random(&mut chain);
     let now = Instant(clock.load(Ordering::SeqCst));
     let mut store =
         Store::open(&database_of(folder, setup.server), chain, now).expect("the store opens");
     if let Some(points) = &setup.points {
+        channels = pointed(channels, points);
         let (inner, points) = (Arc::clone(store.backend()), Arc::clone(points));
         store = Store::over(Arc::new(Pointed { inner, points }));
     }
