@@ -177,6 +177,28 @@ pub fn ddl(text: &str, words: Words) -> String {
     whole
 }
 
+/// The statements of a text of [`ddl`], one by one: each ends with its line. Citus hands the whole text
+/// of a request to its workers, which take no more than one statement.
+pub fn statements_of(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let ends = |line: &str| {
+            let code = line.split(" -- ").next().unwrap_or_default();
+            code.trim_end().ends_with(';')
+        };
+        let mut length = 0;
+        for line in rest.split_inclusive('\n') {
+            length += line.len();
+            if ends(line) {
+                break;
+            }
+        }
+        let (statement, after) = rest.split_at(length);
+        rest = after;
+        Some(statement).filter(|statement| !statement.trim().is_empty())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use super::server::Server;
 use super::values::Bound;
 use crate::error::{Failure, StoreError};
-use crate::schema::{MIGRATIONS, Words, assert_known, ddl};
+use crate::schema::{MIGRATIONS, Words, assert_known, ddl, statements_of};
 use crate::statements::{one_machine_text, postgres_text, sql};
 use jiaoyi_domain::record::Value;
 use std::collections::BTreeMap;
@@ -299,9 +299,9 @@ impl Session {
         now_ms: i64,
     ) -> Result<(), tokio_postgres::Error> {
         self.client.batch_execute(sql("postgres", "begin")).await?;
-        self.client
-            .batch_execute(&ddl(text, Words::Postgres))
-            .await?;
+        for statement in statements_of(&ddl(text, Words::Postgres)) {
+            self.client.batch_execute(statement).await?;
+        }
         let given = [Value::Int(version), Value::Int(now_ms)];
         self.execute("queries", "migrated", &given).await?;
         self.client.batch_execute(sql("postgres", "commit")).await

@@ -172,11 +172,7 @@ async fn tables_of_a_newer_version_are_left_alone() {
                 let file = rusqlite::Connection::open(path).unwrap();
                 file.execute_batch(newer).unwrap();
             }
-            Database::Postgres(url) => {
-                let path = url.rsplit('/').next().unwrap();
-                let name = path.split('?').next().unwrap();
-                Cluster::get().run(name, &[newer.to_owned()]);
-            }
+            Database::Postgres(url) => distributed::run(url, newer),
         }
         let refused = [
             Snapshot::open(&database).map(drop),

@@ -1,8 +1,8 @@
 //! Copies from every engine into every engine: whole, cut off, tampered with, and where there must
 //! be none.
 
-use crate::cluster::Cluster;
 use crate::conformance::{NOW, databases};
+use crate::distributed;
 use crate::touch::{count, key, tries};
 use futures_util::future::join_all;
 use jiaoyi_domain::record::Value;
@@ -53,11 +53,7 @@ fn tamper(database: &Database, statement: &str) {
             let file = rusqlite::Connection::open(path).unwrap();
             file.execute_batch(statement).unwrap();
         }
-        Database::Postgres(url) => {
-            let path = url.rsplit('/').next().unwrap();
-            let name = path.split('?').next().unwrap();
-            Cluster::get().run(name, &[statement.to_owned()]);
-        }
+        Database::Postgres(url) => distributed::run(url, statement),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use jiaoyi_store::Database;
 use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::sync::Mutex;
 use tokio_postgres::{Client, Config, NoTls};
 
 /// Shards of a table: enough to tell one from all, few enough to be made for every test.
@@ -17,7 +18,10 @@ async fn connect(config: &Config) -> Client {
 /// A fresh database on every node, with a role of its own, set as an installation has to set it.
 pub async fn database() -> Option<Database> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
+    // Nodes that are added while another database is made sometimes lose a connection over it.
+    static ONE_BY_ONE: Mutex<()> = Mutex::const_new(());
     let url = std::env::var("JIAOYI_TEST_CITUS_URL").ok()?;
+    let _turn = ONE_BY_ONE.lock().await;
     let number = NUMBER.fetch_add(1, Ordering::SeqCst);
     let name = format!("jiaoyi_test_{}_{number}", std::process::id());
     let config: Config = url.parse().unwrap();
@@ -59,6 +63,20 @@ pub async fn database() -> Option<Database> {
     }
     let url = format!("postgres://{name}@{host}:{port}/{name}");
     Some(url.parse().unwrap())
+}
+
+/// Runs a statement on a server that the database lies on, whoever started it, as its owner.
+pub fn run(url: &str, statement: &str) {
+    let run = async {
+        let client = connect(&url.parse().unwrap()).await;
+        client.batch_execute(statement).await.unwrap();
+    };
+    let runtime = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(run);
+    };
+    // There may be a runtime here already, which must not be blocked by another.
+    std::thread::scope(|scope| scope.spawn(runtime).join().unwrap());
 }
 
 /// The URL of a database that [`database`] made.

@@ -38,6 +38,17 @@ async fn plan(client: &Client, text: &Text) -> Result<String, String> {
     Ok(lines.collect::<Vec<_>>().join("\n"))
 }
 
+/// Statements that no lane of a distributed database runs. Single rows are written as arrays there; not
+/// every column that is bound stands in their update, so that a server could not tell its type. The mark of a
+/// copy lies in a table that comes and goes.
+const NOT_OF_A_LANE: &[&str] = &[
+    "*.update",
+    "queries.copy_begin",
+    "queries.copy_mark",
+    "queries.copy_move",
+    "queries.copy_end",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_lane_runs_is_one_task() {
     let Some(database) = distributed::database().await else {
@@ -52,7 +63,7 @@ async fn what_a_lane_runs_is_one_task() {
     let mut wrong = String::new();
     for text in texts::statements() {
         let (file, name) = (&text.file, &text.name);
-        if listed(PLAIN_ONLY, file, name) {
+        if listed(PLAIN_ONLY, file, name) || listed(NOT_OF_A_LANE, file, name) {
             continue;
         }
         let told = match plan(&client, &text).await {

@@ -2,7 +2,7 @@
 //! database is needed. `plans.rs` asks a real one.
 
 use crate::texts;
-use jiaoyi_store::schema::{PLACEMENTS, Placement};
+use jiaoyi_store::schema::{PLACEMENTS, Placement, statements_of};
 use sqlparser::ast::{
     AlterTableOperation, AssignmentTarget, BinaryOperator, ColumnOption, CreateIndex, CreateTable,
     Expr, FromTable, FunctionArguments, InTarget, IndexColumn, ObjectName, ObjectType,
@@ -473,6 +473,10 @@ fn the_schema_can_be_distributed() {
     for (version, ddl) in texts::migrations() {
         let found = wrong(&ddl);
         assert!(found.is_empty(), "migration {version}: {found:?}");
+        for text in statements_of(&ddl) {
+            let parsed = Parser::parse_sql(&PostgreSqlDialect {}, text).unwrap();
+            assert_eq!(parsed.len(), 1, "sent to workers one by one: {text}");
+        }
         for statement in Parser::parse_sql(&PostgreSqlDialect {}, &ddl).unwrap() {
             if let Statement::CreateTable(table) = statement {
                 tables.insert(last(&table.name));
