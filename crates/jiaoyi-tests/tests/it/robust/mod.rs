@@ -4,6 +4,7 @@
 //! Short forms run as tests; the long ones are `cargo xtask soak`, with the same code.
 
 pub mod browser;
+pub mod cable;
 pub mod campaign;
 pub mod canary;
 pub mod chance;
@@ -29,6 +30,7 @@ pub mod people;
 pub mod power;
 pub mod process;
 pub mod shim;
+pub mod standby;
 pub mod starved;
 pub mod timing;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! payers were told, what the channels saw and what is in the database agree.
 
 use super::browser::{Browser, client, client_apart};
+use super::cable::Cable;
 use super::installation::{Installation, free_port};
 use super::payers::{Acts, Counts, Journal, World, arrivals};
 use super::people::{Form, Person, person};
@@ -42,12 +43,23 @@ pub enum Under {
     Server,
     /// The same over a disk that can fail.
     ServerOnShim,
+    /// A server with a standby.
+    Pair(Commits),
+}
+
+/// What a commit waits for, of a server with a standby.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commits {
+    /// Until the standby has it on its disk.
+    OnBoth,
+    /// For nobody: the standby has it a moment later, or never.
+    OnOne,
 }
 
 impl Under {
     /// Whether a database server runs beside the portal.
     pub const fn has_server(self) -> bool {
-        matches!(self, Under::Server | Under::ServerOnShim)
+        matches!(self, Under::Server | Under::ServerOnShim | Under::Pair(_))
     }
 }
 
@@ -89,6 +101,8 @@ pub struct Ordeal {
     pub faults: Option<Faults>,
     /// The database server, if there is one.
     server: Option<Cluster>,
+    /// The server that takes over from it, if there is one.
+    standby: Option<Standby>,
     load: Load,
     portal: Option<Running>,
     world: World,
@@ -104,20 +118,27 @@ impl Ordeal {
             true => Some(Cluster::new(free_port()?)),
             false => None,
         };
-        let database = server.as_ref().map_or_else(
-            || "sqlite:jiaoyi.db".to_owned(),
-            |server| {
-                let name = server.database();
-                server.url(&name, &name)
+        let name_of_database = server.as_ref().map(Cluster::database);
+        let standby = match (&server, under) {
+            (Some(server), Under::Pair(commits)) => {
+                Some(Standby::of(server, free_port()?, commits).await?)
+            }
+            _ => None,
+        };
+        let database = match (&server, &name_of_database) {
+            (Some(server), Some(name)) => match &standby {
+                Some(standby) => server.url_of_pair(&standby.server, name, name),
+                None => server.url(name, name),
             },
-        );
+            _ => "sqlite:jiaoyi.db".to_owned(),
+        };
         let mut installation = Installation::over(name, None, &database).await?;
         let count = load.seconds_max * load.payers_per_second;
         let people: Vec<Person> = (0..count).map(|n| person(n, "990101")).collect();
         installation.import("roster.csv", Form::Utf8, people.iter().cloned())?;
         let mut faults = None;
         match under {
-            Under::Nothing | Under::Server => {}
+            Under::Nothing | Under::Server | Under::Pair(_) => {}
             Under::Shim => {
                 let shim = faults.insert(Faults::under(&installation.folder, load.seed)?);
                 installation.around.environment = shim.shim.environment();
@@ -152,6 +173,7 @@ impl Ordeal {
             outcome: Outcome::default(),
             faults,
             server,
+            standby,
             load,
             portal: Some(portal),
             world,
@@ -234,6 +256,75 @@ impl Ordeal {
         ensure!(serves, "the server is back and the portal does not serve");
         self.outcome.restarts_ms.push(begun.elapsed().as_millis());
         Ok(())
+    }
+
+    /// The way to the standby, which can be cut.
+    pub fn cable(&self) -> Result<&Cable> {
+        Ok(&self.standby.as_ref().context("a standby")?.cable)
+    }
+
+    /// Starts a killed server again whose standby is cut off; it takes no commit.
+    pub fn start_server_alone(&self) -> Result<()> {
+        let server = self.server.as_ref().context("a server")?;
+        server.start(&[]);
+        wait_for_server(server);
+        Ok(())
+    }
+
+    /// Makes the standby of a killed server the server, and waits until the portal, which lives on,
+    /// serves over it; how long that took.
+    pub async fn promote(&mut self) -> Result<Duration> {
+        let begun = Instant::now();
+        let standby = self.standby.take().context("a standby")?;
+        tokio::task::block_in_place(|| standby.server.promote());
+        self.server = Some(standby.server);
+        let serves = self.is_ready(true, SERVES_AGAIN).await?;
+        ensure!(serves, "the standby is promoted and the portal does not serve");
+        self.outcome.restarts_ms.push(begun.elapsed().as_millis());
+        Ok(begun.elapsed())
+    }
+
+    /// Gives the server a standby, behind the port at which the portal looks for another server.
+    pub async fn add_standby(&mut self, commits: Commits) -> Result<()> {
+        let server = self.server.as_ref().context("a server")?;
+        let ports = self.installation.database.split(['@', '/', ',']);
+        let ports = ports.filter_map(|part| part.strip_prefix("127.0.0.1:")?.parse().ok());
+        let mut others = ports.filter(|port| *port != server.port());
+        let port = others.next().context("a second server in the URL")?;
+        self.standby = Some(Standby::of(server, port, commits).await?);
+        Ok(())
+    }
+
+    /// How many bytes payers have written of what they were told.
+    pub fn told_bytes(&self) -> Result<u64> {
+        Ok(std::fs::metadata(&self.journal)?.len())
+    }
+
+    /// What the database lacks of what payers were told, if it lacks anything.
+    pub fn loss(&self) -> Result<Option<String>> {
+        // The journal as it is now: what is told while the database is read may not be in it yet.
+        let told = std::fs::read_to_string(&self.journal)?;
+        let whole = told.rfind('\n').map_or(0, |end| end + 1);
+        std::fs::write(self.installation.folder.join("told.ndjson"), &told[..whole])?;
+        let words = [
+            "verify",
+            "--database",
+            &self.installation.database,
+            "--journal",
+            "told.ndjson",
+        ];
+        let verified = command(&words)?
+            .current_dir(&self.installation.folder)
+            .output()?;
+        match verified.status.code() {
+            Some(0) => Ok(None),
+            // Violations, or a file that is none any more.
+            Some(1 | 7) => {
+                let said = [verified.stdout, verified.stderr].concat();
+                Ok(Some(String::from_utf8_lossy(&said).into_owned()))
+            }
+            code => bail!("verify ended with {code:?}"),
+        }
     }
 
     /// Starts the portal after it has ended, again if it gives up, and waits for its first page.
@@ -332,6 +423,28 @@ impl Ordeal {
         self.kill()?;
         self.installation.remove()?;
         Ok(self.outcome)
+    }
+}
+
+/// A server that takes over, and the way by which it is fed.
+struct Standby {
+    server: Cluster,
+    cable: Cable,
+}
+
+impl Standby {
+    /// A standby behind this port; what it has is what commits wait for, if they wait.
+    async fn of(primary: &Cluster, port: u16, commits: Commits) -> Result<Standby> {
+        let cable = Cable::to(primary.port()).await?;
+        // The cable is driven meanwhile.
+        let server = tokio::task::block_in_place(|| {
+            let server = Cluster::standby(port, cable.port);
+            if commits == Commits::OnBoth {
+                primary.wait_for_standby();
+            }
+            server
+        });
+        Ok(Standby { server, cable })
     }
 }
 
