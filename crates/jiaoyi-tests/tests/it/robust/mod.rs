@@ -11,6 +11,8 @@ pub mod chance;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod copying;
+#[cfg(test)]
 mod demo;
 pub mod disk;
 #[cfg(test)]

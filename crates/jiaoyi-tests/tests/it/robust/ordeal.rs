@@ -4,15 +4,16 @@
 use super::browser::{Browser, client, client_apart};
 use super::cable::Cable;
 use super::installation::{Installation, free_port};
-use super::payers::{Acts, Counts, Journal, World, arrivals};
+use super::payers::{Acts, INTENTS, World, arrivals};
 use super::people::{Form, Person, person};
 use super::process::{Running, command, run};
 use super::shim::Faults;
 use crate::cluster::Cluster;
 use anyhow::{Context, Result, bail, ensure};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
@@ -74,6 +75,8 @@ pub struct Outcome {
     /// How often the portal ended by itself with code 7.
     pub gave_up: u64,
     pub payers: u64,
+    /// Payments that payers were about to make.
+    pub about_to_pay: usize,
     /// Payers who saw their voucher.
     pub told_paid: u64,
     /// Payers who paid twice at the channels.
@@ -155,14 +158,13 @@ impl Ordeal {
         }
         let client = client()?;
         let journal = installation.folder.join("journal.ndjson");
-        let world = World {
-            portal: installation.portal.clone(),
-            sandbox: installation.sandbox.clone(),
-            client: client.clone(),
-            journal: Arc::new(Journal::create(&journal)?),
-            counts: Arc::new(Counts::default()),
-            paying: Arc::new(AtomicBool::new(true)),
-        };
+        let Installation {
+            folder,
+            portal,
+            sandbox,
+            ..
+        } = &installation;
+        let world = World::of(folder, portal, sandbox, &client)?;
         let probe = Browser::new(&client_apart()?, &installation.portal);
         let mut portal = installation.serve()?;
         installation.answers(&mut portal, &probe).await?;
@@ -419,6 +421,7 @@ impl Ordeal {
             unexpected.len(),
             unexpected.first()
         );
+        outcome.about_to_pay = account(installation)?;
         lie(installation, &self.journal)?;
         self.kill()?;
         self.installation.remove()?;
@@ -535,6 +538,34 @@ fn told(books: &serde_json::Value, outcome: &mut Outcome) -> usize {
         .count()
 }
 
+/// Accounts for every payment that a payer was about to make, and their number: its channel knows
+/// whether it was made, and took nothing that nobody was about to pay. That the channels' books and
+/// ours agree about each, both ways, `verify` has said.
+fn account(installation: &Installation) -> Result<usize> {
+    let intents = std::fs::read_to_string(installation.folder.join(INTENTS))?;
+    let mut intended = BTreeSet::new();
+    for line in intents.lines() {
+        let line: serde_json::Value = serde_json::from_str(line)?;
+        let attempt = line["attempt"].as_str().context("an attempt")?;
+        intended.insert(attempt.to_owned());
+    }
+    let books = std::fs::read_to_string(installation.folder.join("books.json"))?;
+    let books: serde_json::Value = serde_json::from_str(&books)?;
+    let (mut known, mut paid) = (BTreeSet::new(), BTreeSet::new());
+    for row in books["transactions"].as_array().context("transactions")? {
+        let number = row["out_trade_no"].as_str().context("a number")?.to_owned();
+        if row["transaction_id"].is_string() {
+            paid.insert(number.clone());
+        }
+        known.insert(number);
+    }
+    let lost = intended.difference(&known).next();
+    ensure!(lost.is_none(), "{lost:?}: about to be paid, and its channel does not know it");
+    let taken = paid.difference(&intended).next();
+    ensure!(taken.is_none(), "{taken:?}: paid, and nobody was about to");
+    Ok(intended.len())
+}
+
 /// The control: a journal with one false line must not pass.
 fn lie(installation: &Installation, journal: &Path) -> Result<()> {
     let told = std::fs::read_to_string(journal)?;
@@ -577,6 +608,7 @@ impl std::fmt::Display for Outcome {
         )?;
         writeln!(f, "requests that broke     {}", self.broken_requests)?;
         writeln!(f, "requests answered 503   {}", self.refused_requests)?;
+        writeln!(f, "about to pay            {}", self.about_to_pay)?;
         writeln!(f, "told paid               {}", self.told_paid)?;
         writeln!(f, "payments at channels    {}", self.payments_at_channels)?;
         writeln!(f, "paid twice              {}", self.paid_twice)?;
