@@ -97,7 +97,10 @@ impl Door {
 }
 
 async fn prove(session: &mut Session, barriers: &[Barrier]) -> Result<(), StoreError> {
-    session.client.batch_execute(sql("postgres", "wait")).await?;
+    session
+        .client
+        .batch_execute(sql("postgres", "wait"))
+        .await?;
     match write_barriers(session, barriers).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(unproved()),

@@ -219,13 +219,16 @@ impl Cluster {
         static CLUSTER: OnceLock<Cluster> = OnceLock::new();
         CLUSTER.get_or_init(|| match std::env::var("JIAOYI_TEST_DATABASE_URL") {
             Ok(url) => Cluster::there(&url),
-            Err(_) => {
-                let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-                let port = listener.local_addr().expect("an address").port();
-                drop(listener);
-                Cluster::new(port)
-            }
+            Err(_) => Cluster::alone(),
         })
+    }
+
+    /// A server of its own behind any port, for a test that sets what others would meet.
+    pub fn alone() -> Cluster {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        drop(listener);
+        Cluster::new(port)
     }
 
     /// A server that somebody else keeps.

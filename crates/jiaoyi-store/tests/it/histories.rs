@@ -14,13 +14,21 @@ use tokio_postgres::{Client, NoTls};
 const NOW: Instant = Instant(1_767_000_000_000);
 
 async fn open(name: &str, drawn: u8) -> Store {
-    let database = Cluster::get().url(name, name).parse().unwrap();
+    open_at(Cluster::get(), name, drawn)
+}
+
+fn open_at(cluster: &Cluster, name: &str, drawn: u8) -> Store {
+    let database = cluster.url(name, name).parse().unwrap();
     Store::open(&database, [drawn; 16], NOW).unwrap()
 }
 
 /// A connection of the superuser.
 async fn admin(database: &str) -> Client {
-    let url = Cluster::get().superuser(database);
+    admin_at(Cluster::get(), database).await
+}
+
+async fn admin_at(cluster: &Cluster, database: &str) -> Client {
+    let url = cluster.superuser(database);
     let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
@@ -68,15 +76,12 @@ async fn a_row_that_was_only_read_is_asserted() {
 /// No. 4: a commit that is cancelled while it waits for a standby looks like success.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_without_its_standby_is_not_acknowledged() {
-    let cluster = Cluster::get();
+    let cluster = Cluster::alone();
     let name = cluster.database();
-    let store = open(&name, 3).await;
+    let store = open_at(&cluster, &name, 3);
     let row = key(11, 1);
     store.submit(count(&[row])).await.unwrap();
-    let admin = admin(&name).await;
-    // Only this database waits for a standby that is not there.
-    let wait = format!("ALTER ROLE {name} SET synchronous_commit = 'on'");
-    admin.batch_execute(&wait).await.unwrap();
+    let admin = admin_at(&cluster, &name).await;
     let standby = |text: &str| format!("ALTER SYSTEM SET synchronous_standby_names = '{text}'");
     admin
         .batch_execute("SET synchronous_commit = 'local'")
@@ -125,15 +130,11 @@ async fn a_commit_without_its_standby_is_not_acknowledged() {
 /// by everybody, and when the standby takes over it was never so.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_server_found_in_its_log_is_not_shown_before_its_standby_has_it() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
-    let cluster = Cluster::new(port);
+    let cluster = Cluster::alone();
     let name = cluster.database();
-    let database = cluster.url(&name, &name).parse().unwrap();
-    let store = Store::open(&database, [9; 16], NOW).unwrap();
+    let store = open_at(&cluster, &name, 9);
     // Another node, which has nothing in doubt itself.
-    let other = Store::open(&database, [10; 16], NOW).unwrap();
+    let other = open_at(&cluster, &name, 10);
     store.submit(count(&[key(11, 1)])).await.unwrap();
     assert_eq!(tries(&other, &key(11, 1)).await, 1);
     let standby = |text: &str| format!("ALTER SYSTEM SET synchronous_standby_names = '{text}'");
@@ -156,16 +157,17 @@ async fn what_a_server_found_in_its_log_is_not_shown_before_its_standby_has_it()
     assert_eq!(error.code(), "store.unavailable");
     cluster.start(&[]);
     cluster.run(&name, &["SELECT 1".to_owned()]);
-    let url = cluster.superuser(&name);
-    let (admin, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let admin = admin_at(&cluster, &name).await;
     assert_eq!(seen(&admin).await, acknowledged + 1, "the row is visible");
     for node in [&other, &store, &other] {
         assert!(is_kept_back(node).await, "and nobody is shown it");
     }
     let mine = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1";
     let connections: i64 = admin.query_one(mine, &[&name]).await.unwrap().get(0);
-    assert!(connections < 16, "questions leave {connections} connections");
+    assert!(
+        connections < 16,
+        "questions leave {connections} connections"
+    );
     cluster.run("postgres", &[standby(""), reload()]);
     for node in [store, other] {
         while is_kept_back(&node).await {}

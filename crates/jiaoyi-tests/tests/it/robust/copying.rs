@@ -99,7 +99,10 @@ async fn a_copy_to_a_server_goes_on_where_it_was_killed() {
     let (code, told, progress) = said(folder, &again).unwrap();
     assert_eq!((code, progress.as_str()), (Some(0), ""), "{told}");
     let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-    assert_eq!((&told["ok"], &told["resumed"]), (&true.into(), &true.into()));
+    assert_eq!(
+        (&told["ok"], &told["resumed"]),
+        (&true.into(), &true.into())
+    );
     for (table, rows) in [("person", PEOPLE), ("fact", PAID), ("voucher", PAID)] {
         let source = tally(&told, table, "source");
         assert_eq!(source, tally(&told, table, "target"));
@@ -108,7 +111,10 @@ async fn a_copy_to_a_server_goes_on_where_it_was_killed() {
     }
     let taken = &tally(&told, "fact", "target")["amounts_fen"]["amount"];
     let taken: u64 = taken.as_str().unwrap().parse().unwrap();
-    assert!(taken > 0 && taken.is_multiple_of(u64::from(PAID)), "{taken}");
+    assert!(
+        taken > 0 && taken.is_multiple_of(u64::from(PAID)),
+        "{taken}"
+    );
     let rows = told["rows_copied"].as_u64().unwrap();
     let tables = told["tables"].as_array().unwrap().iter();
     let all: u64 = tables
@@ -119,12 +125,18 @@ async fn a_copy_to_a_server_goes_on_where_it_was_killed() {
     // The same once more would mix two installations.
     let (code, _, why) = said(folder, &copy).unwrap();
     assert_eq!(code, Some(5), "{why}");
-    assert!(why.contains("holds data already; name a database that is empty"), "{why}");
+    assert!(
+        why.contains("holds data already; name a database that is empty"),
+        "{why}"
+    );
     let compare = [copy.as_slice(), &["--compare"]].concat();
     let (code, out, progress) = said(folder, &compare).unwrap();
     assert_eq!((code, out.as_str()), (Some(0), ""), "{progress}");
     let last = progress.lines().last().unwrap();
-    assert!(last.ends_with(&format!(" with {all} rows compared, all of them equal")), "{last}");
+    assert!(
+        last.ends_with(&format!(" with {all} rows compared, all of them equal")),
+        "{last}"
+    );
     assert!(progress.starts_with("compare "), "{progress}");
     let checked = ["verify", "--database", &url, "--journal", "journal.ndjson"];
     let checked = [&checked[..], &["--signatures", "--keys", "keys.toml"]].concat();
@@ -142,15 +154,34 @@ async fn a_copy_to_a_wrong_address_says_what_to_do() {
     let (server, name) = url.rsplit_once('/').unwrap();
     let host = server.rsplit_once('@').unwrap().1;
     for (to, code, words) in [
-        ("mysql://root@localhost/x".to_owned(), 2, "a database is named as"),
+        (
+            "mysql://root@localhost/x".to_owned(),
+            2,
+            "a database is named as",
+        ),
         (format!("{server}/nowhere"), 7, "make it: CREATE DATABASE"),
-        (format!("postgres://nobody@{host}/{name}"), 7, "look at the role"),
-        ("postgres://jiaoyi@127.0.0.1:9/x".to_owned(), 7, "is this its address"),
-        ("postgres://jiaoyi@db.example/x".to_owned(), 2, "sslmode=verify-full"),
+        (
+            format!("postgres://nobody@{host}/{name}"),
+            7,
+            "look at the role",
+        ),
+        (
+            "postgres://jiaoyi@127.0.0.1:9/x".to_owned(),
+            7,
+            "is this its address",
+        ),
+        (
+            "postgres://jiaoyi@db.example/x".to_owned(),
+            2,
+            "sslmode=verify-full",
+        ),
     ] {
         let words_of_copy = ["copy", "--from", "sqlite:a.db", "--to", &to];
         let (found, _, why) = said(&folder, &words_of_copy).unwrap();
-        assert!(found == Some(code) && why.contains(words), "{to}: {found:?} {why}");
+        assert!(
+            found == Some(code) && why.contains(words),
+            "{to}: {found:?} {why}"
+        );
     }
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -281,7 +281,10 @@ impl Ordeal {
         tokio::task::block_in_place(|| standby.server.promote());
         self.server = Some(standby.server);
         let serves = self.is_ready(true, SERVES_AGAIN).await?;
-        ensure!(serves, "the standby is promoted and the portal does not serve");
+        ensure!(
+            serves,
+            "the standby is promoted and the portal does not serve"
+        );
         self.outcome.restarts_ms.push(begun.elapsed().as_millis());
         Ok(begun.elapsed())
     }
@@ -560,7 +563,10 @@ fn account(installation: &Installation) -> Result<usize> {
         known.insert(number);
     }
     let lost = intended.difference(&known).next();
-    ensure!(lost.is_none(), "{lost:?}: about to be paid, and its channel does not know it");
+    ensure!(
+        lost.is_none(),
+        "{lost:?}: about to be paid, and its channel does not know it"
+    );
     let taken = paid.difference(&intended).next();
     ensure!(taken.is_none(), "{taken:?}: paid, and nobody was about to");
     Ok(intended.len())

@@ -149,7 +149,10 @@ pub async fn control(times_max: u32, seed: u64) -> Result<u32> {
         ordeal.promote().await?;
         if let Some(loss) = ordeal.loss()? {
             ordeal.abandon()?;
-            ensure!(loss.contains("journal."), "something else was found: {loss}");
+            ensure!(
+                loss.contains("journal."),
+                "something else was found: {loss}"
+            );
             return Ok(time);
         }
         ordeal.add_standby(Commits::OnOne).await?;
