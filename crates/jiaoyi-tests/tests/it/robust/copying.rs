@@ -4,11 +4,11 @@
 use super::browser::{Browser, client};
 use super::chance::Chance;
 use super::installation::Installation;
-use super::payers::{Acts, Payer, World};
+use super::payers::{Acts, Payer, World, order_of};
 use super::people::{Form, Person, person};
 use super::process::{Around, Running, command, run};
 use crate::harness::fresh_server_database;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -35,16 +35,32 @@ async fn grown() -> Result<Installation> {
     for number in 0..PAID {
         let chance = Chance::of(7, number.into());
         let mut payer = Payer::new(&world, Acts::Quick, chance);
-        payer.pay_plainly(&people[number as usize]).await?;
+        pay(&mut payer, &people[number as usize]).await?;
     }
     portal.kill()?;
     Ok(installation)
 }
 
+/// Pays for a person and waits for the voucher.
+async fn pay(payer: &mut Payer, person: &Person) -> Result<()> {
+    let address = payer.start(person, "alipay_wap").await?;
+    let address = address.context("nothing leads to a wallet")?;
+    let order = order_of(&address).context("the wallet's address does not lead back")?;
+    let wallet = payer.wallet(&address).await?;
+    payer.press(&wallet, "pay").await?;
+    for _ in 0..100 {
+        if let Some(voucher) = payer.shown(&order).await? {
+            return payer.told_paid(&wallet.attempt, &voucher).await;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    bail!("no voucher is shown")
+}
+
 /// What a command said on both its outputs, and its exit code.
 fn said(folder: &Path, arguments: &[&str]) -> Result<(Option<i32>, String, String)> {
     let output = command(arguments)?.current_dir(folder).output()?;
-    let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes));
+    let [out, err] = [output.stdout, output.stderr].map(String::from_utf8);
     Ok((output.status.code(), out?, err?))
 }
 

@@ -323,18 +323,6 @@ impl Payer {
         Ok(None)
     }
 
-    /// Pays for a person once and waits for the voucher.
-    pub async fn pay_plainly(&mut self, person: &Person) -> Result<()> {
-        let address = self.start(person, "alipay_wap").await?;
-        let address = address.context("nothing leads to a wallet")?;
-        let order = order_of(&address).context("the wallet's address does not lead back")?;
-        let wallet = self.wallet(&address).await?;
-        let back = self.press(&wallet, "pay").await?;
-        let order = back.as_deref().and_then(order_of).unwrap_or(order);
-        let voucher = self.voucher(&order).await?.context("no voucher")?;
-        self.told_paid(&wallet.attempt, &voucher).await
-    }
-
     async fn pay(&mut self, person: &Person) -> Result<()> {
         let act = Act::draw(self.acts, &mut self.chance);
         let ways = ["alipay_wap", "wechat_h5"];
