@@ -68,7 +68,7 @@ impl Proof {
 
 fn unproved() -> StoreError {
     StoreError::Unavailable {
-        why: "what is read is not confirmed by the standby".to_owned(),
+        why: "what is read is not confirmed: the database or its standby is away".to_owned(),
     }
 }
 
