@@ -16,6 +16,7 @@ use crate::{process, tools};
                   cargo xtask soak power --cuts 500\n  \
                   cargo xtask soak power --engine postgres --cuts 100 --rate 10\n  \
                   cargo xtask soak illness --cuts 100\n  cargo xtask soak disk\n  \
+                  cargo xtask soak standby --times 20\n  \
                   cargo xtask soak race --dues 2000\n  cargo xtask soak timing\n  \
                   cargo xtask soak notices --orders 10000\n  cargo xtask soak orders --orders 20000\n  \
                   cargo xtask soak contested --engine postgres --dues 2000\n  \
@@ -25,8 +26,8 @@ use crate::{process, tools};
                   cargo xtask soak xml --cases 5000000\n  \
                   cargo xtask soak sim --seeds 100000 --first 1")]
 pub struct Options {
-    /// kill, power, illness, disk, race, notices, orders, contested, reversals, timing, canary, import,
-    /// meanwhile, api, xml or sim, and its options
+    /// kill, power, illness, disk, standby, race, notices, orders, contested, reversals, timing, canary,
+    /// import, meanwhile, api, xml or sim, and its options
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 }

@@ -15,6 +15,9 @@ LOCK TABLE schema_version IN ROW SHARE MODE
 -- name: no_import
 LOCK TABLE schema_version IN EXCLUSIVE MODE NOWAIT
 
+-- name: wait
+SET synchronous_commit = on
+
 -- name: session
 SET plan_cache_mode = force_generic_plan;
 SET enable_seqscan = off;

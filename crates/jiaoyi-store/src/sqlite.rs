@@ -108,7 +108,10 @@ pub(crate) fn assert_settings(connection: &Connection, path: &Path) -> Result<()
     }
     Err(StoreError::Open {
         path: path.display().to_string(),
-        why: format!("journal_mode is {journal}, synchronous is {synchronous}; needed: wal, 2"),
+        why: format!(
+            "journal_mode is {journal}, synchronous is {synchronous}; needed: wal, 2. Keep the file on a \
+             disk of this machine, and let no other program have it open"
+        ),
     })
 }
 
@@ -248,6 +251,22 @@ pub(crate) fn execute(
 mod tests {
     use super::*;
     use crate::schema::all_tables;
+
+    /// A journal that cannot be set, as on some network disks, is not lived with.
+    #[test]
+    fn a_connection_that_could_lose_commits_is_refused() {
+        let path = Path::new("there.db");
+        let connection = Connection::open_in_memory().unwrap();
+        let why = assert_settings(&connection, path).unwrap_err().to_string();
+        assert!(
+            why.contains("there.db") && why.contains("journal_mode is memory"),
+            "{why}"
+        );
+        assert!(
+            why.contains("needed: wal, 2. Keep the file on a disk of"),
+            "{why}"
+        );
+    }
 
     /// The DDL is written by hand and the records are declared in the domain: they must agree.
     #[test]

@@ -274,12 +274,12 @@ impl SqliteBackend {
         now: Instant,
     ) -> Result<SqliteBackend, StoreError> {
         let mut connection = sqlite::open(path, true)?;
+        sqlite::assert_settings(&connection, path)?;
         sqlite::migrate(&mut connection, now.0)?;
         assert_whole(
             sqlite::is_copying(&connection)?,
             &path.display().to_string(),
         )?;
-        sqlite::assert_settings(&connection, path)?;
         let last = query(&connection, sql("queries", "last_book_day"), &[])?;
         let last_day = match last.first().and_then(|row| row.first()) {
             Some(Value::Text(day)) => day.parse().ok(),

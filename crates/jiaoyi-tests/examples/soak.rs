@@ -21,13 +21,14 @@ use robust::campaign::{Engine, Table, contested, notices, orders, reversals};
 use robust::ordeal::Under;
 use robust::payers::Acts;
 use robust::people::Form;
-use robust::{canary, kill, load, power, starved, timing};
+use robust::{canary, kill, load, power, standby, starved, timing};
 use std::time::Duration;
 
 const USAGE: &str = "soak kill [--engine sqlite|postgres] [--kills N] [--rate N] [--seed N]\n\
                      soak power [--engine sqlite|postgres] [--cuts N] [--rate N] [--seed N]\n\
                      soak illness [--cuts N] [--rate N] [--seed N]\n\
                      soak disk [--times N] [--rate N] [--seed N]\n\
+                     soak standby [--times N] [--rate N] [--seed N]\n\
                      soak race [--dues N]\n\
                      soak notices [--engine sqlite|postgres] [--orders N] [--wave N] [--seed N]\n\
                      soak orders [--engine sqlite|postgres] [--orders N] [--seed N]\n\
@@ -134,6 +135,23 @@ async fn main() -> Result<()> {
             };
             println!("{}", starved::full(plan).await?);
             println!("{}", starved::handles(plan).await?);
+        }
+        Some("standby") => {
+            println!(
+                "a server that waits for nobody: found out after it was lost {} times",
+                standby::control(10, seed).await?
+            );
+            let outcome = standby::standby_loop(standby::Plan {
+                times: option(&words, "--times", 20)?,
+                payers_per_second: option(&words, "--rate", 20)?,
+                acts: Acts::Any,
+                seed,
+                settle: SETTLES_WITHIN,
+            })
+            .await?;
+            println!("{outcome}");
+            let most = outcome.restarts_ms.last().copied().unwrap_or(0);
+            ensure!(most <= 30_000, "the standby took over after {most} ms");
         }
         Some("race") => {
             let dues = option(&words, "--dues", 2_000)?;

@@ -2,6 +2,7 @@
 //! asked a few times a second: each question costs it a process, and one that starts has its files
 //! to bring up to date.
 
+use super::proof::Proof;
 use super::server::Server;
 use super::session::Session;
 use crate::error::StoreError;
@@ -21,13 +22,15 @@ struct Shut {
 pub(super) struct Door {
     server: Server,
     shut: Mutex<Option<Shut>>,
+    pub(super) proof: Proof,
 }
 
 impl Door {
-    pub(super) fn new(server: Server) -> Door {
+    pub(super) fn new(server: Server, proof: Proof) -> Door {
         Door {
             server,
             shut: Mutex::new(None),
+            proof,
         }
     }
 

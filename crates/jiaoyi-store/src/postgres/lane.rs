@@ -12,10 +12,10 @@ use crate::group::Groups;
 use crate::lane::Trouble;
 use crate::statements::sql;
 use futures_util::future::{join, join_all};
-use jiaoyi_domain::Instant;
 use jiaoyi_domain::audit::{ChainId, Event, Link};
 use jiaoyi_domain::record::{Column, Record, TableSpec, Value};
 use jiaoyi_domain::working_set::{Change, Need, TABLES};
+use jiaoyi_domain::{Bucket, Instant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
@@ -278,6 +278,8 @@ pub(super) struct PostgresEngine {
     chain: ChainId,
     /// Places of the shards that were read since the batch began: a barrier in each proves it.
     seen: BTreeSet<usize>,
+    /// Whether a commit is in doubt and no barrier was written since.
+    in_doubt: bool,
     runtime: Runtime,
 }
 
@@ -295,6 +297,7 @@ impl PostgresEngine {
             machines,
             chain: ChainId([0; 16]),
             seen: BTreeSet::new(),
+            in_doubt: false,
             runtime: own_runtime()?,
         };
         for chain in chains {
@@ -315,17 +318,23 @@ impl PostgresEngine {
 
     /// The barrier rows that prove what this lane read and wrote: one where its own rows lie, and
     /// one in every other shard that was read, whose log is another.
-    fn barriers(&self, now: Instant) -> Vec<[Value; 3]> {
+    fn barriers(&self, now: Instant) -> Vec<Barrier> {
         let home = self.chain.home();
         let shards = &self.machines.shards;
         let own = shards.place(home.get());
         let others = self.seen.iter().filter(|place| **place != own);
         let others = others.map(|place| shards.list()[*place].home());
-        let writer = Value::Bytes(self.chain.0.to_vec());
-        std::iter::once(home)
-            .chain(others)
-            .map(|home| [home.to_value(), writer.clone(), Value::Int(now.0)])
-            .collect()
+        let homes = std::iter::once(home).chain(others);
+        homes.map(|home| barrier(home, self.chain, now)).collect()
+    }
+
+    /// Whoever reads waits from a commit in doubt until there is a barrier.
+    fn noted(&mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
+        if matches!(outcome, Err(Failure::Unknown(_))) && !self.in_doubt {
+            self.in_doubt = true;
+            self.door.proof.doubt();
+        }
+        outcome
     }
 
     /// Reads the link, then writes a barrier: a commit that proves what was read before it.
@@ -358,19 +367,39 @@ impl PostgresEngine {
                     link_of(&found.map_err(|error| said(&error))?)?
                 }
             };
-            session.take_warning();
-            for given in &barriers {
-                let written = session.execute("queries", "barrier", given).await;
-                written.map_err(|error| said(&error))?;
+            match write_barriers(&mut session, &barriers).await {
+                Ok(true) => Ok((session, durable)),
+                Ok(false) => Err("the barrier was not confirmed by the standby".to_owned()),
+                Err(error) => Err(said(&error)),
             }
-            if session.take_warning() {
-                return Err("the barrier was not confirmed by the standby".to_owned());
-            }
-            Ok::<_, String>((session, durable))
         })?;
         self.session = Some(session);
+        if std::mem::take(&mut self.in_doubt) {
+            self.door.proof.doubt_is_over();
+        }
         Ok(durable)
     }
+}
+
+/// A row that is written to have a commit: bucket, writer, time.
+pub(super) type Barrier = [Value; 3];
+
+/// A barrier in the log of this bucket.
+pub(super) fn barrier(home: Bucket, writer: ChainId, now: Instant) -> Barrier {
+    let writer = Value::Bytes(writer.0.to_vec());
+    [home.to_value(), writer, Value::Int(now.0)]
+}
+
+/// Writes barriers, a commit each; whether all of them are confirmed.
+pub(super) async fn write_barriers(
+    session: &mut Session,
+    barriers: &[Barrier],
+) -> Result<bool, tokio_postgres::Error> {
+    session.take_warning();
+    for given in barriers {
+        session.execute("queries", "barrier", given).await?;
+    }
+    Ok(!session.take_warning())
 }
 
 /// The link among the rows of a look-up, if there is one.
@@ -540,29 +569,25 @@ impl Engine for PostgresEngine {
     fn write(&mut self, plan: &Plan) -> Result<(), Failure> {
         let machines = Arc::clone(&self.machines);
         let (runtime, session) = self.session()?;
-        runtime.block_on(async {
+        let written = runtime.block_on(async {
             let written = write(session, plan, &machines).await;
             if matches!(&written, Err(failure) if !matches!(failure, Failure::Unknown(_))) {
                 roll_back(session).await;
             }
             written
-        })
+        });
+        self.noted(written)
     }
 
     fn prove(&mut self) -> Result<(), Failure> {
         let barriers = self.barriers(Instant(0));
         let (runtime, session) = self.session()?;
-        runtime.block_on(async {
-            session.take_warning();
-            for given in &barriers {
-                let written = session.execute("queries", "barrier", given).await;
-                written.map_err(|error| failure(&error))?;
-            }
-            if session.take_warning() {
-                return Err(Failure::Unknown("a barrier was not confirmed".to_owned()));
-            }
-            Ok(())
-        })
+        let proved = match runtime.block_on(write_barriers(session, &barriers)) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failure::Unknown("a barrier was not confirmed".to_owned())),
+            Err(error) => Err(failure(&error)),
+        };
+        self.noted(proved)
     }
 
     fn rest(&mut self) {}
@@ -592,13 +617,14 @@ impl Engine for PostgresEngine {
                 .map_err(Failure::Unknown)?;
         }
         let (runtime, session) = self.session()?;
-        runtime.block_on(async {
+        let done = runtime.block_on(async {
             if let Err(error) = do_aside(session, work).await {
                 roll_back(session).await;
                 return Err(failure(&error));
             }
             session.take_warning();
             commit(session).await
-        })
+        });
+        self.noted(done)
     }
 }

@@ -11,6 +11,7 @@ mod citus;
 mod door;
 mod lane;
 mod mark;
+mod proof;
 mod readers;
 mod rounds;
 mod server;
@@ -38,7 +39,8 @@ use door::Door;
 use jiaoyi_domain::audit::ChainId;
 use jiaoyi_domain::record::Value;
 use jiaoyi_domain::{Bucket, Date, Instant};
-use lane::{Machines, PostgresEngine};
+use lane::{Machines, PostgresEngine, barrier};
+use proof::Proof;
 use readers::Readers;
 use rounds::Rounds;
 use server::Server;
@@ -77,6 +79,7 @@ pub(crate) struct PostgresBackend {
     writers: Vec<Running>,
     wide: Running,
     readers: Readers,
+    door: Arc<Door>,
     /// `None` on a distributed database, where a statement is to ask one machine.
     rounds: Option<Arc<Rounds>>,
     health: Health,
@@ -207,12 +210,17 @@ impl PostgresBackend {
             }
             Chain::new(ChainId::at(home, drawn), now.date(), prepared.last_day)
         };
+        let machines = Machines {
+            distributed: prepared.shards.is_some(),
+            shards: prepared.shards.unwrap_or_else(|| Groups::ranges(1)),
+        };
+        // The last of the numbers: no lane has it.
+        let homes = machines.shards.list().iter().map(Group::home);
+        let barriers = homes.map(|home| barrier(home, chain(usize::MAX, home).id, now));
+        let proof = Proof::new(barriers.collect());
         let writer = Writer {
-            door: Arc::new(Door::new(server.clone())),
-            machines: Arc::new(Machines {
-                distributed: prepared.shards.is_some(),
-                shards: prepared.shards.unwrap_or_else(|| Groups::ranges(1)),
-            }),
+            door: Arc::new(Door::new(server.clone(), proof)),
+            machines: Arc::new(machines),
             now,
             health: Health::default(),
         };
@@ -246,7 +254,8 @@ impl PostgresBackend {
             writers: running,
             wide,
             rounds: (!writer.machines.distributed).then(|| Rounds::new(Arc::clone(&writer.door))),
-            readers: Readers::new(writer.door),
+            readers: Readers::new(Arc::clone(&writer.door)),
+            door: writer.door,
             health: writer.health,
         })
     }
@@ -332,12 +341,16 @@ impl Backend for PostgresBackend {
         name: &'static str,
         given: &'a [Value],
     ) -> Boxed<'a, Result<RawRows, StoreError>> {
-        match &self.rounds {
-            Some(rounds) if Rounds::takes(file, name) => {
-                Box::pin(Arc::clone(rounds).read(file, name, given.to_vec()))
-            }
-            _ => Box::pin(self.readers.read(file, name, given)),
-        }
+        Box::pin(async move {
+            let rows = match &self.rounds {
+                Some(rounds) if Rounds::takes(file, name) => {
+                    Arc::clone(rounds).read(file, name, given.to_vec()).await?
+                }
+                _ => self.readers.read(file, name, given).await?,
+            };
+            self.door.proof.settled().await?;
+            Ok(rows)
+        })
     }
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {

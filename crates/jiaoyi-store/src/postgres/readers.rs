@@ -55,7 +55,7 @@ impl Readers {
         let _place = place.map_err(|_| StoreError::Stopped)?;
         let session = match self.found() {
             Some(session) => session,
-            None => self.door.open().await?,
+            None => self.door.open_to_read().await?,
         };
         let mut held = Held {
             session: Some(session),

@@ -206,7 +206,7 @@ impl Rounds {
         if let Some(session) = free {
             return Ok(session);
         }
-        let mut session = self.door.open().await?;
+        let mut session = self.door.open_to_read().await?;
         session.set_plans(false).await?;
         Ok(session)
     }

@@ -41,6 +41,15 @@ const SAY_HOW: &str = "the server is on another machine: add sslmode=verify-full
 const OF_TLS: &str = "; the server needs ssl = on, and a certificate for the name in the URL from an \
      authority in sslrootcert or, without that, one that this system believes";
 
+/// The same when nothing answers there.
+const OF_ADDRESS: &str = "; is this its address, does it run, and does it listen there?";
+
+/// The same when the server has no such database.
+const OF_DATABASE: &str = "; make it: CREATE DATABASE … OWNER … TEMPLATE template0 ENCODING 'UTF8'";
+
+/// The same when the server does not know the role, or not this password.
+const OF_ROLE: &str = "; look at the role and the password in the URL, and at pg_hba.conf";
+
 /// A server as a URL names it.
 #[derive(Clone)]
 pub(super) struct Server {
@@ -107,10 +116,22 @@ impl Server {
         let connected = connected.map_err(|_| unreachable("the server does not answer"))?;
         connected.map_err(|error: tokio_postgres::Error| {
             let why = said(&error);
-            // The library does not say of what kind an error is.
-            let hint = if why.contains("TLS") { OF_TLS } else { "" };
-            unreachable(format!("{why}{hint}"))
+            unreachable(format!("{why}{}", hint(&error, &why)))
         })
+    }
+}
+
+/// What is to be done when nobody is let in.
+fn hint(error: &tokio_postgres::Error, why: &str) -> &'static str {
+    match error.code() {
+        Some(&SqlState::INVALID_CATALOG_NAME) => OF_DATABASE,
+        Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION | &SqlState::INVALID_PASSWORD) => {
+            OF_ROLE
+        }
+        Some(_) => "",
+        // The library does not say of what kind an error is that is none of the server's.
+        None if why.contains("TLS") => OF_TLS,
+        None => OF_ADDRESS,
     }
 }
 

@@ -15,63 +15,67 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, GenericClient, Row, Statement};
 
-/// Settings that durability and the lanes rest on: name, what is needed, how it is set right.
+/// Settings that durability and the lanes rest on: name, what is needed, what sets it right.
 const SETTINGS: &[(&str, &[&str], &str)] = &[
-    ("fsync", &["on"], "ALTER SYSTEM SET fsync = on"),
+    (
+        "fsync",
+        &["on"],
+        "Run: ALTER SYSTEM SET fsync = on; SELECT pg_reload_conf()",
+    ),
     (
         "full_page_writes",
         &["on"],
-        "ALTER SYSTEM SET full_page_writes = on",
+        "Run: ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf()",
     ),
     (
         "synchronous_commit",
         &["on", "remote_apply"],
-        "ALTER ROLE {role} SET synchronous_commit = on",
+        "Run: ALTER ROLE {role} SET synchronous_commit = on",
     ),
     (
         "lock_timeout",
         &["250"],
-        "ALTER ROLE {role} SET lock_timeout = '250ms'",
+        "Run: ALTER ROLE {role} SET lock_timeout = '250ms'",
     ),
     (
         "deadlock_timeout",
         &["50"],
-        "ALTER ROLE {role} SET deadlock_timeout = '50ms'",
+        "Run: ALTER ROLE {role} SET deadlock_timeout = '50ms'",
     ),
     (
         "statement_timeout",
         &["0"],
-        "ALTER ROLE {role} SET statement_timeout = 0",
+        "Run: ALTER ROLE {role} SET statement_timeout = 0",
     ),
     (
         "transaction_timeout",
         &["0"],
-        "ALTER ROLE {role} SET transaction_timeout = 0",
+        "Run: ALTER ROLE {role} SET transaction_timeout = 0",
     ),
     (
         "idle_in_transaction_session_timeout",
         &["0"],
-        "ALTER ROLE {role} SET idle_in_transaction_session_timeout = 0",
+        "Run: ALTER ROLE {role} SET idle_in_transaction_session_timeout = 0",
     ),
     (
         "default_transaction_isolation",
         &["read committed"],
-        "ALTER ROLE {role} SET default_transaction_isolation = 'read committed'",
+        "Run: ALTER ROLE {role} SET default_transaction_isolation = 'read committed'",
     ),
     (
         "default_transaction_read_only",
         &["off"],
-        "connect to the primary, not to a standby",
+        "Run: ALTER ROLE {role} SET default_transaction_read_only = off",
     ),
     (
         "transaction_read_only",
         &["off"],
-        "connect to the primary, not to a standby",
+        "Connect to the primary, not to a standby",
     ),
     (
         "server_encoding",
         &["UTF8"],
-        "make the database again with ENCODING 'UTF8'",
+        "Make the database again with ENCODING 'UTF8'",
     ),
 ];
 
@@ -321,7 +325,7 @@ fn wrong_settings(found: &BTreeMap<String, String>, role: &str, node: &str) -> S
             let needed = needed.join(" or ");
             let _ = write!(
                 why,
-                "\n  {node}{name} is {value}, needed: {needed}. Run: {remedy}"
+                "\n  {node}{name} is {value}, needed: {needed}. {remedy}"
             );
         }
     }

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 
 const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
 
+/// What a standby calls itself at its primary.
+const STANDBY: &str = "standby";
+
 /// Waits until standard input ends, which is when the test process has ended, however that came
 /// about; then until the server is gone, and removes its folder. The server's id is in its own file.
 const REMOVE_FOLDER: &str = "trap '' INT TERM; cat >/dev/null
@@ -131,7 +134,11 @@ fn make_folder(folder: &Path) -> PathBuf {
     std::fs::create_dir_all(folder).expect("a folder");
     let owner = Command::new("chown").arg("postgres").arg(folder).status();
     drop(owner);
-    let data = folder.join("data");
+    folder.join("data")
+}
+
+/// A new server's data.
+fn make_data(data: &Path) {
     let made = command("initdb")
         .args([
             "--auth=trust",
@@ -140,11 +147,25 @@ fn make_folder(folder: &Path) -> PathBuf {
             "--username=postgres",
             "-D",
         ])
-        .arg(&data)
+        .arg(data)
         .status()
         .expect("initdb runs");
     assert!(made.success(), "initdb failed");
-    data
+}
+
+/// The data of a standby, taken from a primary that is reached by this port; it stays connected by it
+/// under the name of a standby.
+fn copy_data(data: &Path, by: u16) {
+    let primary = format!("host=127.0.0.1 port={by} user=postgres application_name={STANDBY}");
+    let made = command("pg_basebackup")
+        .args(["--write-recovery-conf", "--checkpoint=fast", "-d", &primary])
+        .arg("-D")
+        .arg(data)
+        .stderr(Stdio::piped())
+        .output()
+        .expect("pg_basebackup runs");
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "pg_basebackup failed: {said}");
 }
 
 /// The processes whose parent is this one; they stay behind when it is killed.
@@ -198,13 +219,16 @@ impl Cluster {
         static CLUSTER: OnceLock<Cluster> = OnceLock::new();
         CLUSTER.get_or_init(|| match std::env::var("JIAOYI_TEST_DATABASE_URL") {
             Ok(url) => Cluster::there(&url),
-            Err(_) => {
-                let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-                let port = listener.local_addr().expect("an address").port();
-                drop(listener);
-                Cluster::new(port)
-            }
+            Err(_) => Cluster::alone(),
         })
+    }
+
+    /// A server of its own behind any port, for a test that sets what others would meet.
+    pub fn alone() -> Cluster {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        drop(listener);
+        Cluster::new(port)
     }
 
     /// A server that somebody else keeps.
@@ -219,9 +243,27 @@ impl Cluster {
 
     /// A server of its own behind this port.
     pub fn new(port: u16) -> Cluster {
-        let folder = std::env::temp_dir().join(format!("jiaoyi-pg-{}-{port}", std::process::id()));
+        let cluster = Cluster::over(port, make_data);
+        cluster.start(&[]);
+        cluster
+    }
+
+    /// A standby behind this port; its primary is reached by the port `by`.
+    pub fn standby(port: u16, by: u16) -> Cluster {
+        let cluster = Cluster::over(port, |data| copy_data(data, by));
+        cluster.start(&["wal_retrieve_retry_interval=200ms"]);
+        cluster
+    }
+
+    /// A server that does not run yet, over the data that are made for it.
+    fn over(port: u16, make: impl FnOnce(&Path)) -> Cluster {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let (process, number) = (std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
+        // A port may be used again before what was behind it is removed.
+        let folder = std::env::temp_dir().join(format!("jiaoyi-pg-{process}-{port}-{number}"));
         let janitor = janitor(REMOVE_FOLDER, &[&folder]);
         let data = make_folder(&folder);
+        make(&data);
         let (start, starts) = channel::<Start>();
         let (id, place) = (Arc::new(AtomicU32::new(0)), data.clone());
         let running = Arc::clone(&id);
@@ -257,17 +299,36 @@ impl Cluster {
             host: format!("127.0.0.1:{port}"),
             parameters: String::new(),
         };
-        let cluster = Cluster {
+        Cluster {
             address,
             server: Some(Server { data, id, start }),
             janitor,
-        };
-        cluster.start(&[]);
-        cluster
+        }
+    }
+
+    /// Acknowledges nothing any more that its standby has not; there is one when this returns.
+    pub fn wait_for_standby(&self) {
+        let names = format!("ALTER SYSTEM SET synchronous_standby_names = '{STANDBY}'");
+        let reload = "SELECT pg_reload_conf()".to_owned();
+        self.run("postgres", &[names, reload]);
+        // A division by nothing is an error, and what is an error is run again.
+        let feeds = "SELECT 1 / count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        self.run("postgres", &[feeds.to_owned()]);
+    }
+
+    /// Makes a standby a primary; it takes commits when this returns.
+    pub fn promote(&self) {
+        self.run("postgres", &["SELECT pg_promote()".to_owned()]);
     }
 
     fn server(&self) -> &Server {
         self.server.as_ref().expect("a server of our own")
+    }
+
+    /// The port it listens at.
+    pub fn port(&self) -> u16 {
+        let port = self.address.host.rsplit(':').next();
+        port.and_then(|port| port.parse().ok()).expect("a port")
     }
 
     /// The folder of its data.
@@ -429,6 +490,17 @@ impl Cluster {
     /// The URL of a database for a role of the cluster.
     pub fn url(&self, role: &str, database: &str) -> String {
         self.address.url(role, database)
+    }
+
+    /// The URL of a database on whichever of two servers takes commits.
+    pub fn url_of_pair(&self, other: &Cluster, role: &str, database: &str) -> String {
+        let (one, other) = (&self.address, &other.address.host);
+        let both = Address {
+            host: format!("{},{other}", one.host),
+            parameters: "?target_session_attrs=read-write".to_owned(),
+            ..one.clone()
+        };
+        both.url(role, database)
     }
 
     /// The URL of a database for its superuser.

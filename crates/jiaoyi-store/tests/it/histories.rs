@@ -4,6 +4,7 @@ use crate::cluster::Cluster;
 use crate::touch::{Touch, call, count, envelope, key, tries};
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::decide::Answer;
+use jiaoyi_domain::roster::NoticeLink;
 use jiaoyi_store::Store;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -13,13 +14,21 @@ use tokio_postgres::{Client, NoTls};
 const NOW: Instant = Instant(1_767_000_000_000);
 
 async fn open(name: &str, drawn: u8) -> Store {
-    let database = Cluster::get().url(name, name).parse().unwrap();
+    open_at(Cluster::get(), name, drawn)
+}
+
+fn open_at(cluster: &Cluster, name: &str, drawn: u8) -> Store {
+    let database = cluster.url(name, name).parse().unwrap();
     Store::open(&database, [drawn; 16], NOW).unwrap()
 }
 
 /// A connection of the superuser.
 async fn admin(database: &str) -> Client {
-    let url = Cluster::get().superuser(database);
+    admin_at(Cluster::get(), database).await
+}
+
+async fn admin_at(cluster: &Cluster, database: &str) -> Client {
+    let url = cluster.superuser(database);
     let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
@@ -67,15 +76,12 @@ async fn a_row_that_was_only_read_is_asserted() {
 /// No. 4: a commit that is cancelled while it waits for a standby looks like success.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_without_its_standby_is_not_acknowledged() {
-    let cluster = Cluster::get();
+    let cluster = Cluster::alone();
     let name = cluster.database();
-    let store = open(&name, 3).await;
+    let store = open_at(&cluster, &name, 3);
     let row = key(11, 1);
     store.submit(count(&[row])).await.unwrap();
-    let admin = admin(&name).await;
-    // Only this database waits for a standby that is not there.
-    let wait = format!("ALTER ROLE {name} SET synchronous_commit = 'on'");
-    admin.batch_execute(&wait).await.unwrap();
+    let admin = admin_at(&cluster, &name).await;
     let standby = |text: &str| format!("ALTER SYSTEM SET synchronous_standby_names = '{text}'");
     admin
         .batch_execute("SET synchronous_commit = 'local'")
@@ -107,8 +113,9 @@ async fn a_commit_without_its_standby_is_not_acknowledged() {
     // Twice: the commit itself, and now the barrier that would have proved it.
     while cancel().await == 0 {}
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(tries(&store, &row).await, before + 1, "the row is visible");
+    assert_eq!(seen(&admin).await, before + 1, "the row is visible");
     assert!(!paying.is_finished(), "and nobody was told");
+    assert!(is_kept_back(&store).await, "nor is anybody shown it");
     admin.batch_execute(&standby("")).await.unwrap();
     admin
         .batch_execute("SELECT pg_reload_conf()")
@@ -117,6 +124,73 @@ async fn a_commit_without_its_standby_is_not_acknowledged() {
     assert_eq!(paying.await.unwrap().unwrap(), Answer::Done);
     assert_eq!(tries(&store, &row).await, before + 1, "and once only");
     store.close();
+}
+
+/// The same after a restart of a server whose standby is away: what it found in its log is to be seen
+/// by everybody, and when the standby takes over it was never so.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_found_in_its_log_is_not_shown_before_its_standby_has_it() {
+    let cluster = Cluster::alone();
+    let name = cluster.database();
+    let store = open_at(&cluster, &name, 9);
+    // Another node, which has nothing in doubt itself.
+    let other = open_at(&cluster, &name, 10);
+    store.submit(count(&[key(11, 1)])).await.unwrap();
+    assert_eq!(tries(&other, &key(11, 1)).await, 1);
+    let standby = |text: &str| format!("ALTER SYSTEM SET synchronous_standby_names = '{text}'");
+    let reload = || "SELECT pg_reload_conf()".to_owned();
+    cluster.run("postgres", &[standby("nobody"), reload()]);
+    // What is committed before the setting is taken in waits for nobody.
+    let of_task = store.clone();
+    let paying = tokio::spawn(async move {
+        for done in 1.. {
+            if let Err(error) = of_task.submit(count(&[key(11, 1)])).await {
+                return (done, error);
+            }
+        }
+        unreachable!("it is refused when the server is away")
+    });
+    let waits = "SELECT 1 / count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    cluster.run("postgres", &[waits.to_owned()]);
+    cluster.kill();
+    let (acknowledged, error) = paying.await.unwrap();
+    assert_eq!(error.code(), "store.unavailable");
+    cluster.start(&[]);
+    cluster.run(&name, &["SELECT 1".to_owned()]);
+    let admin = admin_at(&cluster, &name).await;
+    assert_eq!(seen(&admin).await, acknowledged + 1, "the row is visible");
+    for node in [&other, &store, &other] {
+        assert!(is_kept_back(node).await, "and nobody is shown it");
+    }
+    let mine = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1";
+    let connections: i64 = admin.query_one(mine, &[&name]).await.unwrap().get(0);
+    assert!(
+        connections < 16,
+        "questions leave {connections} connections"
+    );
+    cluster.run("postgres", &[standby(""), reload()]);
+    for node in [store, other] {
+        while is_kept_back(&node).await {}
+        assert_eq!(tries(&node, &key(11, 1)).await, acknowledged + 1);
+        node.close();
+    }
+}
+
+/// How often the one row was counted, as its database shows to everybody.
+async fn seen(admin: &Client) -> u32 {
+    let row = admin.query_one("SELECT tries FROM notice_link", &[]).await;
+    u32::try_from(row.unwrap().get::<_, i64>(0)).unwrap()
+}
+
+/// Whether the store does not give out what it reads.
+async fn is_kept_back(store: &Store) -> bool {
+    match store.load::<NoticeLink>(&key(11, 1)).await {
+        Ok(_) => false,
+        Err(error) => {
+            assert_eq!(error.code(), "store.unavailable");
+            true
+        }
+    }
 }
 
 /// No. 11: an earlier try of the same key is still in doubt; the later one waits and takes its

@@ -14,6 +14,7 @@ mod histories;
 mod migrations;
 mod plans;
 mod refusals;
+mod settings;
 mod texts;
 mod together;
 mod touch;

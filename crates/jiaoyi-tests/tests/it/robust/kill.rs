@@ -119,21 +119,22 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn killed_five_times_nothing_that_was_told_is_lost() {
+    async fn killed_ten_times_nothing_that_was_told_is_lost() {
         let plan = Plan {
-            kills: 5,
+            kills: 10,
             under: Under::Nothing,
             payers_per_second: 8,
             acts: Acts::Any,
-            kill_after_ms_max: 2_000,
+            kill_after_ms_max: 1_500,
             seed: 20_261_122,
             settle: Duration::from_secs(300),
         };
         let outcome = kill_loop(plan).await.unwrap();
-        assert_eq!(outcome.restarts_ms.len(), 5);
+        assert_eq!(outcome.restarts_ms.len(), 10);
         assert!(outcome.told_paid > 20, "{outcome}");
         assert!(outcome.refunds_at_channels > 0, "{outcome}");
     }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn killed_with_its_server_nothing_that_was_told_is_lost() {
         let plan = Plan {

@@ -266,7 +266,8 @@ fn commands_over_data_say_what_they_cannot_read() {
                 (
                     "verify --database postgres://nobody:secret@127.0.0.1:9/x",
                     7,
-                    "postgres://nobody@127.0.0.1:9/x: error connecting to server: ",
+                    "postgres://nobody@127.0.0.1:9/x: error connecting to server: Connection \
+                     refused (os error 111); is this its address",
                 ),
                 ("verify --at noon", 2, "2026-11-22T10:00:00+08:00"),
                 ("verify --keys none.toml", 2, "none.toml"),

@@ -4,11 +4,14 @@
 //! Short forms run as tests; the long ones are `cargo xtask soak`, with the same code.
 
 pub mod browser;
+pub mod cable;
 pub mod campaign;
 pub mod canary;
 pub mod chance;
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod copying;
 #[cfg(test)]
 mod demo;
 pub mod disk;
@@ -29,6 +32,7 @@ pub mod people;
 pub mod power;
 pub mod process;
 pub mod shim;
+pub mod standby;
 pub mod starved;
 pub mod timing;
 #[cfg(test)]

@@ -2,16 +2,18 @@
 //! payers were told, what the channels saw and what is in the database agree.
 
 use super::browser::{Browser, client, client_apart};
+use super::cable::Cable;
 use super::installation::{Installation, free_port};
-use super::payers::{Acts, Counts, Journal, World, arrivals};
+use super::payers::{Acts, INTENTS, World, arrivals};
 use super::people::{Form, Person, person};
 use super::process::{Running, command, run};
 use super::shim::Faults;
 use crate::cluster::Cluster;
 use anyhow::{Context, Result, bail, ensure};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
@@ -42,12 +44,23 @@ pub enum Under {
     Server,
     /// The same over a disk that can fail.
     ServerOnShim,
+    /// A server with a standby.
+    Pair(Commits),
+}
+
+/// What a commit waits for, of a server with a standby.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commits {
+    /// Until the standby has it on its disk.
+    OnBoth,
+    /// For nobody: the standby has it a moment later, or never.
+    OnOne,
 }
 
 impl Under {
     /// Whether a database server runs beside the portal.
     pub const fn has_server(self) -> bool {
-        matches!(self, Under::Server | Under::ServerOnShim)
+        matches!(self, Under::Server | Under::ServerOnShim | Under::Pair(_))
     }
 }
 
@@ -62,6 +75,8 @@ pub struct Outcome {
     /// How often the portal ended by itself with code 7.
     pub gave_up: u64,
     pub payers: u64,
+    /// Payments that payers were about to make.
+    pub about_to_pay: usize,
     /// Payers who saw their voucher.
     pub told_paid: u64,
     /// Payers who paid twice at the channels.
@@ -89,6 +104,8 @@ pub struct Ordeal {
     pub faults: Option<Faults>,
     /// The database server, if there is one.
     server: Option<Cluster>,
+    /// The server that takes over from it, if there is one.
+    standby: Option<Standby>,
     load: Load,
     portal: Option<Running>,
     world: World,
@@ -104,20 +121,27 @@ impl Ordeal {
             true => Some(Cluster::new(free_port()?)),
             false => None,
         };
-        let database = server.as_ref().map_or_else(
-            || "sqlite:jiaoyi.db".to_owned(),
-            |server| {
-                let name = server.database();
-                server.url(&name, &name)
+        let name_of_database = server.as_ref().map(Cluster::database);
+        let standby = match (&server, under) {
+            (Some(server), Under::Pair(commits)) => {
+                Some(Standby::of(server, free_port()?, commits).await?)
+            }
+            _ => None,
+        };
+        let database = match (&server, &name_of_database) {
+            (Some(server), Some(name)) => match &standby {
+                Some(standby) => server.url_of_pair(&standby.server, name, name),
+                None => server.url(name, name),
             },
-        );
+            _ => "sqlite:jiaoyi.db".to_owned(),
+        };
         let mut installation = Installation::over(name, None, &database).await?;
         let count = load.seconds_max * load.payers_per_second;
         let people: Vec<Person> = (0..count).map(|n| person(n, "990101")).collect();
         installation.import("roster.csv", Form::Utf8, people.iter().cloned())?;
         let mut faults = None;
         match under {
-            Under::Nothing | Under::Server => {}
+            Under::Nothing | Under::Server | Under::Pair(_) => {}
             Under::Shim => {
                 let shim = faults.insert(Faults::under(&installation.folder, load.seed)?);
                 installation.around.environment = shim.shim.environment();
@@ -134,14 +158,13 @@ impl Ordeal {
         }
         let client = client()?;
         let journal = installation.folder.join("journal.ndjson");
-        let world = World {
-            portal: installation.portal.clone(),
-            sandbox: installation.sandbox.clone(),
-            client: client.clone(),
-            journal: Arc::new(Journal::create(&journal)?),
-            counts: Arc::new(Counts::default()),
-            paying: Arc::new(AtomicBool::new(true)),
-        };
+        let Installation {
+            folder,
+            portal,
+            sandbox,
+            ..
+        } = &installation;
+        let world = World::of(folder, portal, sandbox, &client)?;
         let probe = Browser::new(&client_apart()?, &installation.portal);
         let mut portal = installation.serve()?;
         installation.answers(&mut portal, &probe).await?;
@@ -152,6 +175,7 @@ impl Ordeal {
             outcome: Outcome::default(),
             faults,
             server,
+            standby,
             load,
             portal: Some(portal),
             world,
@@ -234,6 +258,78 @@ impl Ordeal {
         ensure!(serves, "the server is back and the portal does not serve");
         self.outcome.restarts_ms.push(begun.elapsed().as_millis());
         Ok(())
+    }
+
+    /// The way to the standby, which can be cut.
+    pub fn cable(&self) -> Result<&Cable> {
+        Ok(&self.standby.as_ref().context("a standby")?.cable)
+    }
+
+    /// Starts a killed server again whose standby is cut off; it takes no commit.
+    pub fn start_server_alone(&self) -> Result<()> {
+        let server = self.server.as_ref().context("a server")?;
+        server.start(&[]);
+        wait_for_server(server);
+        Ok(())
+    }
+
+    /// Makes the standby of a killed server the server, and waits until the portal, which lives on,
+    /// serves over it; how long that took.
+    pub async fn promote(&mut self) -> Result<Duration> {
+        let begun = Instant::now();
+        let standby = self.standby.take().context("a standby")?;
+        tokio::task::block_in_place(|| standby.server.promote());
+        self.server = Some(standby.server);
+        let serves = self.is_ready(true, SERVES_AGAIN).await?;
+        ensure!(
+            serves,
+            "the standby is promoted and the portal does not serve"
+        );
+        self.outcome.restarts_ms.push(begun.elapsed().as_millis());
+        Ok(begun.elapsed())
+    }
+
+    /// Gives the server a standby, behind the port at which the portal looks for another server.
+    pub async fn add_standby(&mut self, commits: Commits) -> Result<()> {
+        let server = self.server.as_ref().context("a server")?;
+        let ports = self.installation.database.split(['@', '/', ',']);
+        let ports = ports.filter_map(|part| part.strip_prefix("127.0.0.1:")?.parse().ok());
+        let mut others = ports.filter(|port| *port != server.port());
+        let port = others.next().context("a second server in the URL")?;
+        self.standby = Some(Standby::of(server, port, commits).await?);
+        Ok(())
+    }
+
+    /// How many bytes payers have written of what they were told.
+    pub fn told_bytes(&self) -> Result<u64> {
+        Ok(std::fs::metadata(&self.journal)?.len())
+    }
+
+    /// What the database lacks of what payers were told, if it lacks anything.
+    pub fn loss(&self) -> Result<Option<String>> {
+        // The journal as it is now: what is told while the database is read may not be in it yet.
+        let told = std::fs::read_to_string(&self.journal)?;
+        let whole = told.rfind('\n').map_or(0, |end| end + 1);
+        std::fs::write(self.installation.folder.join("told.ndjson"), &told[..whole])?;
+        let words = [
+            "verify",
+            "--database",
+            &self.installation.database,
+            "--journal",
+            "told.ndjson",
+        ];
+        let verified = command(&words)?
+            .current_dir(&self.installation.folder)
+            .output()?;
+        match verified.status.code() {
+            Some(0) => Ok(None),
+            // Violations, or a file that is none any more.
+            Some(1 | 7) => {
+                let said = [verified.stdout, verified.stderr].concat();
+                Ok(Some(String::from_utf8_lossy(&said).into_owned()))
+            }
+            code => bail!("verify ended with {code:?}"),
+        }
     }
 
     /// Starts the portal after it has ended, again if it gives up, and waits for its first page.
@@ -328,10 +424,33 @@ impl Ordeal {
             unexpected.len(),
             unexpected.first()
         );
+        outcome.about_to_pay = account(installation)?;
         lie(installation, &self.journal)?;
         self.kill()?;
         self.installation.remove()?;
         Ok(self.outcome)
+    }
+}
+
+/// A server that takes over, and the way by which it is fed.
+struct Standby {
+    server: Cluster,
+    cable: Cable,
+}
+
+impl Standby {
+    /// A standby behind this port; what it has is what commits wait for, if they wait.
+    async fn of(primary: &Cluster, port: u16, commits: Commits) -> Result<Standby> {
+        let cable = Cable::to(primary.port()).await?;
+        // The cable is driven meanwhile.
+        let server = tokio::task::block_in_place(|| {
+            let server = Cluster::standby(port, cable.port);
+            if commits == Commits::OnBoth {
+                primary.wait_for_standby();
+            }
+            server
+        });
+        Ok(Standby { server, cable })
     }
 }
 
@@ -422,6 +541,37 @@ fn told(books: &serde_json::Value, outcome: &mut Outcome) -> usize {
         .count()
 }
 
+/// Accounts for every payment that a payer was about to make, and their number: its channel knows
+/// whether it was made, and took nothing that nobody was about to pay. That the channels' books and
+/// ours agree about each, both ways, `verify` has said.
+fn account(installation: &Installation) -> Result<usize> {
+    let intents = std::fs::read_to_string(installation.folder.join(INTENTS))?;
+    let mut intended = BTreeSet::new();
+    for line in intents.lines() {
+        let line: serde_json::Value = serde_json::from_str(line)?;
+        let attempt = line["attempt"].as_str().context("an attempt")?;
+        intended.insert(attempt.to_owned());
+    }
+    let books = std::fs::read_to_string(installation.folder.join("books.json"))?;
+    let books: serde_json::Value = serde_json::from_str(&books)?;
+    let (mut known, mut paid) = (BTreeSet::new(), BTreeSet::new());
+    for row in books["transactions"].as_array().context("transactions")? {
+        let number = row["out_trade_no"].as_str().context("a number")?.to_owned();
+        if row["transaction_id"].is_string() {
+            paid.insert(number.clone());
+        }
+        known.insert(number);
+    }
+    let lost = intended.difference(&known).next();
+    ensure!(
+        lost.is_none(),
+        "{lost:?}: about to be paid, and its channel does not know it"
+    );
+    let taken = paid.difference(&intended).next();
+    ensure!(taken.is_none(), "{taken:?}: paid, and nobody was about to");
+    Ok(intended.len())
+}
+
 /// The control: a journal with one false line must not pass.
 fn lie(installation: &Installation, journal: &Path) -> Result<()> {
     let told = std::fs::read_to_string(journal)?;
@@ -464,6 +614,7 @@ impl std::fmt::Display for Outcome {
         )?;
         writeln!(f, "requests that broke     {}", self.broken_requests)?;
         writeln!(f, "requests answered 503   {}", self.refused_requests)?;
+        writeln!(f, "about to pay            {}", self.about_to_pay)?;
         writeln!(f, "told paid               {}", self.told_paid)?;
         writeln!(f, "payments at channels    {}", self.payments_at_channels)?;
         writeln!(f, "paid twice              {}", self.paid_twice)?;

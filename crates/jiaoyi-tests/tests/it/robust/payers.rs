@@ -1,5 +1,6 @@
 //! Payers: they come at a steady rate, look people up, pay in the wallets of both channels, some of
-//! them twice, and have every answer in a journal on disk before they go on.
+//! them twice, and have every answer in a journal on disk before they go on. What they are about to
+//! do at a wallet is on disk in another one before it is sent.
 
 use super::browser::{Browser, Reply};
 use super::chance::Chance;
@@ -7,6 +8,7 @@ use super::ordeal::Load;
 use super::people::Person;
 use crate::harness::forms::{Form, forms};
 use anyhow::{Context, Result, ensure};
+use reqwest::Client;
 use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// What payers were told, one line each.
+/// What payers were told, or were about to do, one line each.
 pub struct Journal(Mutex<std::fs::File>);
 
 impl Journal {
@@ -64,10 +66,30 @@ impl Counts {
 pub struct World {
     pub portal: String,
     pub sandbox: String,
-    pub client: reqwest::Client,
+    pub client: Client,
     pub journal: Arc<Journal>,
+    /// What payers were about to do at wallets.
+    pub intents: Arc<Journal>,
     pub counts: Arc<Counts>,
     pub paying: Arc<AtomicBool>,
+}
+
+/// What payers were about to do at wallets, beside their journal.
+pub const INTENTS: &str = "intents.ndjson";
+
+impl World {
+    /// Payers whose journals are new files in this folder.
+    pub fn of(folder: &Path, portal: &str, sandbox: &str, client: &Client) -> Result<World> {
+        Ok(World {
+            portal: portal.to_owned(),
+            sandbox: sandbox.to_owned(),
+            client: client.clone(),
+            journal: Arc::new(Journal::create(&folder.join("journal.ndjson"))?),
+            intents: Arc::new(Journal::create(&folder.join(INTENTS))?),
+            counts: Arc::new(Counts::default()),
+            paying: Arc::new(AtomicBool::new(true)),
+        })
+    }
 }
 
 /// What a payer does at the wallet.
@@ -256,8 +278,10 @@ impl Payer {
         })
     }
 
-    /// Presses a button of the wallet; where that leads.
+    /// Presses a button of the wallet; where that leads. What is pressed is on disk before.
     pub async fn press(&mut self, wallet: &Wallet, button: &str) -> Result<Option<String>> {
+        let intent = serde_json::json!({"attempt": wallet.attempt, "do": button});
+        self.world.intents.tell(intent).await?;
         let reply = self.browser.post(&wallet.action, &[("do", button)]).await?;
         Ok(reply.location)
     }

@@ -11,9 +11,8 @@
 use super::chance::Chance;
 use super::ordeal::{Load, Ordeal, Outcome, Under};
 use super::payers::Acts;
-use super::process::command;
 use super::shim::Switch;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use std::time::Duration;
 
 /// A start takes five syncs: where every other one fails, nobody ever starts.
@@ -135,7 +134,7 @@ pub async fn control(under: Under, cuts_max: u32, seed: u64) -> Result<u32> {
         ordeal.pass(Duration::from_millis(1500)).await?;
         ordeal.cut().await?;
         // A server that finds its files broken does not start.
-        if !ordeal.server_starts()? || loss_is_found(&ordeal)? {
+        if !ordeal.server_starts()? || ordeal.loss()?.is_some() {
             ordeal.abandon()?;
             return Ok(cut);
         }
@@ -143,28 +142,6 @@ pub async fn control(under: Under, cuts_max: u32, seed: u64) -> Result<u32> {
         ordeal.start().await?;
     }
     bail!("a disk that syncs nothing was not found out in {cuts_max} cuts")
-}
-
-fn loss_is_found(ordeal: &Ordeal) -> Result<bool> {
-    let words = [
-        "verify",
-        "--database",
-        &ordeal.installation.database,
-        "--journal",
-        "journal.ndjson",
-    ];
-    let verified = command(&words)?
-        .current_dir(&ordeal.installation.folder)
-        .output()?;
-    match verified.status.code() {
-        Some(0) => Ok(false),
-        // Violations, or a file that is none any more.
-        Some(1 | 7) => Ok(true),
-        code => {
-            ensure!(false, "verify ended with {code:?}");
-            Ok(false)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,14 +6,12 @@ use crate::cluster::Cluster;
 use crate::robust::browser::{Browser, client};
 use crate::robust::installation::{Installation, free_port};
 use crate::robust::ordeal::{Load, Outcome, settle};
-use crate::robust::payers::{Acts, Counts, Journal, World};
+use crate::robust::payers::{Acts, World};
 use crate::robust::people::{Form, Person, person};
 use crate::robust::process::Running;
 use anyhow::{Context, Result, ensure};
 use jiaoyi_store::Database;
 use serde_json::{Value, json};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// An installation with its portal.
@@ -79,15 +77,13 @@ impl Ground {
 
     /// What payers need, with a journal of its own.
     pub fn world(&self) -> Result<World> {
-        let journal = self.installation.folder.join("journal.ndjson");
-        Ok(World {
-            portal: self.installation.portal.clone(),
-            sandbox: self.installation.sandbox.clone(),
-            client: self.client.clone(),
-            journal: Arc::new(Journal::create(&journal)?),
-            counts: Arc::new(Counts::default()),
-            paying: Arc::new(AtomicBool::new(true)),
-        })
+        let Installation {
+            folder,
+            portal,
+            sandbox,
+            ..
+        } = &self.installation;
+        World::of(folder, portal, sandbox, &self.client)
     }
 
     /// Asks the sandbox's control interface.

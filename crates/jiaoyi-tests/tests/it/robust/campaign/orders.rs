@@ -13,7 +13,7 @@ use super::{Engine, Say, Table, each};
 use crate::harness::{Channel, HOUR, MINUTE, Person, SECOND, Setup, World};
 use crate::robust::browser::client;
 use crate::robust::chance::Chance;
-use crate::robust::payers::{self, Acts, Counts, Journal, Payer, Wallet, order_of};
+use crate::robust::payers::{self, Acts, Payer, Wallet, order_of};
 use crate::robust::people;
 use anyhow::{Context, Result, ensure};
 use jiaoyi_domain::attempt::{Attempt, AttemptState};
@@ -21,8 +21,6 @@ use jiaoyi_domain::refund::{Refund, RefundState};
 use jiaoyi_domain::voucher::Voucher;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// How a run is set up.
@@ -117,14 +115,8 @@ pub async fn troubled(plan: Plan, say: &Say) -> Result<Table> {
     });
     control(&world, "chance", weather).await?;
     let journal = world.file("journal.ndjson");
-    let visitors = payers::World {
-        portal: world.portal.clone(),
-        sandbox: world.sandbox.clone(),
-        client: client()?,
-        journal: Arc::new(Journal::create(&journal)?),
-        counts: Arc::new(Counts::default()),
-        paying: Arc::new(AtomicBool::new(true)),
-    };
+    let folder = journal.parent().context("a folder")?;
+    let visitors = payers::World::of(folder, &world.portal, &world.sandbox, &client()?)?;
     let (mut bills, mut acts) = (Vec::new(), BTreeMap::<Act, u64>::new());
     let people = world.people.clone();
     for (turn, people) in people.chunks(TOGETHER).enumerate() {
