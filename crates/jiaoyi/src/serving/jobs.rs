@@ -10,8 +10,11 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
 /// How often due work is looked for.
 const WORK_EVERY: Duration = Duration::from_millis(500);
-/// How many passes over due work may be under way at once. All but the last are held up by somebody who
-/// does not answer, and each of those holds up one pass at most.
+/// A pass that lasts longer is held up by somebody who does not answer, and the next begins beside it.
+/// Not sooner: two that have much to do get no more done than one, and payers wait for both.
+const HELD_UP: Duration = Duration::from_secs(2);
+/// How many passes over due work may be under way at once. Each who does not answer holds up one for each
+/// kind of work.
 const PASSES_MAX: usize = 32;
 /// How often the list of chains is signed, and looked whether the channels' certificates are due.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
@@ -38,15 +41,26 @@ fn every(time: Duration) -> Interval {
     tick
 }
 
-/// Begins a pass with every tick, whether or not those before it have ended.
+/// Begins a pass with every tick once the one before has ended or is held up.
 async fn run_due_work(platform: &Platform) {
     let _ = timeout(CERTIFICATES_WAIT, platform.refresh_certificates()).await;
     let mut tick = every(WORK_EVERY);
     let mut passes = FuturesUnordered::new();
+    // The pass that was begun last, while it is under way.
+    let mut newest: Option<Instant> = None;
     loop {
         tokio::select! {
-            _ = tick.tick(), if passes.len() < PASSES_MAX => passes.push(pass(platform)),
-            Some(is_full) = passes.next() => {
+            now = tick.tick() => {
+                let is_free = newest.is_none_or(|begun| now - begun >= HELD_UP);
+                if is_free && passes.len() < PASSES_MAX {
+                    newest = Some(now);
+                    passes.push(pass(platform).map(move |is_full| (now, is_full)));
+                }
+            }
+            Some((begun, is_full)) = passes.next() => {
+                if newest == Some(begun) {
+                    newest = None;
+                }
                 if is_full {
                     tick.reset_immediately();
                 }
