@@ -24,11 +24,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub async fn databases() -> Vec<Database> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::SeqCst);
-    let file = format!("jiaoyi-store-{}-{number}.db", std::process::id());
+    let folder = format!("jiaoyi-store-{}-{number}", std::process::id());
+    let folder = std::env::temp_dir().join(folder);
+    // Numbers of processes come again, and a run that was ended leaves its files.
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir(&folder).unwrap();
     let cluster = Cluster::get();
     let name = cluster.database();
     let mut databases = vec![
-        Database::Sqlite(std::env::temp_dir().join(file)),
+        Database::Sqlite(folder.join("jiaoyi.db")),
         cluster.url(&name, &name).parse().unwrap(),
     ];
     databases.extend(distributed::database().await);
