@@ -187,7 +187,12 @@ async fn measure_in(world: &World, args: &ConfirmArgs) -> Result<Value, Exit> {
     let platform = world.platform().await?;
     seed(&platform, first, first.saturating_add(count), true).await?;
     platform.store.close();
-    let seeded = world.keep()?;
+    // Rows of earlier runs in a kept database are not of this one, and the copy of a distributed one
+    // would hold its coordinator's rows alone: neither is compared.
+    let database = world.database()?;
+    let plan = database.migration_plan().map_err(Exit::unexpected)?;
+    let comparable = first == 0 && !args.prove && plan.distribution.is_none();
+    let seeded = comparable.then(|| world.keep()).transpose()?;
     let platform = world.platform().await?;
     let visitors = visitors(&platform, first, count, args.one_bucket);
     let mut bills = Vec::new();
@@ -202,7 +207,6 @@ async fn measure_in(world: &World, args: &ConfirmArgs) -> Result<Value, Exit> {
         done: Mutex::default(),
     });
     let tries = if args.prove { TRIES_MAX } else { 1 };
-    let database = world.database()?;
     let server = DatabaseServer::of(&database)?;
     let used = || {
         let own = process::cpu_us(std::process::id());
@@ -246,8 +250,7 @@ async fn measure_in(world: &World, args: &ConfirmArgs) -> Result<Value, Exit> {
     if let Some(lost) = not_again {
         told["lost"] = lost.into();
     }
-    // Rows of earlier runs in a kept database are not of this one, so only a fresh one is compared.
-    if first == 0 {
+    if let Some(seeded) = seeded {
         let commands = floor::commands(&database, "confirm_zero", &[], 1_000_000)?;
         let bare = floor::rows(&seeded.0, &commands, 512)?;
         told["bare_per_s"] = number(1.0 / each(bare.wall_us / 1e6));
