@@ -13,17 +13,6 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, timeout};
 
-/// No look-up is refused for their number.
-const UNLIMITED: Budgets = Budgets {
-    misses_per_device_hour: 0,
-    lookups_per_address_minute: 0,
-    lookups_per_address_hour: 0,
-    verifications_per_address_minute: 0,
-    wrong_codes_per_number_hour: 0,
-    queries_per_institution_minute: 0,
-    queries_per_document_minute: 0,
-};
-
 /// How long anything may take that waits for nobody.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -58,7 +47,7 @@ async fn asked(till: &Till) -> Vec<String> {
 
 #[tokio::test]
 async fn a_channel_that_hangs_keeps_no_other_waiting() {
-    let desk = Desk::new("lanes", UNLIMITED).await;
+    let desk = Desk::new("lanes", Budgets::OFF).await;
     desk.roster(1, (1..=3).map(|n| row(n, COUNTY)).collect())
         .await;
     desk.begun(1, Method::WechatNative).await;
@@ -100,7 +89,7 @@ async fn a_channel_that_hangs_keeps_no_other_waiting() {
 #[tokio::test]
 async fn work_is_found_behind_what_another_channel_keeps_waiting() {
     const CROWD: u16 = 520;
-    let desk = Desk::new("crowd", UNLIMITED).await;
+    let desk = Desk::new("crowd", Budgets::OFF).await;
     let rows = (1..=CROWD + 1).map(|n| row(n, COUNTY)).collect();
     desk.roster(1, rows).await;
     for number in 1..=CROWD {

@@ -300,15 +300,6 @@ async fn open(
         None => Database::Sqlite(folder.join("jiaoyi.db")),
     };
     let store = Store::open(&database, edge::random_bytes(), now).map_err(Exit::unavailable)?;
-    let off = Budgets {
-        misses_per_device_hour: 0,
-        lookups_per_address_minute: 0,
-        lookups_per_address_hour: 0,
-        verifications_per_address_minute: 0,
-        wrong_codes_per_number_hour: 0,
-        queries_per_institution_minute: 0,
-        queries_per_document_minute: 0,
-    };
     let platform = Platform::open(
         store,
         keyring,
@@ -319,7 +310,7 @@ async fn open(
             issuer: ISSUER.into(),
             demo: true,
             budgets: if args.no_budgets {
-                off
+                Budgets::OFF
             } else {
                 Budgets::default()
             },

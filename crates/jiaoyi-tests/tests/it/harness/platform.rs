@@ -78,15 +78,7 @@ impl Default for Setup {
 }
 
 /// All payers of a test come from one address.
-pub const NO_BUDGETS: Budgets = Budgets {
-    misses_per_device_hour: 0,
-    lookups_per_address_minute: 0,
-    lookups_per_address_hour: 0,
-    verifications_per_address_minute: 0,
-    wrong_codes_per_number_hour: 0,
-    queries_per_institution_minute: 0,
-    queries_per_document_minute: 0,
-};
+pub const NO_BUDGETS: Budgets = Budgets::OFF;
 
 /// Keys that sign answers to institutions: those of the documented example, known to everybody.
 const ANSWER_KEYS: &str = concat!(

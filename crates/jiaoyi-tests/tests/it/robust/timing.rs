@@ -113,20 +113,11 @@ impl World {
         let mut chain = [0; 16];
         fill(&mut chain);
         let store = Store::open_file(&folder.join("jiaoyi.db"), chain, now())?;
-        let off = Budgets {
-            misses_per_device_hour: 0,
-            lookups_per_address_minute: 0,
-            lookups_per_address_hour: 0,
-            verifications_per_address_minute: 0,
-            wrong_codes_per_number_hour: 0,
-            queries_per_institution_minute: 0,
-            queries_per_document_minute: 0,
-        };
         let config = PlatformConfig {
             public_url: "http://127.0.0.1".to_owned(),
             issuer: "演示医保局".into(),
             demo: true,
-            budgets: off,
+            budgets: Budgets::OFF,
             bills: None,
         };
         let platform = Platform::open(
