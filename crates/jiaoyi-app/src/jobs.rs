@@ -116,8 +116,8 @@ impl Platform {
         })
     }
 
-    /// Reads what is due of a kind: one pass's work, and as many more as are put off, which may
-    /// stand first.
+    /// Reads what is due of a kind, or of one of its lanes: one pass's work, and as many more as are put
+    /// off, which may stand first.
     async fn due(
         &self,
         kind: &'static str,

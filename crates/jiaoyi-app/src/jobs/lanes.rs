@@ -5,7 +5,7 @@
 //! passes may overlap. And when so much is due that it does not fit into one read, each lane is read
 //! for itself: what stands first in time is then that of the lane which gets nothing done.
 
-use super::{AT_ONCE, WORK_MAX, text_of};
+use super::{AT_ONCE, WORK_MAX};
 use crate::platform::Platform;
 use futures_util::future::join_all;
 use jiaoyi_domain::channel::ChannelCode;
@@ -114,10 +114,9 @@ impl Platform {
         let is_full = rows.len() >= usize::from(WORK_MAX);
         let mut lanes: BTreeMap<String, RawRows> = BTreeMap::new();
         for row in rows {
-            let Some(lane) = text_of(&row, row.len().wrapping_sub(1)) else {
-                continue;
-            };
-            lanes.entry(lane.to_owned()).or_default().push(row);
+            if let Some(Value::Text(lane)) = row.last() {
+                lanes.entry(lane.clone()).or_default().push(row);
+            }
         }
         if !is_full {
             return Ok(lanes);
