@@ -2,7 +2,7 @@
 
 use crate::hex::Hex;
 use crate::id::Bucket;
-use crate::record::{Record, Value, decode_values, encode_values};
+use crate::record::{Record, Value, decode_values, encode_values, without_last_nulls};
 use crate::time::{Date, Instant};
 use crate::{id16, record};
 use sha2::{Digest, Sha256};
@@ -151,12 +151,12 @@ record! {
     }
 }
 
-/// Hash of one event, as its link holds it.
+/// Hash of one event, as its link holds it; of columns that were added later as in the image of a row.
 #[must_use]
 pub fn event_hash(event: &Event) -> [u8; 32] {
     let mut bytes = Vec::with_capacity(event.touched.len() + 96);
     encode_values(&event.values(), &mut bytes);
-    Sha256::digest(&bytes).into()
+    Sha256::digest(without_last_nulls(&bytes)).into()
 }
 
 /// Hash of one link over the one before it and its events.

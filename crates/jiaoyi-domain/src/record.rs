@@ -109,6 +109,10 @@ pub trait Record: Clone + PartialEq + std::fmt::Debug + Send + 'static {
 }
 
 /// Hash of all columns of a row, in order: what the audit chain remembers of it.
+///
+/// NULLs at the end are left out, so a row from before a column was added keeps its image: a new column
+/// comes last and may be NULL (docs/decisions/0009). All rows of a table have the same number of columns,
+/// so two different ones still never hash alike.
 #[must_use]
 pub fn image_hash(spec: &TableSpec, values: &[Value]) -> [u8; 16] {
     let mut bytes = Vec::with_capacity(256);
@@ -121,7 +125,7 @@ pub fn image_hash(spec: &TableSpec, values: &[Value]) -> [u8; 16] {
 pub fn image_of_encoded(spec: &TableSpec, encoded: &[u8]) -> [u8; 16] {
     let full = Sha256::new()
         .chain_update([spec.number])
-        .chain_update(encoded);
+        .chain_update(without_last_nulls(encoded));
     let mut short = [0; 16];
     short.copy_from_slice(&full.finalize()[..16]);
     short
@@ -176,28 +180,51 @@ pub fn encode_values(values: &[Value], out: &mut Vec<u8>) {
     }
 }
 
+/// Takes the next value of an encoding: its tag and its body.
+fn next_encoded<'a>(bytes: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+    let (&tag, rest) = bytes.split_first()?;
+    let (length, rest) = match tag {
+        0 => (0, rest),
+        1 => (8, rest),
+        2 | 3 => {
+            let (length, rest) = rest.split_first_chunk()?;
+            (usize::try_from(u32::from_be_bytes(*length)).ok()?, rest)
+        }
+        _ => return None,
+    };
+    let (body, rest) = rest.split_at_checked(length)?;
+    *bytes = rest;
+    Some((tag, body))
+}
+
+/// What [`encode_values`] wrote without the NULLs at its end; all of it when it is damaged.
+#[must_use]
+pub fn without_last_nulls(encoded: &[u8]) -> &[u8] {
+    if encoded.last() != Some(&0) {
+        return encoded;
+    }
+    let (mut rest, mut end) = (encoded, 0);
+    while !rest.is_empty() {
+        match next_encoded(&mut rest) {
+            Some((0, _)) => {}
+            Some(_) => end = encoded.len() - rest.len(),
+            None => return encoded,
+        }
+    }
+    &encoded[..end]
+}
+
 /// Reads what [`encode_values`] wrote; `None` when it is damaged.
 #[must_use]
 pub fn decode_values(mut bytes: &[u8]) -> Option<Vec<Value>> {
-    fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
-        let (head, rest) = bytes.split_at_checked(count)?;
-        *bytes = rest;
-        Some(head)
-    }
-    fn body<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
-        let length = u32::from_be_bytes(take(bytes, 4)?.try_into().ok()?);
-        take(bytes, usize::try_from(length).ok()?)
-    }
     let mut values = Vec::new();
     while !bytes.is_empty() {
-        let value = match take(&mut bytes, 1)?[0] {
-            0 => Value::Null,
-            1 => Value::Int(i64::from_be_bytes(take(&mut bytes, 8)?.try_into().ok()?)),
-            2 => Value::Text(String::from_utf8(body(&mut bytes)?.to_vec()).ok()?),
-            3 => Value::Bytes(body(&mut bytes)?.to_vec()),
-            _ => return None,
-        };
-        values.push(value);
+        values.push(match next_encoded(&mut bytes)? {
+            (0, _) => Value::Null,
+            (1, body) => Value::Int(i64::from_be_bytes(body.try_into().ok()?)),
+            (2, body) => Value::Text(String::from_utf8(body.to_vec()).ok()?),
+            (_, body) => Value::Bytes(body.to_vec()),
+        });
     }
     Some(values)
 }
@@ -611,6 +638,83 @@ mod tests {
             &[2, 0, 0, 0, 1, 0xff],
         ] {
             assert_eq!(decode_values(damaged), None);
+        }
+    }
+
+    mod before {
+        crate::record! {
+            /// A row as an older release declared it.
+            pub struct Row in 77 "row" {
+                key { bucket: crate::id::Bucket = Public, }
+                row { sum: u32 = Public, version: u32 = Public, }
+                ranges { }
+            }
+        }
+    }
+
+    mod after {
+        crate::record! {
+            /// The same two columns later.
+            pub struct Row in 77 "row" {
+                key { bucket: crate::id::Bucket = Public, }
+                row {
+                    sum: u32 = Public,
+                    version: u32 = Public,
+                    remark: Option<String> = Public,
+                    limit: Option<u32> = Public,
+                }
+                ranges { }
+            }
+        }
+    }
+
+    /// A release that adds columns finds the rows from before unchanged, and no two rows alike.
+    #[test]
+    fn a_row_from_before_a_column_was_added_keeps_its_image() {
+        let bucket = Bucket::default();
+        // Numbers that end in bytes as a NULL is written.
+        let old = before::Row { bucket, sum: 0, version: 0 };
+        let new = |remark: Option<&str>, limit| after::Row {
+            bucket,
+            sum: 0,
+            version: 0,
+            remark: remark.map(str::to_owned),
+            limit,
+        };
+        assert_eq!(image_of(&new(None, None)), image_of(&old));
+        let different = [
+            image_of(&old),
+            image_of(&before::Row { sum: 256, ..old }),
+            image_of(&new(Some(""), None)),
+            image_of(&new(Some("\0"), None)),
+            image_of(&new(None, Some(0))),
+            image_of(&new(Some(""), Some(0))),
+        ];
+        let count = different.len();
+        assert_eq!(std::collections::BTreeSet::from(different).len(), count);
+    }
+
+    #[test]
+    fn only_nulls_at_the_end_are_left_out() {
+        let encoded = |values: &[Value]| {
+            let mut bytes = Vec::new();
+            encode_values(values, &mut bytes);
+            bytes
+        };
+        let (null, zero) = (Value::Null, Value::Int(0));
+        for (values, kept) in [
+            (vec![], 0),
+            (vec![null.clone(); 3], 0),
+            (vec![zero.clone()], 1),
+            (vec![null.clone(), zero.clone(), null.clone()], 2),
+            (vec![Value::Text("\0\0".to_owned()), null.clone()], 1),
+            (vec![Value::Bytes(vec![0; 9]), null.clone(), null], 1),
+        ] {
+            let bytes = encoded(&values);
+            assert_eq!(without_last_nulls(&bytes), encoded(&values[..kept]));
+        }
+        for damaged in [&[1, 0][..], &[3, 0, 0, 0, 9, 0], &[4, 0]] {
+            assert_eq!(without_last_nulls(damaged), damaged);
         }
     }
 

@@ -480,4 +480,38 @@ mod tests {
         let names: BTreeSet<&str> = TABLES.iter().map(|spec| spec.name).collect();
         assert_eq!((numbers.len(), names.len()), (TABLES.len(), TABLES.len()));
     }
+
+    /// The images of rows hash their columns in order (docs/decisions/0009), so what a release has written
+    /// binds the next ones. `columns.txt` says what that is; `JIAOYI_TEST_ACCEPT=1 cargo test -p
+    /// jiaoyi-domain columns` adds to it what may be added.
+    #[test]
+    fn columns_are_only_added_at_the_end_and_may_be_null() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/columns.txt");
+        let line = |spec: &TableSpec| {
+            let columns = spec.columns.iter().map(|column| {
+                let null = if column.nullable { "?" } else { "" };
+                format!(" {}:{:?}{null}", column.name, column.kind)
+            });
+            format!("{} {} ={}", spec.number, spec.name, columns.collect::<String>())
+        };
+        let audited = TABLES.iter().copied().chain([crate::audit::Event::SPEC]);
+        let now: Vec<String> = audited.map(line).collect();
+        let written = std::fs::read_to_string(path).expect("the columns are written down");
+        let kept = |old: &str, new: &str| {
+            let added = new.strip_prefix(old)?;
+            let good = added.is_empty() || added.starts_with(' ');
+            (good && added.split_whitespace().all(|column| column.ends_with('?'))).then_some(())
+        };
+        for old in written.lines() {
+            assert!(
+                now.iter().any(|new| kept(old, new).is_some()),
+                "rows written before would seem altered: {old}"
+            );
+        }
+        if std::env::var_os("JIAOYI_TEST_ACCEPT").is_some() {
+            std::fs::write(path, now.join("\n") + "\n").expect("they are written");
+        } else {
+            assert!(written.lines().eq(&now), "columns.txt lacks what was added");
+        }
+    }
 }

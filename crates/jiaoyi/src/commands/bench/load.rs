@@ -8,6 +8,7 @@ use crate::exit::{Exit, print};
 use clap::{Args, ValueEnum};
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -137,14 +138,6 @@ enum Ended {
     Failed,
 }
 
-fn ended(reply: &Reply, status: u16) -> Ended {
-    match reply.status {
-        found if found == status => Ended::Good,
-        429 | 503 => Ended::Shed,
-        _ => Ended::Failed,
-    }
-}
-
 /// What one worker saw, in microseconds.
 #[derive(Default)]
 struct Seen {
@@ -155,6 +148,26 @@ struct Seen {
     failed: u64,
     /// Good ones by the second in which they ended.
     by_second: Vec<u64>,
+    /// What was answered instead of what was hoped for, and how often.
+    instead: BTreeMap<String, u64>,
+}
+
+impl Seen {
+    fn note(&mut self, instead: String) {
+        *self.instead.entry(instead).or_default() += 1;
+    }
+
+    /// How a request ended that hopes for a status.
+    fn ended(&mut self, reply: &Reply, status: u16) -> Ended {
+        if reply.status == status {
+            return Ended::Good;
+        }
+        self.note(reply.status.to_string());
+        match reply.status {
+            429 | 503 => Ended::Shed,
+            _ => Ended::Failed,
+        }
+    }
 }
 
 fn micros(since: Instant) -> u32 {
@@ -207,7 +220,7 @@ impl Load {
                 let form = lookup_form(who);
                 let reply = connection.form("/pay/person", &device, form).await?;
                 seen.first_us.push(micros(due));
-                Ok(ended(&reply, 303))
+                Ok(seen.ended(&reply, 303))
             }
             Kind::Notices => {
                 let Some(notice) = self.notices.get(usize::try_from(number).unwrap_or(0)) else {
@@ -218,7 +231,7 @@ impl Load {
                     .json("/notify/wechat", &notice.headers, body)
                     .await?;
                 seen.first_us.push(micros(due));
-                Ok(ended(&reply, 200))
+                Ok(seen.ended(&reply, 200))
             }
             Kind::Calls => {
                 let Some((path, header, body)) =
@@ -233,9 +246,10 @@ impl Load {
                 seen.first_us.push(micros(due));
                 let refused = reply.body.windows(9).any(|part| part == b"\"REFUSED\"");
                 Ok(if refused {
+                    seen.note("REFUSED".to_owned());
                     Ended::Failed
                 } else {
-                    ended(&reply, 200)
+                    seen.ended(&reply, 200)
                 })
             }
             Kind::Bare => {
@@ -246,7 +260,7 @@ impl Load {
                 let read: Result<serde_json::Value, _> = serde_json::from_slice(&reply.body);
                 seen.first_us.push(micros(due));
                 Ok(if read.is_ok() {
-                    ended(&reply, 200)
+                    seen.ended(&reply, 200)
                 } else {
                     Ended::Failed
                 })
@@ -254,7 +268,7 @@ impl Load {
             Kind::Refusals => {
                 let reply = connection.json("/busy", &[], Bytes::new()).await?;
                 seen.first_us.push(micros(due));
-                Ok(ended(&reply, 503))
+                Ok(seen.ended(&reply, 503))
             }
         }
     }
@@ -270,7 +284,7 @@ impl Load {
         let form = lookup_form(number);
         let reply = connection.form("/pay/person", &device, form).await?;
         let Some(reference) = reference(&reply.headers) else {
-            return Ok(ended(&reply, 303));
+            return Ok(seen.ended(&reply, 303));
         };
         seen.first_us.push(micros(due));
         let form = format!(
@@ -278,19 +292,19 @@ impl Load {
         );
         let started = Instant::now();
         let reply = connection.form("/pay/start", &device, form).await?;
-        let placed = reply
-            .headers
-            .get(LOCATION)
-            .and_then(|to| to.to_str().ok())
-            .is_some_and(|to| to.starts_with("/o/"));
-        if placed {
-            seen.second_us.push(micros(started));
-            return Ok(Ended::Good);
+        let to = reply.headers.get(LOCATION).and_then(|to| to.to_str().ok());
+        match to {
+            Some(to) if to.starts_with("/o/") => {
+                seen.second_us.push(micros(started));
+                Ok(Ended::Good)
+            }
+            Some(to) => {
+                let page = to.split(['?', '#']).next().unwrap_or(to);
+                seen.note(format!("to {page}"));
+                Ok(Ended::Failed)
+            }
+            None => Ok(seen.ended(&reply, 303)),
         }
-        Ok(match ended(&reply, 303) {
-            Ended::Shed => Ended::Shed,
-            Ended::Good | Ended::Failed => Ended::Failed,
-        })
     }
 
     async fn work(&self) -> Seen {
@@ -301,6 +315,7 @@ impl Load {
                 connection = Connection::open(&self.args.address).await.ok();
             }
             let Some(open) = connection.as_mut() else {
+                seen.note("no connection".to_owned());
                 seen.failed += 1;
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 continue;
@@ -317,6 +332,7 @@ impl Load {
                 Ok(Ended::Shed) => seen.shed += 1,
                 Ok(Ended::Failed) => seen.failed += 1,
                 Err(Broken) => {
+                    seen.note("connection broken".to_owned());
                     seen.failed += 1;
                     connection = None;
                 }
@@ -382,6 +398,9 @@ pub async fn run(mut args: LoadArgs) -> Result<(), Exit> {
         for (sum, count) in all.by_second.iter_mut().zip(seen.by_second) {
             *sum += count;
         }
+        for (instead, count) in seen.instead {
+            *all.instead.entry(instead).or_default() += count;
+        }
     }
     print(serde_json::json!({
         "good": all.good,
@@ -391,6 +410,7 @@ pub async fn run(mut args: LoadArgs) -> Result<(), Exit> {
         "first": percentiles(all.first_us),
         "second": percentiles(all.second_us),
         "by_second": all.by_second,
+        "instead": all.instead,
     }));
     if load.args.linger {
         let mut end = [0];

@@ -361,7 +361,8 @@ fn tell(figures: &Figures, as_json: bool, confirm: Option<Value>) {
     let p99 = half.1["first"]["p99_ms"].as_f64().unwrap_or(0.0);
     let of = |phase: &Phase| {
         json!({
-            "done": phase.good(), "bad": phase.bad(), "seconds": number(phase.seconds()),
+            "done": phase.good(), "shed": phase.told["shed"], "failed": phase.told["failed"],
+            "instead": phase.told["instead"], "seconds": number(phase.seconds()),
             "per_s": number(phase.good() / phase.seconds()),
             "server_us": number(phase.server_us / phase.good()),
             "database_us": number(phase.database_us / phase.good()),
