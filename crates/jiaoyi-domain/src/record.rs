@@ -673,7 +673,11 @@ mod tests {
     fn a_row_from_before_a_column_was_added_keeps_its_image() {
         let bucket = Bucket::default();
         // Numbers that end in bytes as a NULL is written.
-        let old = before::Row { bucket, sum: 0, version: 0 };
+        let old = before::Row {
+            bucket,
+            sum: 0,
+            version: 0,
+        };
         let new = |remark: Option<&str>, limit| after::Row {
             bucket,
             sum: 0,

@@ -492,7 +492,12 @@ mod tests {
                 let null = if column.nullable { "?" } else { "" };
                 format!(" {}:{:?}{null}", column.name, column.kind)
             });
-            format!("{} {} ={}", spec.number, spec.name, columns.collect::<String>())
+            format!(
+                "{} {} ={}",
+                spec.number,
+                spec.name,
+                columns.collect::<String>()
+            )
         };
         let audited = TABLES.iter().copied().chain([crate::audit::Event::SPEC]);
         let now: Vec<String> = audited.map(line).collect();

@@ -139,7 +139,7 @@ async fn send(world: &World, server: &Side, file: &Path, seconds: f64) -> Result
         "--payers",
         CONNECTIONS,
     ]);
-    queries::measured(server, &args).await
+    queries::measured(world, server, &args).await
 }
 
 /// Runs the bench.

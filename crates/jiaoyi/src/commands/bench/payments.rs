@@ -70,7 +70,7 @@ pub struct Phase {
     pub told: Value,
     /// Of the server, that of its database included.
     pub server_us: f64,
-    database_us: f64,
+    pub database_us: f64,
     channel_us: f64,
     load_us: f64,
 }

@@ -5,7 +5,6 @@ use crate::exit::Exit;
 use jiaoyi_store::Database;
 use jiaoyi_store::bare::server_process;
 use std::fmt::Display;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -181,13 +180,4 @@ pub async fn wait_for(address: &str) -> Result<f64, Exit> {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     Err(Exit::unavailable("the bench's server did not start"))
-}
-
-/// Bytes of a database file with its log.
-pub fn file_bytes(path: &Path) -> u64 {
-    ["", "-wal"]
-        .iter()
-        .filter_map(|end| std::fs::metadata(format!("{}{end}", path.display())).ok())
-        .map(|file| file.len())
-        .sum()
 }

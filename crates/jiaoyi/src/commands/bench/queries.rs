@@ -2,7 +2,7 @@
 
 use super::RunArgs;
 use super::payments::BUDGETS;
-use super::process::{self, Side};
+use super::process::{self, DatabaseServer, Side};
 use super::report::{number, say};
 use super::world::World;
 use crate::exit::{Exit, note, print};
@@ -30,17 +30,28 @@ pub async fn ask(
     if let Some(rate) = &rate {
         args.extend(["--rate", rate]);
     }
-    measured(server, &args).await
+    measured(world, server, &args).await
 }
 
-/// Runs a load of one kind of request; what it saw, with the server's CPU of each request.
-pub async fn measured(server: &Side, args: &[&str]) -> Result<Value, Exit> {
-    let from = process::cpu_us(server.id);
+/// Runs a load of one kind of request; what it saw, with the CPU of each request: the server's, that of
+/// its database included.
+pub async fn measured(world: &World, server: &Side, args: &[&str]) -> Result<Value, Exit> {
+    let database = DatabaseServer::of(&world.database()?)?;
+    let used = || {
+        let database = database.map_or(0, DatabaseServer::cpu_us);
+        (process::cpu_us(server.id), database)
+    };
+    let from = used();
     let mut told = process::run(args).await?;
-    let used = process::cpu_us(server.id).saturating_sub(from);
+    let to = used();
     let good = told["good"].as_f64().unwrap_or(1.0).max(1.0);
-    let used = f64::from(u32::try_from(used).unwrap_or(u32::MAX));
-    told["server_us"] = number(used / good);
+    let each = |from: u64, to: u64| {
+        let used = u32::try_from(to.saturating_sub(from)).unwrap_or(u32::MAX);
+        f64::from(used) / good
+    };
+    let database = each(from.1, to.1);
+    told["server_us"] = number(each(from.0, to.0) + database);
+    told["database_us"] = number(database);
     told["per_s"] = number(good / told["seconds"].as_f64().unwrap_or(1.0));
     if let Some(parts) = told.as_object_mut() {
         parts.remove("by_second");

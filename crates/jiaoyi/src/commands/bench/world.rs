@@ -134,14 +134,6 @@ impl World {
         self.database_url.parse().map_err(Exit::unexpected)
     }
 
-    /// The database's file, when it is one.
-    pub fn file(&self) -> Option<PathBuf> {
-        match self.database() {
-            Ok(Database::Sqlite(path)) => Some(path),
-            Ok(Database::Postgres(_)) | Err(_) => None,
-        }
-    }
-
     /// Keeps a copy of the database as it is now, while nobody uses it.
     pub fn keep(&self) -> Result<Kept, Exit> {
         let database = self.database()?;
