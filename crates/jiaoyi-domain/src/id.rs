@@ -283,6 +283,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_bucket_of_a_hash_is_its_first_twelve_bits() {
+        let mut hash = [0xff; 32];
+        (hash[0], hash[1]) = (0x12, 0x34);
+        assert_eq!(Bucket::from_hash(&hash).get(), 0x123);
+    }
+
+    #[test]
     fn numbers_carry_their_bucket_and_notice_a_slip() {
         let mut ids = IdSource::new([7; 32], 0);
         for number in [0, 1, 35, 36, 4095] {

@@ -298,19 +298,19 @@ mod tests {
     #[test]
     fn hours_codes_and_names() {
         let mut bank = bank(DAY_MINUTES);
-        (bank.hours_from, bank.hours_until) = (9 * 60, 17 * 60);
+        (bank.hours_from, bank.hours_until) = (9 * 60 + 30, 17 * 60 + 15);
         for (time, open) in [
-            ("08:59", false),
-            ("09:00", true),
-            ("16:59", true),
-            ("17:00", false),
+            ("09:29", false),
+            ("09:30", true),
+            ("17:14", true),
+            ("17:15", false),
         ] {
             let moment = at(&format!("2026-11-27 {time}:00"));
             assert_eq!(bank.in_hours(moment), open, "{time}");
         }
         for (moment, begin) in [
-            ("2026-11-27 08:59:59", "2026-11-27 09:00:00"),
-            ("2026-11-27 17:00:00", "2026-11-28 09:00:00"),
+            ("2026-11-27 09:29:59", "2026-11-27 09:30:00"),
+            ("2026-11-27 17:15:00", "2026-11-28 09:30:00"),
         ] {
             assert_eq!(bank.hours_begin(at(moment)), at(begin), "{moment}");
         }

@@ -686,6 +686,15 @@ mod tests {
             limit,
         };
         assert_eq!(image_of(&new(None, None)), image_of(&old));
+        let elsewhere = Bucket::try_new(7).unwrap();
+        assert_eq!(
+            before::Row {
+                bucket: elsewhere,
+                ..old
+            }
+            .bucket(),
+            elsewhere
+        );
         let different = [
             image_of(&old),
             image_of(&before::Row { sum: 256, ..old }),

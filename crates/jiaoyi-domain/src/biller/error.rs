@@ -101,3 +101,50 @@ impl ErrorCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_status_has_its_errors() {
+        let mut statuses: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+        for error in ErrorCode::ALL {
+            statuses
+                .entry(error.status())
+                .or_default()
+                .push(error.code());
+        }
+        let wanted = [
+            (400, "BAD_REQUEST"),
+            (
+                401,
+                "AUTH_MALFORMED UNKNOWN_KEY TIMESTAMP_OUT_OF_RANGE SIGNATURE_WRONG NONCE_REUSED",
+            ),
+            (
+                403,
+                "ADDRESS_NOT_ALLOWED SCOPE_MISSING CHANNEL_NOT_ALLOWED TEST_ONLY",
+            ),
+            (
+                404,
+                "NO_SUCH_VERB NO_SUCH_PERSON NO_SUCH_BILL NO_SUCH_DAY NO_SUCH_EVENT",
+            ),
+            (409, "DUPLICATE_MISMATCH"),
+            (413, "TOO_LARGE"),
+            (422, "TOKEN_INVALID"),
+            (429, "RATE_LIMITED"),
+            (500, "INTERNAL"),
+            (503, "BUSY UNAVAILABLE"),
+            (504, "TIMEOUT"),
+        ];
+        let told: Vec<(u16, String)> = statuses
+            .into_iter()
+            .map(|(status, errors)| (status, errors.join(" ")))
+            .collect();
+        assert_eq!(
+            told,
+            wanted.map(|(status, errors)| (status, errors.to_owned()))
+        );
+    }
+}

@@ -304,6 +304,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_serial_is_dead_when_something_else_came_first() {
+        let dead = Verb::ALL.iter().filter(|verb| verb.is_tombstone());
+        let dead: Vec<&str> = dead.map(|verb| verb.code()).collect();
+        assert_eq!(dead, ["reversed_first", "asked_first", "told_first"]);
+    }
+
+    #[test]
+    fn the_name_of_a_day_file_is_read_back() {
+        let file = DayFile {
+            bucket: Bucket::default(),
+            inst_id: "bank-1".to_owned(),
+            day: Date::constant(2026, 11, 28),
+            file_hash: [0xab; 32],
+            received_at: Instant(1),
+            body_sealed: Vec::new(),
+            answer: String::new(),
+            result: String::new(),
+        };
+        let name = format!("bank-1:2026-11-28:{}", "ab".repeat(32));
+        assert_eq!(file.name(), name);
+        let read = ("bank-1".to_owned(), file.day, file.file_hash);
+        assert_eq!(DayFile::read_name(&name), Some(read));
+        for wrong in [
+            "bank-1",
+            "bank-1:2026-11-28",
+            "bank-1:2026-11-31:ab",
+            "b:2026-11-28:ab",
+        ] {
+            assert_eq!(DayFile::read_name(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_bill_number_is_its_due_and_notices_a_slip() {
         for (bucket, id) in [(0, [0; 16]), (4095, [0xff; 16]), (35, [7; 16])] {
             let bill = BillNo {

@@ -548,6 +548,19 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_date_is_found_where_it_stands() {
+        let number = "110105194912310021";
+        for (part, stands) in [
+            (DocumentPart::Year, "1949"),
+            (DocumentPart::Month, "12"),
+            (DocumentPart::Day, "31"),
+        ] {
+            let (first, last) = part.positions();
+            assert_eq!(&number[first - 1..last], stands, "{part:?}");
+        }
+    }
+
+    #[test]
     fn other_documents_have_their_shape() {
         let parse = |kind, text| Document::parse(kind, text, TODAY);
         let passport = parse(DocumentKind::Passport, "e 1234 5678").unwrap();

@@ -60,6 +60,13 @@ fn in_force(text: &str) -> InForce {
     InForce::try_new(pack).unwrap_or_else(|p| panic!("{p:#?}"))
 }
 
+#[test]
+fn the_version_is_the_beginning_of_the_digest() {
+    let mut pack = Pack::parse("t.toml", GOOD).unwrap();
+    pack.digest = std::array::from_fn(|place| u8::try_from(place).unwrap() + 0xa0);
+    assert_eq!(pack.version(), "a0a1a2a3a4a5");
+}
+
 fn problems(text: &str) -> Vec<Problem> {
     match Pack::parse("t.toml", text) {
         Ok(pack) => InForce::try_new(pack).map_or_else(|found| found, |_| Vec::new()),

@@ -2,12 +2,14 @@
 
 use super::biller::{collect, pay, release, reverse};
 use super::people::*;
+use super::refund::{approve, done};
 use super::scene::Scene;
 use crate::biller::wire::Event;
 use crate::decide::*;
 use crate::hook::{GIVEN_UP_AFTER_MS, HookEvent, HookState, subject};
 use crate::institution::{Institution, Keeper, bank};
-use crate::time::{HOUR_MS, MINUTE_MS};
+use crate::refund::Refund;
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use std::sync::Arc;
 
 fn told(inst_id: &str) -> Institution {
@@ -106,6 +108,53 @@ fn a_bank_that_wants_nothing_writes_nothing() {
     scene.run("paid", &pay(&scene, "p1")).unwrap();
     scene.run("undone", &reverse(&scene, "u1", "p1")).unwrap();
     assert_eq!(events(&scene), [""; 0]);
+}
+
+/// A wallet paid a bill that the bank had filled: the bank is told when that money is back.
+#[test]
+fn a_refund_beside_its_payment_is_told_to_the_bank() {
+    let mut scene = scene();
+    let wallet = offered(&mut scene, 1, &[1]);
+    let give_up = GiveUp {
+        order: (wallet.bucket, wallet.order_id),
+        holder: [1; 32],
+    };
+    scene.run("given up", &give_up).unwrap();
+    let paid = scene.run("the bank", &by!("BANK01", pay(&scene, "p1")));
+    assert!(!matches!(paid, Err(_) | Ok(Answer::Already)), "{paid:?}");
+    let seen = by_query(&scene, &wallet);
+    scene.run("the wallet pays too", &seen).unwrap();
+    scene.wait(2 * DAY_MS);
+    let refunds: Vec<Refund> = scene.store.all();
+    let before = ["payment BANK01 p1", "voucher_issued BANK01 p1"];
+    assert_eq!(events(&scene), before, "nothing is back yet");
+    scene
+        .run("it is sent", &approve(&refunds[0].refund_no))
+        .unwrap();
+    let back = done(&scene, &refunds[0], refunds[0].amount);
+    scene.run("it is back", &back).unwrap();
+    scene.run("it is back, again", &back).unwrap();
+    let rows: Vec<HookEvent> = scene.store.all();
+    let told = rows
+        .iter()
+        .map(|row| serde_json::from_str(&row.body).unwrap());
+    let told: Vec<Event> = told
+        .filter(|event: &Event| event.kind == "refund")
+        .collect();
+    let bill = crate::decide::biller::bill_no(&due(&scene, 1));
+    let wanted = Event {
+        event_id: told[0].event_id.clone(),
+        kind: "refund".to_owned(),
+        inst_id: "BANK01".to_owned(),
+        at: told[0].at.clone(),
+        bill_no: Some(bill),
+        seq: Some("p1".to_owned()),
+        amount_fen: Some(refunds[0].amount.get()),
+        refund_no: Some(refunds[0].refund_no.to_string()),
+        reason: Some(refunds[0].cause.code().to_owned()),
+        ..Event::default()
+    };
+    assert_eq!(told, [wanted]);
 }
 
 /// The one message that waits, leased.
