@@ -141,7 +141,7 @@ fn a_refund_beside_its_payment_is_told_to_the_bank() {
     let told: Vec<Event> = told
         .filter(|event: &Event| event.kind == "refund")
         .collect();
-    let bill = crate::decide::biller::bill_no(&due(&scene, 1));
+    let bill = biller::bill_no(&due(&scene, 1));
     let wanted = Event {
         event_id: told[0].event_id.clone(),
         kind: "refund".to_owned(),
