@@ -15,7 +15,9 @@ use crate::{process, tools};
                   cargo xtask soak kill --engine postgres --kills 30\n  \
                   cargo xtask soak power --cuts 500\n  \
                   cargo xtask soak power --engine postgres --cuts 100 --rate 10\n  \
-                  cargo xtask soak illness --cuts 100\n  cargo xtask soak disk\n  \
+                  cargo xtask soak illness --cuts 100\n  \
+                  cargo xtask soak illness --engine postgres --cuts 20 --rate 10\n  \
+                  cargo xtask soak disk\n  \
                   cargo xtask soak standby --times 20\n  \
                   cargo xtask soak race --dues 2000\n  cargo xtask soak timing\n  \
                   cargo xtask soak notices --orders 10000\n  cargo xtask soak orders --orders 20000\n  \

@@ -33,7 +33,7 @@ FROM unnest(?1::text[], ?2::text[], ?3::bytes[], ?4::bigint[], ?5::bigint[], ?6:
 -- name: update_many
 UPDATE access_link AS t
 SET device = k.device, valid_until = k.valid_until, version = k.version
-FROM unnest(?1::text[], ?2::text[], ?3::bytes[], ?4::bigint[], ?5::bigint[], ?6::bigint[], ?7::bigint[]) AS k (inst_id, link_id, device, made_at, valid_until, version, expected_version)
+FROM unnest(?1::text[], ?2::text[], ?3::bytes[], ?4::bigint[], ?5::bigint[], ?6::bigint[]) AS k (inst_id, link_id, device, valid_until, version, expected_version)
 WHERE t.inst_id = k.inst_id AND t.link_id = k.link_id AND t.version = k.expected_version
 
 -- name: assert_many

@@ -41,9 +41,9 @@ FROM unnest(?1::bigint[], ?2::text[], ?3::bytes[], ?4::bigint[], ?5::text[], ?6:
 -- name: update_many
 UPDATE attempt AS t
 SET state = k.state, handed_out_at = k.handed_out_at, abandoned_at = k.abandoned_at, handover_sealed = k.handover_sealed, last_word = k.last_word, paid_at = k.paid_at, ask_at = k.ask_at, asks = k.asks, version = k.version
-FROM unnest(?1::bigint[], ?2::text[], ?3::bytes[], ?4::bigint[], ?5::text[], ?6::text[], ?7::text[], ?8::text[], ?9::text[], ?10::bigint[], ?11::bigint[], ?12::bigint[], ?13::bigint[], ?14::bigint[], ?15::bytes[], ?16::bytes[], ?17::text[], ?18::bigint[], ?19::bigint[], ?20::bigint[], ?21::bigint[], ?22::bigint[]) AS k (bucket, attempt_no, order_id, seq, method, channel, merchant, app, state, amount, created_at, expires_at, handed_out_at, abandoned_at, request_sealed, handover_sealed, last_word, paid_at, ask_at, asks, version, expected_version)
+FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::bigint[], ?5::bigint[], ?6::bytes[], ?7::text[], ?8::bigint[], ?9::bigint[], ?10::bigint[], ?11::bigint[], ?12::bigint[]) AS k (bucket, attempt_no, state, handed_out_at, abandoned_at, handover_sealed, last_word, paid_at, ask_at, asks, version, expected_version)
 WHERE t.bucket = k.bucket AND t.attempt_no = k.attempt_no AND t.version = k.expected_version
-    AND t.bucket = ANY(?23::bigint[])
+    AND t.bucket = ANY(?13::bigint[])
 
 -- name: assert_many
 SELECT t.version

@@ -41,9 +41,9 @@ FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::te
 -- name: update_many
 UPDATE biller_call AS t
 SET state = k.state, undone_by = k.undone_by, ended_at = k.ended_at, version = k.version
-FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::text[], ?7::bytes[], ?8::text[], ?9::text[], ?10::text[], ?11::bytes[], ?12::bigint[], ?13::bytes[], ?14::text[], ?15::bigint[], ?16::text[], ?17::bigint[], ?18::text[], ?19::bigint[], ?20::bigint[], ?21::bigint[]) AS k (bucket, inst_id, seq, verb, state, reason, body_hash, answer, trace_date, channel, due_id, generation, order_id, attempt_no, amount, undoes, at, undone_by, ended_at, version, expected_version)
+FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::bigint[], ?7::bigint[], ?8::bigint[]) AS k (bucket, inst_id, seq, state, undone_by, ended_at, version, expected_version)
 WHERE t.bucket = k.bucket AND t.inst_id = k.inst_id AND t.seq = k.seq AND t.version = k.expected_version
-    AND t.bucket = ANY(?22::bigint[])
+    AND t.bucket = ANY(?9::bigint[])
 
 -- name: assert_many
 SELECT t.version

@@ -41,9 +41,9 @@ FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bytes[], ?5::text[], ?6
 -- name: update_many
 UPDATE due AS t
 SET state = k.state, revision_last = k.revision_last, lock_order = k.lock_order, lock_order_bucket = k.lock_order_bucket, lock_holder = k.lock_holder, lock_channel = k.lock_channel, lock_at = k.lock_at, lock_until = k.lock_until, lock_lapses = k.lock_lapses, paid_at = k.paid_at, version = k.version
-FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bytes[], ?5::text[], ?6::bigint[], ?7::text[], ?8::bigint[], ?9::bytes[], ?10::bigint[], ?11::bytes[], ?12::text[], ?13::bigint[], ?14::bigint[], ?15::bigint[], ?16::bigint[], ?17::bigint[], ?18::bigint[]) AS k (bucket, due_id, generation, person_id, scheme, benefit_year, state, revision_last, lock_order, lock_order_bucket, lock_holder, lock_channel, lock_at, lock_until, lock_lapses, paid_at, version, expected_version)
+FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::text[], ?5::bigint[], ?6::bytes[], ?7::bigint[], ?8::bytes[], ?9::text[], ?10::bigint[], ?11::bigint[], ?12::bigint[], ?13::bigint[], ?14::bigint[], ?15::bigint[]) AS k (bucket, due_id, generation, state, revision_last, lock_order, lock_order_bucket, lock_holder, lock_channel, lock_at, lock_until, lock_lapses, paid_at, version, expected_version)
 WHERE t.bucket = k.bucket AND t.due_id = k.due_id AND t.generation = k.generation AND t.version = k.expected_version
-    AND t.bucket = ANY(?19::bigint[])
+    AND t.bucket = ANY(?16::bigint[])
 
 -- name: assert_many
 SELECT t.version

@@ -41,9 +41,9 @@ FROM unnest(?1::bigint[], ?2::bytes[], ?3::text[], ?4::text[], ?5::bytes[], ?6::
 -- name: update_many
 UPDATE exception_case AS t
 SET state = k.state, detail = k.detail, version = k.version
-FROM unnest(?1::bigint[], ?2::bytes[], ?3::text[], ?4::text[], ?5::bytes[], ?6::text[], ?7::text[], ?8::bigint[], ?9::bigint[], ?10::bigint[]) AS k (bucket, case_id, kind, state, order_id, subject, detail, opened_at, version, expected_version)
+FROM unnest(?1::bigint[], ?2::bytes[], ?3::text[], ?4::text[], ?5::bigint[], ?6::bigint[]) AS k (bucket, case_id, state, detail, version, expected_version)
 WHERE t.bucket = k.bucket AND t.case_id = k.case_id AND t.version = k.expected_version
-    AND t.bucket = ANY(?11::bigint[])
+    AND t.bucket = ANY(?7::bigint[])
 
 -- name: assert_many
 SELECT t.version

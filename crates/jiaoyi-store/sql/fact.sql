@@ -41,9 +41,9 @@ FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::te
 -- name: update_many
 UPDATE fact AS t
 SET confirmed_at = k.confirmed_at, premium = k.premium, surplus = k.surplus, returned_or_reserved = k.returned_or_reserved, version = k.version
-FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::text[], ?7::bytes[], ?8::bigint[], ?9::bigint[], ?10::text[], ?11::text[], ?12::bigint[], ?13::bigint[], ?14::bigint[], ?15::bigint[], ?16::bigint[], ?17::bigint[], ?18::bigint[]) AS k (bucket, channel, merchant, txn_id, kind, attempt_no, order_id, amount, paid_at, channel_day, source, seen_at, confirmed_at, premium, surplus, returned_or_reserved, version, expected_version)
+FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::bigint[], ?7::bigint[], ?8::bigint[], ?9::bigint[], ?10::bigint[], ?11::bigint[]) AS k (bucket, channel, merchant, txn_id, kind, confirmed_at, premium, surplus, returned_or_reserved, version, expected_version)
 WHERE t.bucket = k.bucket AND t.channel = k.channel AND t.merchant = k.merchant AND t.txn_id = k.txn_id AND t.kind = k.kind AND t.version = k.expected_version
-    AND t.bucket = ANY(?19::bigint[])
+    AND t.bucket = ANY(?12::bigint[])
 
 -- name: assert_many
 SELECT t.version

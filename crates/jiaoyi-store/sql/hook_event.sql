@@ -34,9 +34,9 @@ FROM unnest(?1::bigint[], ?2::bytes[], ?3::text[], ?4::text[], ?5::text[], ?6::b
 -- name: update_many
 UPDATE hook_event AS t
 SET state = k.state, tries = k.tries, log = k.log, ended_at = k.ended_at, version = k.version
-FROM unnest(?1::bigint[], ?2::bytes[], ?3::text[], ?4::text[], ?5::text[], ?6::bigint[], ?7::text[], ?8::bigint[], ?9::text[], ?10::bigint[], ?11::bigint[], ?12::bigint[]) AS k (bucket, hook_id, inst_id, kind, body, at, state, tries, log, ended_at, version, expected_version)
+FROM unnest(?1::bigint[], ?2::bytes[], ?3::text[], ?4::bigint[], ?5::text[], ?6::bigint[], ?7::bigint[], ?8::bigint[]) AS k (bucket, hook_id, state, tries, log, ended_at, version, expected_version)
 WHERE t.bucket = k.bucket AND t.hook_id = k.hook_id AND t.version = k.expected_version
-    AND t.bucket = ANY(?13::bigint[])
+    AND t.bucket = ANY(?9::bigint[])
 
 -- name: assert_many
 SELECT t.version

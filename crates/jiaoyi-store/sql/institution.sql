@@ -33,7 +33,7 @@ FROM unnest(?1::text[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::bigi
 -- name: update_many
 UPDATE institution AS t
 SET name = k.name, front_ends = k.front_ends, scopes = k.scopes, addresses = k.addresses, cut_over = k.cut_over, hours_from = k.hours_from, hours_until = k.hours_until, live = k.live, webhook = k.webhook, version = k.version
-FROM unnest(?1::text[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::bigint[], ?7::bigint[], ?8::bigint[], ?9::bigint[], ?10::text[], ?11::bigint[], ?12::bigint[], ?13::bigint[]) AS k (inst_id, name, front_ends, scopes, addresses, cut_over, hours_from, hours_until, live, webhook, created_at, version, expected_version)
+FROM unnest(?1::text[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::bigint[], ?7::bigint[], ?8::bigint[], ?9::bigint[], ?10::text[], ?11::bigint[], ?12::bigint[]) AS k (inst_id, name, front_ends, scopes, addresses, cut_over, hours_from, hours_until, live, webhook, version, expected_version)
 WHERE t.inst_id = k.inst_id AND t.version = k.expected_version
 
 -- name: assert_many

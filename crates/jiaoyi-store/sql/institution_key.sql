@@ -33,7 +33,7 @@ FROM unnest(?1::text[], ?2::text[], ?3::text[], ?4::bytes[], ?5::bigint[], ?6::b
 -- name: update_many
 UPDATE institution_key AS t
 SET valid_until = k.valid_until, version = k.version
-FROM unnest(?1::text[], ?2::text[], ?3::text[], ?4::bytes[], ?5::bigint[], ?6::bigint[], ?7::bigint[], ?8::bigint[]) AS k (inst_id, key_id, scheme, public_key, valid_from, valid_until, version, expected_version)
+FROM unnest(?1::text[], ?2::text[], ?3::bigint[], ?4::bigint[], ?5::bigint[]) AS k (inst_id, key_id, valid_until, version, expected_version)
 WHERE t.inst_id = k.inst_id AND t.key_id = k.key_id AND t.version = k.expected_version
 
 -- name: assert_many

@@ -41,9 +41,9 @@ FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bigint[], ?5::bytes[], 
 -- name: update_many
 UPDATE order_line AS t
 SET generation = k.generation, state = k.state, version = k.version
-FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bigint[], ?5::bytes[], ?6::bigint[], ?7::bigint[], ?8::text[], ?9::bigint[], ?10::bigint[], ?11::text[], ?12::text[], ?13::text[], ?14::text[], ?15::text[], ?16::bigint[], ?17::text[], ?18::text[], ?19::text[], ?20::text[], ?21::text[], ?22::bigint[], ?23::bigint[], ?24::bigint[]) AS k (bucket, order_id, line_no, due_bucket, due_id, generation, revision_no, state, own, gross, items, subsidies, policy_version, region, phase, window_until, after_close, difference_rule, benefit_first, benefit_first_next, benefit_last, quoted_at, version, expected_version)
+FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bigint[], ?5::text[], ?6::bigint[], ?7::bigint[]) AS k (bucket, order_id, line_no, generation, state, version, expected_version)
 WHERE t.bucket = k.bucket AND t.order_id = k.order_id AND t.line_no = k.line_no AND t.version = k.expected_version
-    AND t.bucket = ANY(?25::bigint[])
+    AND t.bucket = ANY(?8::bigint[])
 
 -- name: assert_many
 SELECT t.version

@@ -34,9 +34,9 @@ FROM unnest(?1::bigint[], ?2::text[], ?3::bytes[], ?4::text[], ?5::text[], ?6::b
 -- name: update_many
 UPDATE outbox AS t
 SET state = k.state, next_at = k.next_at, tries = k.tries, lease = k.lease, lease_until = k.lease_until, done_at = k.done_at, version = k.version
-FROM unnest(?1::bigint[], ?2::text[], ?3::bytes[], ?4::text[], ?5::text[], ?6::bigint[], ?7::bigint[], ?8::bigint[], ?9::bigint[], ?10::bigint[], ?11::bigint[], ?12::bigint[], ?13::bigint[]) AS k (bucket, subject, outbox_id, topic, state, created_at, next_at, tries, lease, lease_until, done_at, version, expected_version)
+FROM unnest(?1::bigint[], ?2::text[], ?3::bytes[], ?4::text[], ?5::bigint[], ?6::bigint[], ?7::bigint[], ?8::bigint[], ?9::bigint[], ?10::bigint[], ?11::bigint[]) AS k (bucket, subject, outbox_id, state, next_at, tries, lease, lease_until, done_at, version, expected_version)
 WHERE t.bucket = k.bucket AND t.subject = k.subject AND t.outbox_id = k.outbox_id AND t.version = k.expected_version
-    AND t.bucket = ANY(?14::bigint[])
+    AND t.bucket = ANY(?12::bigint[])
 
 -- name: assert_many
 SELECT t.version

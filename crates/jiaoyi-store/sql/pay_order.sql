@@ -34,9 +34,9 @@ FROM unnest(?1::bigint[], ?2::bytes[], ?3::text[], ?4::text[], ?5::bigint[], ?6:
 -- name: update_many
 UPDATE pay_order AS t
 SET state = k.state, attempt_count = k.attempt_count, until = k.until, ended_at = k.ended_at, version = k.version
-FROM unnest(?1::bigint[], ?2::bytes[], ?3::text[], ?4::text[], ?5::bigint[], ?6::bigint[], ?7::bigint[], ?8::bytes[], ?9::text[], ?10::text[], ?11::bigint[], ?12::bigint[], ?13::bigint[], ?14::bigint[], ?15::bigint[]) AS k (bucket, order_id, order_no, state, amount, line_count, attempt_count, holder, relation, region, created_at, until, ended_at, version, expected_version)
+FROM unnest(?1::bigint[], ?2::bytes[], ?3::text[], ?4::bigint[], ?5::bigint[], ?6::bigint[], ?7::bigint[], ?8::bigint[]) AS k (bucket, order_id, state, attempt_count, until, ended_at, version, expected_version)
 WHERE t.bucket = k.bucket AND t.order_id = k.order_id AND t.version = k.expected_version
-    AND t.bucket = ANY(?16::bigint[])
+    AND t.bucket = ANY(?9::bigint[])
 
 -- name: assert_many
 SELECT t.version

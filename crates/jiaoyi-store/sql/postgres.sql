@@ -53,7 +53,9 @@ SELECT pg_catalog.pg_database_size(pg_catalog.current_database())
 
 -- name: nearest_documents
 SELECT k.place, d.bucket, d.doc_hmac, d.person_bucket, d.person_id
-FROM unnest(?1::bigint[], ?2::bytes[]) WITH ORDINALITY AS k (bucket, doc_hmac, place)
+FROM (
+    SELECT unnest(?1::bigint[]) AS bucket, unnest(?2::bytes[]) AS doc_hmac, generate_subscripts(?1::bigint[], 1) AS place
+) AS k
 CROSS JOIN LATERAL (
     SELECT t.bucket, t.doc_hmac, t.person_bucket, t.person_id
     FROM document AS t
@@ -64,4 +66,4 @@ CROSS JOIN LATERAL (
 
 -- name: open_locks_of_holders
 SELECT k.place, (SELECT count(*) FROM pay_order AS t WHERE t.holder = k.holder AND t.state = 'placed')
-FROM unnest(?1::bytes[]) WITH ORDINALITY AS k (holder, place)
+FROM (SELECT unnest(?1::bytes[]) AS holder, generate_subscripts(?1::bytes[], 1) AS place) AS k

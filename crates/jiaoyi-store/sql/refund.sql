@@ -48,9 +48,9 @@ FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::te
 -- name: update_many
 UPDATE refund AS t
 SET state = k.state, amount = k.amount, channel_no = k.channel_no, closes = k.closes, request = k.request, held_until = k.held_until, sent_at = k.sent_at, done_at = k.done_at, detail = k.detail, ask_at = k.ask_at, asks = k.asks, version = k.version
-FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::text[], ?7::text[], ?8::text[], ?9::bytes[], ?10::bigint[], ?11::bigint[], ?12::text[], ?13::bigint[], ?14::bytes[], ?15::bigint[], ?16::bigint[], ?17::bigint[], ?18::bigint[], ?19::text[], ?20::bigint[], ?21::bigint[], ?22::bigint[], ?23::bigint[]) AS k (bucket, refund_no, state, cause, channel, merchant, txn_id, attempt_no, order_id, line_no, amount, channel_no, closes, request, held_until, created_at, sent_at, done_at, detail, ask_at, asks, version, expected_version)
+FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::bigint[], ?5::text[], ?6::bigint[], ?7::bytes[], ?8::bigint[], ?9::bigint[], ?10::bigint[], ?11::text[], ?12::bigint[], ?13::bigint[], ?14::bigint[], ?15::bigint[]) AS k (bucket, refund_no, state, amount, channel_no, closes, request, held_until, sent_at, done_at, detail, ask_at, asks, version, expected_version)
 WHERE t.bucket = k.bucket AND t.refund_no = k.refund_no AND t.version = k.expected_version
-    AND t.bucket = ANY(?24::bigint[])
+    AND t.bucket = ANY(?16::bigint[])
 
 -- name: assert_many
 SELECT t.version

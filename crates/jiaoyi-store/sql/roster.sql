@@ -39,7 +39,7 @@ FROM unnest(?1::bytes[], ?2::text[], ?3::text[], ?4::bigint[], ?5::text[], ?6::b
 -- name: update_many
 UPDATE roster AS t
 SET state = k.state, file_hash = k.file_hash, rows_read = k.rows_read, rows_good = k.rows_good, rows_bad = k.rows_bad, rows_published = k.rows_published, activated_at = k.activated_at, version = k.version
-FROM unnest(?1::bytes[], ?2::text[], ?3::text[], ?4::bigint[], ?5::text[], ?6::bigint[], ?7::bytes[], ?8::bigint[], ?9::bigint[], ?10::bigint[], ?11::bigint[], ?12::bigint[], ?13::bigint[], ?14::bigint[], ?15::bigint[]) AS k (roster_id, state, region, benefit_year, source, serial, file_hash, rows_read, rows_good, rows_bad, rows_published, created_at, activated_at, version, expected_version)
+FROM unnest(?1::bytes[], ?2::text[], ?3::bytes[], ?4::bigint[], ?5::bigint[], ?6::bigint[], ?7::bigint[], ?8::bigint[], ?9::bigint[], ?10::bigint[]) AS k (roster_id, state, file_hash, rows_read, rows_good, rows_bad, rows_published, activated_at, version, expected_version)
 WHERE t.roster_id = k.roster_id AND t.version = k.expected_version
 
 -- name: assert_many

@@ -34,9 +34,9 @@ FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bytes[], ?5::text[], ?6
 -- name: update_many
 UPDATE slot AS t
 SET reversible_until = k.reversible_until, ended_at = k.ended_at, end_reason = k.end_reason, version = k.version, next_refund = k.next_refund
-FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bytes[], ?5::text[], ?6::bigint[], ?7::bytes[], ?8::bigint[], ?9::bigint[], ?10::text[], ?11::text[], ?12::text[], ?13::bigint[], ?14::bigint[], ?15::bigint[], ?16::text[], ?17::bigint[], ?18::bigint[], ?19::text[], ?20::text[], ?21::text[], ?22::bigint[], ?23::text[], ?24::bigint[], ?25::text[], ?26::bigint[]) AS k (bucket, due_id, generation, person_id, scheme, benefit_year, order_id, line_no, fact_bucket, fact_channel, fact_merchant, fact_txn, reversible_until, own, gross, subsidies, accepted_at, filled_at, benefit_first, benefit_last, voucher_no, ended_at, end_reason, version, next_refund, expected_version)
+FROM unnest(?1::bigint[], ?2::bytes[], ?3::bigint[], ?4::bigint[], ?5::bigint[], ?6::text[], ?7::bigint[], ?8::text[], ?9::bigint[]) AS k (bucket, due_id, generation, reversible_until, ended_at, end_reason, version, next_refund, expected_version)
 WHERE t.bucket = k.bucket AND t.due_id = k.due_id AND t.generation = k.generation AND t.version = k.expected_version
-    AND t.bucket = ANY(?27::bigint[])
+    AND t.bucket = ANY(?10::bigint[])
 
 -- name: assert_many
 SELECT t.version

@@ -40,9 +40,9 @@ FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::bigint[], ?6::
 -- name: update_many
 UPDATE voucher AS t
 SET state = k.state, ended_at = k.ended_at, version = k.version
-FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::bigint[], ?6::bytes[], ?7::bigint[], ?8::bytes[], ?9::bigint[], ?10::text[], ?11::bigint[], ?12::bigint[], ?13::bigint[], ?14::bigint[]) AS k (bucket, voucher_no, check_code, state, order_bucket, order_id, line_no, due_id, generation, content, issued_at, ended_at, version, expected_version)
+FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::bigint[], ?5::bigint[], ?6::bigint[]) AS k (bucket, voucher_no, state, ended_at, version, expected_version)
 WHERE t.bucket = k.bucket AND t.voucher_no = k.voucher_no AND t.version = k.expected_version
-    AND t.bucket = ANY(?15::bigint[])
+    AND t.bucket = ANY(?7::bigint[])
 
 -- name: assert_many
 SELECT t.version

@@ -14,9 +14,9 @@ use jiaoyi_domain::working_set::Need;
 use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Most commands of one batch.
@@ -251,7 +251,7 @@ pub trait Backend: Send + Sync {
         Box::pin(std::future::pending())
     }
 
-    /// Whether every lane has its database, as far as it has noticed.
+    /// Whether every lane has its database, as far as it has noticed, and that has room.
     fn can_write(&self) -> bool {
         true
     }
@@ -267,7 +267,13 @@ pub(crate) struct Health {
     stopped: watch::Sender<bool>,
     /// How many lanes wait for their database.
     away: Arc<AtomicUsize>,
+    /// When a batch was last refused for want of room or of handles.
+    short: Arc<Mutex<Option<Instant>>>,
 }
+
+/// For so long after a batch was refused for want of room the database counts as one that takes
+/// nothing in: a server whose disk is full goes on to take what needs no new page.
+const SHORT: Duration = Duration::from_secs(3);
 
 impl Health {
     /// Returns when a lane has ended although nobody closed it.
@@ -277,7 +283,17 @@ impl Health {
     }
 
     pub(crate) fn can_write(&self) -> bool {
-        self.away.load(Ordering::SeqCst) == 0 && !*self.stopped.borrow()
+        self.away.load(Ordering::SeqCst) == 0 && !*self.stopped.borrow() && !self.is_short()
+    }
+
+    fn is_short(&self) -> bool {
+        let short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
+        short.is_some_and(|since| since.elapsed() < SHORT)
+    }
+
+    fn was_short(&self) {
+        let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
+        *short = Some(Instant::now());
     }
 }
 
@@ -306,7 +322,7 @@ impl LaneThread {
         Work {
             queue: &self.queue,
             wide,
-            away: &self.health.away,
+            health: &self.health,
         }
         .run(lanes, engine);
     }
@@ -385,7 +401,7 @@ pub fn drive(lane: &mut Lane, engine: &mut dyn Engine) -> Result<(), Away> {
 struct Work<'t> {
     queue: &'t Queue<Job>,
     wide: Option<&'t Queue<Job>>,
-    away: &'t AtomicUsize,
+    health: &'t Health,
 }
 
 impl Work<'_> {
@@ -452,11 +468,14 @@ impl Work<'_> {
             }
         }
         let outcome = drive(lane, engine);
+        if lane.take_was_short() {
+            self.health.was_short();
+        }
         for item in lane.take_elsewhere() {
             self.send_on(urgency, item);
         }
         if outcome.is_err() {
-            self.away.fetch_add(1, Ordering::SeqCst);
+            self.health.away.fetch_add(1, Ordering::SeqCst);
             while !lane.has_stopped() {
                 for job in self.queue.take_waiting() {
                     refuse(job);
@@ -466,7 +485,7 @@ impl Work<'_> {
                     break;
                 }
             }
-            self.away.fetch_sub(1, Ordering::SeqCst);
+            self.health.away.fetch_sub(1, Ordering::SeqCst);
         }
         outcome
     }

@@ -163,19 +163,21 @@ fn set_based(spec: &TableSpec, statement: &mut impl FnMut(&str, String)) {
         return;
     }
     let changing = spec.columns.iter().filter(|column| !column.fixed);
+    let changing: Vec<&str> = changing.map(|column| column.name).collect();
     let sets: Vec<String> = changing
-        .map(|column| format!("{0} = k.{0}", column.name))
+        .iter()
+        .map(|name| format!("{name} = k.{name}"))
         .collect();
-    let all = [&names[..], &["expected_version"]].concat();
+    let told = [key, &changing, &["expected_version"]].concat();
     statement(
         "update_many",
         format!(
             "UPDATE {table} AS t\nSET {}\nFROM unnest({}) AS k ({})\nWHERE {} AND t.version = k.expected_version{}",
             sets.join(", "),
-            arrays(&all),
-            all.join(", "),
+            arrays(&told),
+            told.join(", "),
             matched(key),
-            within(key, all.len() + 1, "\n    AND"),
+            within(key, told.len() + 1, "\n    AND"),
         ),
     );
     let keys = [key, &["expected_version"]].concat();

@@ -117,6 +117,8 @@ pub struct Lane {
     elsewhere: Vec<Item>,
     /// The link of the last try whose outcome nobody knows.
     doubtful: Option<Link>,
+    /// Whether a batch was refused for want of room or of handles since that was last asked.
+    was_short: bool,
 }
 
 impl Lane {
@@ -131,6 +133,7 @@ impl Lane {
             deferred: VecDeque::new(),
             elsewhere: Vec::new(),
             doubtful: None,
+            was_short: false,
         }
     }
 
@@ -172,6 +175,11 @@ impl Lane {
             tracing::error!(why = %failure, "the database failed beside the commands");
             self.state = State::Finding(None);
         }
+    }
+
+    /// Whether the engine has refused a batch for want of room or of handles since the last call.
+    pub fn take_was_short(&mut self) -> bool {
+        std::mem::take(&mut self.was_short)
     }
 
     /// Commands that belong to another lane.
@@ -342,7 +350,9 @@ impl Lane {
                 tracing::warn!(why, "somebody else holds the database");
                 part.refuse(busy);
             }
-            Failure::Down(why) | Failure::Broken(why) => {
+            Failure::Down(_) | Failure::Broken(_) => {
+                self.was_short |= matches!(failure, Failure::Down(_));
+                let why = failure.to_string();
                 tracing::error!(why, "the database refused a commit");
                 part.refuse(|| StoreError::Unavailable { why: why.clone() });
                 self.refuse_all(|| StoreError::Unavailable { why: why.clone() });

@@ -26,8 +26,8 @@ use std::time::Duration;
 
 const USAGE: &str = "soak kill [--engine sqlite|postgres] [--kills N] [--rate N] [--seed N]\n\
                      soak power [--engine sqlite|postgres] [--cuts N] [--rate N] [--seed N]\n\
-                     soak illness [--cuts N] [--rate N] [--seed N]\n\
-                     soak disk [--times N] [--rate N] [--seed N]\n\
+                     soak illness [--engine sqlite|postgres] [--cuts N] [--rate N] [--seed N]\n\
+                     soak disk [--engine sqlite|postgres] [--times N] [--rate N] [--seed N]\n\
                      soak standby [--times N] [--rate N] [--seed N]\n\
                      soak race [--dues N]\n\
                      soak notices [--engine sqlite|postgres] [--orders N] [--wave N] [--seed N]\n\
@@ -104,10 +104,6 @@ async fn main() -> Result<()> {
                 Engine::Sqlite => Under::Shim,
                 Engine::Postgres => Under::ServerOnShim,
             };
-            ensure!(
-                what == "power" || under == Under::Shim,
-                "soak illness is of the embedded file alone"
-            );
             println!(
                 "a disk that lies: found out after {} cuts",
                 power::control(under, 20, seed).await?
@@ -117,7 +113,11 @@ async fn main() -> Result<()> {
                 cuts: option(&words, "--cuts", 500)?,
                 payers_per_second: option(&words, "--rate", 50)?,
                 cut_after_ms_max: 2_000,
-                fail_every_max: if what == "illness" { 40 } else { 0 },
+                fail_every_max: match (what, under) {
+                    ("power", _) => 0,
+                    (_, Under::Shim) => 40,
+                    _ => 200,
+                },
                 acts: Acts::Any,
                 seed,
                 settle: Duration::from_secs(900),
@@ -126,7 +126,12 @@ async fn main() -> Result<()> {
             println!("{outcome}");
         }
         Some("disk") => {
+            let under = match option(&words, "--engine", Engine::Sqlite)? {
+                Engine::Sqlite => Under::Shim,
+                Engine::Postgres => Under::ServerOnShim,
+            };
             let plan = starved::Plan {
+                under,
                 times: option(&words, "--times", 20)?,
                 each: Duration::from_secs(5),
                 payers_per_second: option(&words, "--rate", 50)?,
@@ -134,7 +139,9 @@ async fn main() -> Result<()> {
                 settle: Duration::from_secs(900),
             };
             println!("{}", starved::full(plan).await?);
-            println!("{}", starved::handles(plan).await?);
+            if under == Under::Shim {
+                println!("{}", starved::handles(plan).await?);
+            }
         }
         Some("standby") => {
             println!(

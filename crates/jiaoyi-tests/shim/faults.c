@@ -4,8 +4,7 @@
  *
  * JIAOYI_FAULTS       folder with `switches` (five 32-bit numbers, below) and `journal`
  * JIAOYI_FAULTS_DATA  the database file; its log is the same name with -wal
- * JIAOYI_FAULTS_TREE  or the folder of a database server, whose files are told apart by their inodes;
- *                     of the switches only `lying` is heeded then
+ * JIAOYI_FAULTS_TREE  or the folder of a database server, whose files are told apart by their inodes
  *
  * A journal record is: kind, file, two zero bytes, length (32 bit), offset, inode (64 bit each), data.
  *   W data was written at an offset       T the file was cut to a size (in the offset)
@@ -46,7 +45,10 @@ struct record {
 
 enum { DATABASE, LOG, TREE };
 
-/* As Linux has it: every handle of a file is told once of a failed sync, whoever's it was. */
+/*
+ * As Linux has it: every handle of a file is told once of a failed sync, whoever's it was. In a tree only
+ * the handle that asked is told, which is harder on the server.
+ */
 static uint32_t failures[2], told[4096];
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -124,7 +126,8 @@ static uint64_t inode_of(int fd, int file)
 	return file == TREE && fstat(fd, &stat) == 0 ? stat.st_ino : 0;
 }
 
-static int grows(int fd, off_t end)
+/* Whether there is no room for what would end there. */
+static int lacks_room(int fd, off_t end)
 {
 	struct stat stat;
 	return switches->full && fstat(fd, &stat) == 0 && end > stat.st_size;
@@ -134,7 +137,7 @@ static ssize_t write_at(int fd, int file, const void *bytes, size_t count, off_t
 {
 	ssize_t done = -1;
 	pthread_mutex_lock(&lock);
-	if (grows(fd, offset + (off_t)count)) {
+	if (lacks_room(fd, offset + (off_t)count)) {
 		errno = ENOSPC;
 	} else {
 		done = move ? syscall(SYS_write, fd, bytes, count)
@@ -173,7 +176,7 @@ int ftruncate64(int fd, off64_t size)
 	if (file < 0)
 		return (int)syscall(SYS_ftruncate, fd, size);
 	pthread_mutex_lock(&lock);
-	if (grows(fd, size)) {
+	if (lacks_room(fd, size)) {
 		errno = ENOSPC;
 	} else {
 		done = (int)syscall(SYS_ftruncate, fd, size);
@@ -189,10 +192,29 @@ int ftruncate(int fd, off_t size)
 	return ftruncate64(fd, size);
 }
 
+/* Whether the sync that is asked for now fails; processes of a server ask at once. */
+static int sync_fails(void)
+{
+	uint32_t number = __atomic_add_fetch(&switches->syncs, 1, __ATOMIC_SEQ_CST);
+	uint32_t every = switches->fail_every;
+	return every && number % every == 0;
+}
+
+static void tell_of_failure(int file, uint64_t inode)
+{
+	__atomic_add_fetch(&switches->failed, 1, __ATOMIC_SEQ_CST);
+	note('E', file, inode, 0, NULL, 0);
+	errno = EIO;
+}
+
 /* What another process writes while this one syncs is not synced by it. */
 static int sync_in_tree(long call, int fd)
 {
 	uint64_t inode = inode_of(fd, TREE);
+	if (sync_fails()) {
+		tell_of_failure(TREE, inode);
+		return -1;
+	}
 	if (switches->lying)
 		return 0;
 	note('B', TREE, inode, 0, NULL, 0);
@@ -210,16 +232,13 @@ static int sync_with(long call, int fd)
 	if (file == TREE)
 		return sync_in_tree(call, fd);
 	pthread_mutex_lock(&lock);
-	uint32_t number = ++switches->syncs;
-	int fails = switches->fail_every && number % switches->fail_every == 0;
+	int fails = sync_fails();
 	if (fails)
 		++failures[file];
 	uint32_t *known = &told[fd % 4096];
 	if (fails || *known != failures[file]) {
 		*known = failures[file];
-		++switches->failed;
-		note('E', file, 0, 0, NULL, 0);
-		errno = EIO;
+		tell_of_failure(file, 0);
 		done = -1;
 	} else if (!switches->lying) {
 		done = (int)syscall(call, fd);
@@ -290,6 +309,13 @@ int truncate(const char *path, off_t size)
 ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t offset)
 {
 	int file = which(fd);
+	off_t end = offset;
+	for (int place = 0; place < count; ++place)
+		end += (off_t)parts[place].iov_len;
+	if (file == TREE && lacks_room(fd, end)) {
+		errno = ENOSPC;
+		return -1;
+	}
 	/* The offset in two words, as the call wants it; one holds it on 64 bit. */
 	ssize_t done = syscall(SYS_pwritev, fd, parts, (long)count, offset, 0L);
 	ssize_t left = file == TREE ? done : 0;

@@ -70,18 +70,30 @@ pub(super) fn set<'a>(
     expected: Option<Vec<Option<i64>>>,
     buckets: bool,
 ) -> Set<'a> {
+    let columns: Vec<_> = columns.iter().copied().enumerate().collect();
+    set_of(spec, name, &columns, rows, expected, buckets)
+}
+
+/// The same of rows that hold more than these columns, each with its place in a row.
+fn set_of<'a>(
+    spec: &'static TableSpec,
+    name: &'static str,
+    columns: &[(usize, &str)],
+    rows: &[&'a [Value]],
+    expected: Option<Vec<Option<i64>>>,
+    buckets: bool,
+) -> Set<'a> {
     let mut arrays: Vec<Array<'a>> = columns
         .iter()
-        .enumerate()
         .map(|(place, column)| {
-            let values = rows.iter().map(|row| row.get(place));
+            let values = rows.iter().map(|row| row.get(*place));
             Array::new(kind_of(spec, column), values)
         })
         .collect();
     if let Some(expected) = expected {
         arrays.push(Array::Ints(expected));
     }
-    if buckets && columns.first() == Some(&"bucket") {
+    if buckets && columns.first() == Some(&(0, "bucket")) {
         let buckets: BTreeSet<i64> = rows
             .iter()
             .filter_map(|row| match row.first() {
@@ -211,12 +223,15 @@ pub(super) fn writes<'a>(
         versions.extend(expected.map(|version| Some(i64::from(version))));
     }
     let [new, updates, asserts] = kinds;
+    let columns = spec.columns.iter().enumerate();
+    let told = columns.filter(|(place, column)| *place < spec.key_len || !column.fixed);
+    let told: Vec<_> = told.map(|(place, column)| (place, column.name)).collect();
     // Changes first: a slot that ends makes room for the one that takes its place.
     for (rows, versions) in updates.into_values() {
-        sets.push(set(
+        sets.push(set_of(
             spec,
             "update_many",
-            &all,
+            &told,
             &rows,
             Some(versions),
             machines.distributed,

@@ -382,11 +382,23 @@ impl Cluster {
         });
     }
 
+    /// Whether no server runs here, for whatever reason.
+    pub fn has_ended(&self) -> bool {
+        let server = self.server.as_ref();
+        server.is_some_and(|server| server.id.load(Ordering::SeqCst) == 0)
+    }
+
+    /// How many lines of what the server has written hold these words.
+    pub fn said(&self, what: &str) -> u64 {
+        let said = std::fs::read_to_string(words(self.data())).unwrap_or_default();
+        said.lines().filter(|line| line.contains(what)).count() as u64
+    }
+
     /// Whether a server that was just started answers, rather than ending.
     pub fn comes_up(&self) -> bool {
         let begun = Instant::now();
         let url = self.superuser("postgres");
-        while self.server().id.load(Ordering::SeqCst) != 0 && begun.elapsed() < PATIENCE {
+        while !self.has_ended() && begun.elapsed() < PATIENCE {
             let mut psql = command("psql");
             psql.args(["-X", "-q", "-d", &url, "-c", "SELECT 1"]);
             if psql.status().expect("psql runs").success() {
@@ -512,9 +524,7 @@ impl Cluster {
 /// A server that was started for one test alone ends with it.
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if let Some(server) = &self.server
-            && server.id.load(Ordering::SeqCst) != 0
-        {
+        if self.server.is_some() && !self.has_ended() {
             self.kill();
         }
     }

@@ -74,6 +74,8 @@ pub struct Outcome {
     pub restarts_ms: Vec<u128>,
     /// How often the portal ended by itself with code 7.
     pub gave_up: u64,
+    /// How often its database server ended by itself.
+    pub server_ended: u64,
     pub payers: u64,
     /// Payments that payers were about to make.
     pub about_to_pay: usize,
@@ -216,8 +218,7 @@ impl Ordeal {
         let Some(server) = &self.server else {
             return Ok(true);
         };
-        let faults = self.faults.as_ref().context("a shim")?;
-        server.start_with(&faults.shim.environment());
+        server.start_with(&self.environment());
         Ok(tokio::task::block_in_place(|| server.comes_up()))
     }
 
@@ -247,17 +248,30 @@ impl Ordeal {
     pub async fn start_server(&mut self) -> Result<()> {
         let begun = Instant::now();
         let server = self.server.as_ref().context("a server")?;
-        let faults = self.faults.as_ref();
-        server.start_with(&faults.map_or_else(Vec::new, |faults| faults.shim.environment()));
+        server.start_with(&self.environment());
         if self.portal.is_none() {
             // What a supervisor waits for as well.
             wait_for_server(server);
             return self.start_since(begun).await;
         }
+        self.serves_since(begun).await
+    }
+
+    /// Waits until a portal serves that lives on while its server comes back by itself.
+    pub async fn serves_again(&mut self) -> Result<()> {
+        self.serves_since(Instant::now()).await
+    }
+
+    async fn serves_since(&mut self, begun: Instant) -> Result<()> {
         let serves = self.is_ready(true, SERVES_AGAIN).await?;
         ensure!(serves, "the server is back and the portal does not serve");
         self.outcome.restarts_ms.push(begun.elapsed().as_millis());
         Ok(())
+    }
+
+    /// Whether a database server runs beside the portal.
+    pub const fn has_server(&self) -> bool {
+        self.server.is_some()
     }
 
     /// The way to the standby, which can be cut.
@@ -368,13 +382,36 @@ impl Ordeal {
         Ok(true)
     }
 
-    /// Lets so much time pass, and starts a portal that has given up again, as a supervisor does.
+    /// Starts again what has ended by itself, as a supervisor does: a portal that gave up, or its
+    /// server. Waits for a portal, not for a server, whose portal lives on.
+    async fn keep_up(&mut self) -> Result<()> {
+        if let Some(server) = self.server.as_ref().filter(|server| server.has_ended()) {
+            self.outcome.server_ended += 1;
+            server.start_with(&self.environment());
+        }
+        if self.gave_up()? {
+            self.start().await?;
+        }
+        Ok(())
+    }
+
+    /// What a server is started with.
+    fn environment(&self) -> Vec<(&'static str, PathBuf)> {
+        let faults = self.faults.as_ref();
+        faults.map_or_else(Vec::new, |faults| faults.shim.environment())
+    }
+
+    /// How often the server has written that it ends all its processes for an error of its disk.
+    pub fn server_panics(&self) -> Result<u64> {
+        let server = self.server.as_ref().context("a server")?;
+        Ok(server.said("PANIC:  "))
+    }
+
+    /// Lets so much time pass, and starts what has given up again.
     pub async fn pass(&mut self, time: Duration) -> Result<()> {
         let begun = Instant::now();
         while begun.elapsed() < time {
-            if self.gave_up()? {
-                self.start().await?;
-            }
+            self.keep_up().await?;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
@@ -384,9 +421,7 @@ impl Ordeal {
     pub async fn is_ready(&mut self, ready: bool, within: Duration) -> Result<bool> {
         let begun = Instant::now();
         while begun.elapsed() < within {
-            if self.gave_up()? {
-                self.start().await?;
-            }
+            self.keep_up().await?;
             let status = self.probe.get("/readyz").await.map(|reply| reply.status);
             if status.is_ok_and(|status| status == if ready { 200 } else { 503 }) {
                 return Ok(true);
@@ -601,6 +636,7 @@ impl std::fmt::Display for Outcome {
             writeln!(f, "{what:<23} {count}")?;
         }
         writeln!(f, "gave up with code 7     {}", self.gave_up)?;
+        writeln!(f, "server ended by itself  {}", self.server_ended)?;
         writeln!(
             f,
             "restart to first page   median {} ms, most {} ms",

@@ -4,7 +4,7 @@
 //! (`shim/faults.c`). At a cut both are killed, and the files are rebuilt from what was synced and, by
 //! chance, some of the rest, torn at sectors or pages. With `fail_every` the disk's syncs fail as
 //! well, and what a failed sync lost a later one does not bring back, neither for this process nor
-//! for the next; a portal that gives up is started again, as a supervisor does.
+//! for the next; a portal that gives up is started again, as a supervisor does, and so is a server.
 //!
 //! The control is the same with a disk that only says that it has synced: the loss must be found.
 
@@ -15,8 +15,11 @@ use super::shim::Switch;
 use anyhow::{Context, Result, bail};
 use std::time::Duration;
 
-/// A start takes five syncs: where every other one fails, nobody ever starts.
+/// A start of the portal takes five syncs: where every other one fails, nobody ever starts.
 const FAIL_EVERY_MIN: u64 = 8;
+
+/// A server that comes back from a crash syncs some dozens of files before it takes commits.
+const FAIL_EVERY_MIN_SERVER: u64 = 60;
 
 /// How a run is set up.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +30,8 @@ pub struct Plan {
     pub payers_per_second: u32,
     /// The longest time between two steps.
     pub cut_after_ms_max: u64,
-    /// Between two cuts every so many-th sync fails, drawn from 8 up to this; 0 never.
+    /// Between two cuts every so many-th sync fails, drawn from 8 (60 under a server) up to this; 0
+    /// never.
     pub fail_every_max: u64,
     pub acts: Acts,
     pub seed: u64,
@@ -54,10 +58,11 @@ impl Plan {
 ///
 /// When anything that was told is lost, or the books do not settle.
 pub async fn power_loop(plan: Plan) -> Result<Outcome> {
-    let name = match (plan.under, plan.fail_every_max) {
-        (Under::ServerOnShim, _) => "power-server",
-        (_, 0) => "power",
-        _ => "illness",
+    let (name, fail_every_min) = match (plan.under, plan.fail_every_max) {
+        (Under::ServerOnShim, 0) => ("power-server", 0),
+        (Under::ServerOnShim, _) => ("illness-server", FAIL_EVERY_MIN_SERVER),
+        (_, 0) => ("power", 0),
+        _ => ("illness", FAIL_EVERY_MIN),
     };
     let mut ordeal = Ordeal::begin(name, plan.load()?, plan.under).await?;
     let mut chance = Chance::new(plan.seed);
@@ -71,7 +76,7 @@ pub async fn power_loop(plan: Plan) -> Result<Outcome> {
         ordeal.pass(wait()).await?;
         if plan.fail_every_max > 0 {
             let time = wait();
-            let every = FAIL_EVERY_MIN + chance.below(plan.fail_every_max - FAIL_EVERY_MIN + 1);
+            let every = fail_every_min + chance.below(plan.fail_every_max - fail_every_min + 1);
             fall_ill(&mut ordeal, every, time).await?;
             ordeal.pass(Duration::from_secs(1)).await?;
         }
@@ -86,10 +91,15 @@ pub async fn power_loop(plan: Plan) -> Result<Outcome> {
         ("failed syncs", u64::from(failed)),
     ];
     ordeal.outcome.done.extend(done);
+    if plan.under == Under::ServerOnShim {
+        let panics = ordeal.server_panics()?;
+        ordeal.outcome.done.push(("panics of the server", panics));
+    }
     ordeal.end().await
 }
 
-/// Lets every so many-th sync fail for a time, then each, and ends the portal in the midst of that.
+/// Lets every so many-th sync fail for a time, then each, and ends the portal in the midst of that;
+/// a server ends by itself.
 ///
 /// The next one starts without a power cut: what it reads is what the system remembers, not what is
 /// on the disk, and what it acknowledges must not hang on that.
@@ -100,6 +110,9 @@ async fn fall_ill(ordeal: &mut Ordeal, every: u64, time: Duration) -> Result<()>
     // Nobody starts it again meanwhile: the disk fails at every start, too.
     tokio::time::sleep(Duration::from_millis(400)).await;
     turn(ordeal, Switch::FailEvery, 0)?;
+    if ordeal.has_server() {
+        return ordeal.serves_again().await;
+    }
     if !ordeal.gave_up()? {
         ordeal.kill()?;
     }
@@ -200,6 +213,25 @@ mod tests {
             ..plan()
         };
         let outcome = power_loop(plan).await.unwrap();
+        assert!(outcome.told_paid > 5, "{outcome}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_is_lost_when_syncs_of_a_server_fail_before_the_power_goes() {
+        let plan = Plan {
+            under: Under::ServerOnShim,
+            cuts: 2,
+            payers_per_second: 6,
+            fail_every_max: 200,
+            settle: Duration::from_secs(600),
+            ..plan()
+        };
+        let outcome = power_loop(plan).await.unwrap();
+        let panics = outcome
+            .done
+            .iter()
+            .find(|(what, _)| what.starts_with("panics"));
+        assert!(panics.is_some_and(|(_, count)| *count > 0), "{outcome}");
         assert!(outcome.told_paid > 5, "{outcome}");
     }
 

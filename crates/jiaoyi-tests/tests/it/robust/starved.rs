@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 /// How a run is set up.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
+    /// [`Under::Shim`] for the embedded file, or [`Under::ServerOnShim`]; handles are the portal's.
+    pub under: Under,
     /// How often it is starved.
     pub times: u32,
     /// For how long each time.
@@ -42,7 +44,11 @@ impl Plan {
 ///
 /// When it does not refuse, ends, or does not come back; or when anything that was told is lost.
 pub async fn full(plan: Plan) -> Result<Outcome> {
-    let mut ordeal = Ordeal::begin("full", plan.load()?, Under::Shim).await?;
+    let name = match plan.under {
+        Under::ServerOnShim => "full-server",
+        _ => "full",
+    };
+    let mut ordeal = Ordeal::begin(name, plan.load()?, plan.under).await?;
     let mut slowest = Duration::ZERO;
     for _ in 0..plan.times {
         ordeal.pass(Duration::from_secs(2)).await?;
@@ -116,6 +122,7 @@ mod tests {
 
     fn plan() -> Plan {
         Plan {
+            under: Under::Shim,
             times: 2,
             each: Duration::from_secs(2),
             payers_per_second: 8,
@@ -129,6 +136,18 @@ mod tests {
         let outcome = full(plan()).await.unwrap();
         assert!(outcome.refused_requests > 0, "{outcome}");
         assert!(outcome.told_paid > 20, "{outcome}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_full_disk_of_a_server_is_refused_and_recovered_from() {
+        let plan = Plan {
+            under: Under::ServerOnShim,
+            settle: Duration::from_secs(600),
+            ..plan()
+        };
+        let outcome = full(plan).await.unwrap();
+        assert!(outcome.refused_requests > 0, "{outcome}");
+        assert!(outcome.told_paid > 10, "{outcome}");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
