@@ -27,6 +27,12 @@ const SETTINGS: &[(&str, &[&str], &str)] = &[
         &["on"],
         "Run: ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf()",
     ),
+    // With it a server goes on after a failed sync and asks again; what that sync lost is then lost.
+    (
+        "data_sync_retry",
+        &["off"],
+        "Run: ALTER SYSTEM SET data_sync_retry = off, and start the server again",
+    ),
     (
         "synchronous_commit",
         &["on", "remote_apply"],

@@ -106,6 +106,32 @@ fn wrong_settings_of_a_server_are_named_with_what_sets_them_right() {
     );
 }
 
+/// A server that takes a failed sync for one that may be tried again loses what that sync lost.
+#[test]
+fn a_server_that_tries_failed_syncs_again_is_refused() {
+    let cluster = Cluster::alone();
+    let name = cluster.database();
+    let url = cluster.url(&name, &name);
+    let on = "ALTER SYSTEM SET data_sync_retry = on";
+    cluster.run("postgres", &[on.to_owned()]);
+    cluster.kill();
+    cluster.start(&[]);
+    cluster.run("postgres", &["SELECT 1".to_owned()]);
+    let why = refused(&url);
+    assert!(
+        why.contains("data_sync_retry is on, needed: off. "),
+        "{why}"
+    );
+    let run = remedies(&why);
+    let (statement, then) = run[0].split_once(", and ").unwrap();
+    assert_eq!(then, "start the server again");
+    cluster.run("postgres", &[statement.to_owned()]);
+    cluster.kill();
+    cluster.start(&[]);
+    cluster.run("postgres", &["SELECT 1".to_owned()]);
+    opened(&url).unwrap().close();
+}
+
 /// Whoever sets a file to another journal has it set back; a file that somebody holds in it cannot be
 /// opened.
 #[tokio::test(flavor = "multi_thread")]

@@ -148,11 +148,24 @@ struct Seen {
     failed: u64,
     /// Good ones by the second in which they ended.
     by_second: Vec<u64>,
+    /// The times of first answers by the second in which these came.
+    first_by_second: Vec<Vec<u32>>,
     /// What was answered instead of what was hoped for, and how often.
     instead: BTreeMap<String, u64>,
 }
 
 impl Seen {
+    /// A first answer came, so long after it was due.
+    fn first(&mut self, due: Instant, begun: Instant) {
+        let (us, second) = (micros(due), begun.elapsed().as_secs());
+        self.first_us.push(us);
+        let second = usize::try_from(second).unwrap_or(0);
+        if self.first_by_second.len() <= second {
+            self.first_by_second.resize_with(second + 1, Vec::new);
+        }
+        self.first_by_second[second].push(us);
+    }
+
     fn note(&mut self, instead: String) {
         *self.instead.entry(instead).or_default() += 1;
     }
@@ -219,7 +232,7 @@ impl Load {
                 let device = format!("{number:032x}");
                 let form = lookup_form(who);
                 let reply = connection.form("/pay/person", &device, form).await?;
-                seen.first_us.push(micros(due));
+                seen.first(due, self.begun);
                 Ok(seen.ended(&reply, 303))
             }
             Kind::Notices => {
@@ -230,7 +243,7 @@ impl Load {
                 let reply = connection
                     .json("/notify/wechat", &notice.headers, body)
                     .await?;
-                seen.first_us.push(micros(due));
+                seen.first(due, self.begun);
                 Ok(seen.ended(&reply, 200))
             }
             Kind::Calls => {
@@ -243,7 +256,7 @@ impl Load {
                 let headers = [(AUTHORIZATION, header)];
                 let body = Bytes::from(body.clone());
                 let reply = connection.json(path, &headers, body).await?;
-                seen.first_us.push(micros(due));
+                seen.first(due, self.begun);
                 let refused = reply.body.windows(9).any(|part| part == b"\"REFUSED\"");
                 Ok(if refused {
                     seen.note("REFUSED".to_owned());
@@ -258,7 +271,7 @@ impl Load {
                 );
                 let reply = connection.json("/json", &[], Bytes::from(body)).await?;
                 let read: Result<serde_json::Value, _> = serde_json::from_slice(&reply.body);
-                seen.first_us.push(micros(due));
+                seen.first(due, self.begun);
                 Ok(if read.is_ok() {
                     seen.ended(&reply, 200)
                 } else {
@@ -267,7 +280,7 @@ impl Load {
             }
             Kind::Refusals => {
                 let reply = connection.json("/busy", &[], Bytes::new()).await?;
-                seen.first_us.push(micros(due));
+                seen.first(due, self.begun);
                 Ok(seen.ended(&reply, 503))
             }
         }
@@ -286,7 +299,7 @@ impl Load {
         let Some(reference) = reference(&reply.headers) else {
             return Ok(seen.ended(&reply, 303));
         };
-        seen.first_us.push(micros(due));
+        seen.first(due, self.begun);
         let form = format!(
             "bill_ref={reference}&method=wechat_native&relation=self&form_key={number:032x}"
         );
@@ -398,6 +411,11 @@ pub async fn run(mut args: LoadArgs) -> Result<(), Exit> {
         for (sum, count) in all.by_second.iter_mut().zip(seen.by_second) {
             *sum += count;
         }
+        let seconds = all.first_by_second.len().max(seen.first_by_second.len());
+        all.first_by_second.resize_with(seconds, Vec::new);
+        for (sum, times) in all.first_by_second.iter_mut().zip(seen.first_by_second) {
+            sum.extend(times);
+        }
         for (instead, count) in seen.instead {
             *all.instead.entry(instead).or_default() += count;
         }
@@ -410,6 +428,7 @@ pub async fn run(mut args: LoadArgs) -> Result<(), Exit> {
         "first": percentiles(all.first_us),
         "second": percentiles(all.second_us),
         "by_second": all.by_second,
+        "first_by_second": all.first_by_second.into_iter().map(percentiles).collect::<Vec<_>>(),
         "instead": all.instead,
     }));
     if load.args.linger {
