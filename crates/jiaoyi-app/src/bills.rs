@@ -10,7 +10,7 @@ use jiaoyi_domain::order::{Line, PayOrder};
 use jiaoyi_domain::policy::Phase;
 use jiaoyi_domain::record::Record;
 use jiaoyi_domain::time::MINUTE_MS;
-use jiaoyi_domain::{Bucket, Instant};
+use jiaoyi_domain::{Bucket, Date, Instant};
 use jiaoyi_store::{StoreError, View};
 
 /// How long a reference may be handed back.
@@ -257,6 +257,11 @@ fn waiting_words(priced: &Priced) -> (String, String) {
         .find(|window| window.phase == priced.kind)
         .and_then(|window| window.start)
         .map_or(0, |start| start.wait_months);
+    waiting_of(wait, first)
+}
+
+/// The words of a waiting period of so many months, 0 for none, after which benefits start.
+fn waiting_of(wait: u8, first: Date) -> (String, String) {
     let date = format!(
         "{} 年 {} 月 {} 日",
         first.year(),
@@ -269,7 +274,8 @@ fn waiting_words(priced: &Priced) -> (String, String) {
         format!("{date}起享受待遇。")
     };
     let en = if wait > 0 {
-        format!("Waiting period: {wait} months. Benefits start on {first}.")
+        let months = if wait == 1 { "month" } else { "months" };
+        format!("Waiting period: {wait} {months}. Benefits start on {first}.")
     } else {
         format!("Benefits start on {first}.")
     };
@@ -308,4 +314,20 @@ fn items_view(priced: &Priced) -> Vec<ItemView> {
 
 fn subsidies_view(priced: &Priced) -> Vec<SubsidyView> {
     stored_subsidies(&subsidies_text(&priced.price))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_nothing_is_told_of_no_waiting_period() {
+        let first = Date::new(2027, 2, 18).unwrap();
+        let (zh, en) = waiting_of(0, first);
+        assert_eq!(zh, "2027 年 2 月 18 日起享受待遇。");
+        assert_eq!(en, "Benefits start on 2027-02-18.");
+        let (zh, en) = waiting_of(1, first);
+        assert_eq!(zh, "等待期 1 个月，2027 年 2 月 18 日起享受待遇。");
+        assert_eq!(en, "Waiting period: 1 month. Benefits start on 2027-02-18.");
+    }
 }

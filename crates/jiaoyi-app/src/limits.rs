@@ -333,6 +333,22 @@ mod tests {
         assert_eq!((raised, rate.alarm), (0, false));
     }
 
+    #[test]
+    fn the_alarm_stays_until_half_as_many_miss() {
+        let mut rate = MissRate::default();
+        for n in 0..RATE_OVER {
+            rate.note(n < RATE_ALARM);
+        }
+        assert!(rate.alarm);
+        // Each that finds somebody drives one of the misses out.
+        for missed in (RATE_ALARM / 2 + 1..RATE_ALARM).rev() {
+            rate.note(false);
+            assert_eq!((rate.missed, rate.alarm), (missed, true));
+        }
+        rate.note(false);
+        assert_eq!((rate.missed, rate.alarm), (RATE_ALARM / 2, false));
+    }
+
     /// A full counter forgets what has lapsed, and only when that does not do one of the others.
     #[test]
     fn a_counter_remembers_no_more_than_its_keys() {

@@ -174,3 +174,13 @@ async fn an_import_that_was_left_behind_is_given_up() {
     assert!(desk.platform.resume_imports().await.unwrap());
     assert_eq!(desk.rosters().await, [RosterState::Rejected]);
 }
+
+/// A policy that came at the same moment as the roster was there when it was priced.
+#[tokio::test]
+async fn a_file_is_known_although_its_policy_came_at_the_same_moment() {
+    let mut desk = Desk::new("same-moment", Budgets::default()).await;
+    let lines = [line("王桂兰", 1, "", "", "")];
+    let first = desk.import("first", 1, &lines, |_| {}).await.unwrap();
+    let again = desk.import("again", 1, &lines, |_| {}).await.unwrap();
+    assert_eq!((first.known, again.known), (false, true));
+}

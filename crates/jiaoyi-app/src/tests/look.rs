@@ -76,6 +76,8 @@ async fn scenes_of_announcements() {
     desk.tell("both channels are down", &told);
     let ready = desk.platform.ready().await;
     desk.tell("ready", &ready);
+    let keys: serde_json::Value = serde_json::from_str(&desk.platform.biller_keys()).unwrap();
+    assert_eq!(keys, serde_json::json!({ "keys": [] }), "a desk has none");
     desk.is("announcements");
 }
 
