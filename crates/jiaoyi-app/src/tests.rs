@@ -6,6 +6,7 @@
 
 mod desk;
 mod import;
+mod institutions;
 mod lanes;
 mod look;
 mod pay;

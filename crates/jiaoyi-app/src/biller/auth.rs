@@ -410,6 +410,10 @@ mod tests {
             );
         }
         assert!(Header::parse("").is_none());
+        for (length, read) in [(TEXT_MAX, true), (TEXT_MAX + 1, false)] {
+            let long = GOOD.replace("AA==", &"A".repeat(length));
+            assert_eq!(Header::parse(&long).is_some(), read, "{length}");
+        }
         let now = Instant(1_795_744_800_000);
         for (later_s, fresh) in [(-301, false), (-300, true), (300, true), (301, false)] {
             assert_eq!(
