@@ -103,8 +103,8 @@ static OF_ONE_MACHINE: LazyLock<BTreeMap<(&'static str, &'static str), String>> 
 
 /// A text whose rows come from arrays, with these in the list of a `SELECT`, where one element after
 /// the other is taken. As functions in `FROM` each of them fills a store of its own beforehand: about
-/// 4 µs an array, which is most of what a statement of few rows costs. Citus is asked as before, since
-/// it would gather such a `SELECT` at its coordinator.
+/// 4 µs an array, which is most of what a statement of few rows costs. Citus is asked as before: what it
+/// does with such a `SELECT` was not tried.
 fn listed(text: &str) -> String {
     let parts = || {
         let (before, rest) = text.split_once("unnest(")?;
