@@ -18,6 +18,7 @@ use crate::{process, tools};
                   cargo xtask soak illness --cuts 100\n  \
                   cargo xtask soak illness --engine postgres --cuts 20 --rate 10\n  \
                   cargo xtask soak disk\n  \
+                  cargo xtask soak disk --engine postgres --times 4 --rate 10\n  \
                   cargo xtask soak standby --times 20\n  \
                   cargo xtask soak race --dues 2000\n  cargo xtask soak timing\n  \
                   cargo xtask soak notices --orders 10000\n  cargo xtask soak orders --orders 20000\n  \

@@ -100,10 +100,7 @@ async fn main() -> Result<()> {
             );
         }
         Some(what @ ("power" | "illness")) => {
-            let under = match option(&words, "--engine", Engine::Sqlite)? {
-                Engine::Sqlite => Under::Shim,
-                Engine::Postgres => Under::ServerOnShim,
-            };
+            let under = disk_under(&words)?;
             println!(
                 "a disk that lies: found out after {} cuts",
                 power::control(under, 20, seed).await?
@@ -126,10 +123,7 @@ async fn main() -> Result<()> {
             println!("{outcome}");
         }
         Some("disk") => {
-            let under = match option(&words, "--engine", Engine::Sqlite)? {
-                Engine::Sqlite => Under::Shim,
-                Engine::Postgres => Under::ServerOnShim,
-            };
+            let under = disk_under(&words)?;
             let plan = starved::Plan {
                 under,
                 times: option(&words, "--times", 20)?,
@@ -218,6 +212,14 @@ async fn main() -> Result<()> {
         _ => bail!("{USAGE}"),
     }
     Ok(())
+}
+
+/// The disk that can fail, under the engine that is named.
+fn disk_under(words: &[String]) -> Result<Under> {
+    Ok(match option(words, "--engine", Engine::Sqlite)? {
+        Engine::Sqlite => Under::Shim,
+        Engine::Postgres => Under::ServerOnShim,
+    })
 }
 
 /// How long a campaign may take to settle.

@@ -2,33 +2,16 @@
 
 use super::desk::*;
 use crate::limits::Budgets;
+use crate::verify::tests::institutions::institution;
 use jiaoyi_domain::decide::PutInstitution;
-use jiaoyi_domain::institution::{DAY_MINUTES, Institution};
 use jiaoyi_domain::time::DAY_MS;
-
-fn institution(inst_id: &str) -> Institution {
-    Institution {
-        inst_id: inst_id.to_owned(),
-        name: "bank".to_owned(),
-        front_ends: "A7".to_owned(),
-        scopes: "pay".to_owned(),
-        addresses: String::new(),
-        cut_over: DAY_MINUTES,
-        hours_from: 0,
-        hours_until: DAY_MINUTES,
-        live: false,
-        webhook: String::new(),
-        created_at: START,
-        version: 1,
-    }
-}
 
 #[tokio::test]
 async fn links_are_listed_of_one_institution_while_they_open() {
     let desk = Desk::new("access", Budgets::default()).await;
     for inst_id in ["BANK01", "BANK02"] {
         let put = PutInstitution {
-            institution: institution(inst_id),
+            institution: institution(inst_id, START),
             change: false,
         };
         desk.platform.submit(put).await.unwrap();

@@ -1,7 +1,7 @@
 //! A true database is found true; every changed, removed, swapped or added row is named.
 
 mod forge;
-mod institutions;
+pub(crate) mod institutions;
 mod random;
 mod tamper;
 mod transfers;

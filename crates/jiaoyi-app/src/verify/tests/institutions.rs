@@ -5,7 +5,6 @@ use super::world::{TempFile, World, policy_row};
 use super::{rules, run};
 use crate::biller::DAY_FILE;
 use crate::verify::VerifyOptions;
-use jiaoyi_domain::Bucket;
 use jiaoyi_domain::biller::{BillNo, DayFile, Evidence, Verb, told_seq};
 use jiaoyi_domain::decide::{
     Answer, AskBack, AskCall, BookTold, Caller, ClaimSeq, CollectBill, DueKey, ImportPolicy,
@@ -14,13 +13,15 @@ use jiaoyi_domain::decide::{
 use jiaoyi_domain::front_end::FrontEnd;
 use jiaoyi_domain::institution::{DAY_MINUTES, Institution, InstitutionKey, Keeper, KeyScheme};
 use jiaoyi_domain::refund::Refund;
+use jiaoyi_domain::{Bucket, Instant};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
 
-fn institution(world: &World) -> Institution {
+/// An institution that machines of a bank pay through.
+pub(crate) fn institution(inst_id: &str, created_at: Instant) -> Institution {
     Institution {
-        inst_id: "BANK01".to_owned(),
+        inst_id: inst_id.to_owned(),
         name: "bank".to_owned(),
         front_ends: "A7".to_owned(),
         scopes: "pay".to_owned(),
@@ -30,7 +31,7 @@ fn institution(world: &World) -> Institution {
         hours_until: DAY_MINUTES,
         live: false,
         webhook: "https://bank.example/events".to_owned(),
-        created_at: world.now,
+        created_at,
         version: 1,
     }
 }
@@ -51,7 +52,7 @@ async fn caller(world: &mut World, verb: Verb, seq: &str, target: Bucket) -> Cal
     };
     world.run(claim).await;
     Caller {
-        institution: Arc::new(institution(world)),
+        institution: Arc::new(institution("BANK01", world.now)),
         front: (verb != Verb::Reverse).then_some(FrontEnd::Machine),
         verb,
         seq: seq.to_owned(),
@@ -151,7 +152,7 @@ async fn build(path: &Path) -> World {
     for row in &rows {
         dues.push(world.someone(row).await.due);
     }
-    let (institution, change) = (institution(&world), false);
+    let (institution, change) = (institution("BANK01", world.now), false);
     world
         .run(PutInstitution {
             institution,

@@ -141,7 +141,6 @@ enum Ended {
 /// What one worker saw, in microseconds.
 #[derive(Default)]
 struct Seen {
-    first_us: Vec<u32>,
     second_us: Vec<u32>,
     good: u64,
     shed: u64,
@@ -157,13 +156,11 @@ struct Seen {
 impl Seen {
     /// A first answer came, so long after it was due.
     fn first(&mut self, due: Instant, begun: Instant) {
-        let (us, second) = (micros(due), begun.elapsed().as_secs());
-        self.first_us.push(us);
-        let second = usize::try_from(second).unwrap_or(0);
+        let second = usize::try_from(begun.elapsed().as_secs()).unwrap_or(0);
         if self.first_by_second.len() <= second {
             self.first_by_second.resize_with(second + 1, Vec::new);
         }
-        self.first_by_second[second].push(us);
+        self.first_by_second[second].push(micros(due));
     }
 
     fn note(&mut self, instead: String) {
@@ -401,7 +398,6 @@ pub async fn run(mut args: LoadArgs) -> Result<(), Exit> {
     let mut all = Seen::default();
     for task in tasks {
         let seen = task.await.map_err(Exit::unexpected)?;
-        all.first_us.extend(seen.first_us);
         all.second_us.extend(seen.second_us);
         all.good += seen.good;
         all.shed += seen.shed;
@@ -425,7 +421,7 @@ pub async fn run(mut args: LoadArgs) -> Result<(), Exit> {
         "shed": all.shed,
         "failed": all.failed,
         "seconds": load.begun.elapsed().as_secs_f64(),
-        "first": percentiles(all.first_us),
+        "first": percentiles(all.first_by_second.concat()),
         "second": percentiles(all.second_us),
         "by_second": all.by_second,
         "first_by_second": all.first_by_second.into_iter().map(percentiles).collect::<Vec<_>>(),
