@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::beside;
 use crate::faults::Faults;
 use crate::front::Later;
 use crate::front::books::FrontBooks;
@@ -229,6 +230,8 @@ pub(crate) struct Books {
     /// What the institutions know that call the platform.
     pub(crate) fronts: FrontBooks,
     pub(crate) sms: Vec<SmsMessage>,
+    /// What goes wrong with calls that are about no order.
+    pub(crate) beside: beside::Waiting,
     /// OAuth codes: code → (openid, made at, used).
     pub(crate) codes: BTreeMap<String, (String, i64, bool)>,
     /// Bill files: token → (file, ends at).

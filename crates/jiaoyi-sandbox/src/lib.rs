@@ -52,6 +52,8 @@
 //!   of its rules has seen a call and struck; `DELETE` ends it.
 //! - `POST /_sandbox/chance {"seed","loss_percent_max"?,"duplicate_percent_max"?,"delay_s_max"?,
 //!   "never_percent"?,"query_error_percent"?}`: faults by chance until the next such call; `{}` ends them.
+//! - `POST /_sandbox/beside {"call":"openid"|"certificates"|"sms","do":"error_before"|"error_after"|"lose",
+//!   "times"}`: what goes wrong so often with calls that are about no order.
 //! - `GET /_sandbox/books`: every transaction with its refunds and notices, and the waiting faults.
 //!   `GET /_sandbox/books.jsonl`: what moved and what is open, a line of JSON each, for comparison.
 //! - `POST /_sandbox/fee {"rate_bp"}` sets the fee of all channels in bills, in hundredths of a percent.
@@ -72,6 +74,7 @@
 
 mod alipay;
 mod bank;
+mod beside;
 mod bills;
 mod books;
 mod bridge;

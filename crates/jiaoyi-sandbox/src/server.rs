@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::{any, get, post};
+use axum::{Router, middleware};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -21,8 +21,8 @@ use crate::front::client::Point as FrontPoint;
 use crate::front::faults::Fault as FrontFault;
 use crate::script::{Script, Strike, Turn};
 use crate::{
-    alipay, bank, bridge, control, delivery, front, identities, payer, sms, unionpay, wallet,
-    wechat,
+    alipay, bank, beside, bridge, control, delivery, front, identities, payer, sms, unionpay,
+    wallet, wechat,
 };
 
 /// Gives the current instant in milliseconds UTC.
@@ -302,6 +302,7 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/_sandbox/fee", post(control::fee))
         .route("/_sandbox/fault", post(control::add_fault))
         .route("/_sandbox/chance", post(control::by_chance))
+        .route("/_sandbox/beside", post(beside::add))
         .route(
             "/_sandbox/fault/{id}",
             axum::routing::delete(control::remove_fault),
@@ -317,6 +318,10 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/_sandbox/clock", get(control::time).post(control::clock))
         .route("/_sandbox/reset", post(control::reset))
         .merge(front::routes())
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&sandbox),
+            beside::strike,
+        ))
         .with_state(sandbox)
 }
 

@@ -3,6 +3,7 @@
 //! with `verify`.
 
 mod banks;
+mod beside;
 mod biller;
 mod bills;
 mod calendars;

@@ -7,10 +7,10 @@ use jiaoyi_domain::refund::RefundCause;
 use serde_json::{Value, json};
 
 const DESKTOP: &str = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0";
-const WECHAT: &str = "Mozilla/5.0 (Linux; Android 12) MicroMessenger/8.0";
+pub const WECHAT: &str = "Mozilla/5.0 (Linux; Android 12) MicroMessenger/8.0";
 
 /// The only attempt there is, with the order's page that led to it.
-async fn attempt_on(world: &World, page: Page, channel: Channel) -> Wallet {
+pub async fn attempt_on(world: &World, page: Page, channel: Channel) -> Wallet {
     let attempts: Vec<Attempt> = world.platform.store.all().await.expect("it reads");
     assert_eq!(attempts.len(), 1);
     let attempt = &attempts[0];

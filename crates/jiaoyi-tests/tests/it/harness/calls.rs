@@ -2,8 +2,8 @@
 //! the commits are put around its store.
 //!
 //! The list of points is read from the code: the operations of the trait `Gateway` that are calls,
-//! at each channel that we call. Bills, text messages and events go past these gateways; the
-//! sandbox plays how bills (`calls.rs`) and events (`biller/hooks.rs`) go wrong.
+//! at each channel that we call. What goes past these gateways goes wrong in the sandbox: bills
+//! (`calls.rs`), events (`biller/hooks.rs`), openids, certificates and text messages (`beside.rs`).
 
 use super::points::{Deed, Edge, Points};
 use jiaoyi_channels::{Call, Channels, Gateway, NoticeAnswer};

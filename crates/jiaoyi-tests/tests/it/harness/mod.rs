@@ -270,6 +270,13 @@ impl World {
         told["id"].as_u64().expect("a number")
     }
 
+    /// Lets calls that are about no order go wrong so often.
+    pub async fn beside(&self, call: &str, deed: &str, times: u32) {
+        let body = json!({ "call": call, "do": deed, "times": times });
+        let (status, told) = self.control("beside", body).await;
+        assert_eq!(status, 200, "{told}");
+    }
+
     /// Ends a fault before it has struck as often as it was told to.
     pub async fn mend(&self, fault: u64) {
         let url = format!("{}/_sandbox/fault/{fault}", self.sandbox);

@@ -50,6 +50,8 @@ pub struct Setup {
     pub alipay: AlipayApi,
     /// Whether there are contracts with two banks.
     pub banks: bool,
+    /// Whether WeChat's keys are only known from its list of certificates.
+    pub certificates: bool,
     pub budgets: Budgets,
     /// Drives everything that is random.
     pub seed: u64,
@@ -69,6 +71,7 @@ impl Default for Setup {
             unionpay: true,
             alipay: AlipayApi::V2,
             banks: false,
+            certificates: false,
             budgets: NO_BUDGETS,
             seed: 1,
             server: std::env::var("JIAOYI_TEST_ENGINE").as_deref() == Ok("postgres"),
@@ -434,6 +437,15 @@ async fn open(
     config.bank1 = config.bank1.filter(|_| setup.banks);
     config.bank2 = config.bank2.filter(|_| setup.banks);
     config.alipay.as_mut().expect("it is there").api = setup.alipay;
+    if setup.certificates {
+        let wechat = config.wechat.as_mut().expect("it is there");
+        (
+            wechat.public_key_id,
+            wechat.public_key,
+            wechat.platform_cert,
+        ) = (None, None, None);
+        wechat.fetch_certificates = true;
+    }
     config.point_at(sandbox);
     // Real time: a receiver that never answers is waited for in the tests.
     config.webhooks.total_ms = 1_000;
