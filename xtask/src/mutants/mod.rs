@@ -1,27 +1,35 @@
-//! Mutants: small changes of the code, made one at a time, each of which a test has to notice.
+//! Mutants: small changes of the code, each of which a test has to notice.
 //!
-//! cargo-mutants makes them, in a tree of their own (`target/mutants/tree`), so that nobody's files
-//! are touched and no other build ever holds one. The crate's own tests judge first, because they
-//! are quick; what they leave is judged again by slower tests. Whatever nobody notices stands in
-//! `xtask/mutants/accepted.txt` with its reason, or is a failure.
+//! cargo-mutants lists them. They are woven into one build in a tree of their own
+//! (`target/mutants/tree`), so that nobody's files are touched and no other build ever holds one, and
+//! every test that comes through a changed function is run with that change on, until one fails.
+//! Whatever nobody notices stands in `xtask/mutants/accepted.txt` with its reason, or is a failure.
 
-use std::collections::BTreeMap;
+mod judge;
+mod loom;
+mod weave;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::process::{self, cargo, must, output_of};
+use crate::process::{self, cargo, output_of};
 use crate::tools;
+use judge::{Program, Verdict};
+use loom::{Loom, built};
+use weave::Mutant;
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask mutants --package domain\n  \
                   cargo xtask mutants --package domain --file decide/allocate.rs\n  \
                   cargo xtask mutants --package app --shard 1/8\n  \
-                  cargo xtask mutants --package app --judges 1 --shard 0/40\n\n\
+                  cargo xtask mutants --package app --judges 1\n\n\
                   Judged is what git knows: commit or `git add` new files first.")]
 pub struct Options {
     /// The crate that is changed; both without it
@@ -33,6 +41,9 @@ pub struct Options {
     /// Only mutants of files whose path ends so
     #[arg(long, value_name = "PATH")]
     file: Vec<String>,
+    /// Only those that nobody noticed in the last run, which must have judged the same sources
+    #[arg(long)]
+    missed: bool,
     /// Ask only the first judges
     #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
     judges: usize,
@@ -44,60 +55,40 @@ enum Package {
     App,
 }
 
-/// Tests that judge mutants, and how long one run of them may take.
+/// Tests that judge mutants.
 struct Judge {
     name: &'static str,
     package: &'static str,
     /// What `cargo test` is told besides the package.
-    words: &'static [&'static str],
-    limit_s: u32,
+    target: &'static [&'static str],
+    /// Which of its tests.
+    wanted: fn(&str) -> bool,
 }
 
 const DOMAIN_TESTS: Judge = Judge {
     name: "the domain's tests",
     package: "jiaoyi-domain",
-    words: &["--lib"],
-    limit_s: 60,
+    target: &["--lib"],
+    wanted: |_| true,
 };
 
-/// Without the one that tampers with every row there is, which takes longer than all others.
 const APP_TESTS: Judge = Judge {
-    name: "the app's quick tests",
+    name: "the app's tests",
     package: "jiaoyi-app",
-    words: &["--lib", "--", "--skip", "tamper::"],
-    limit_s: 120,
+    target: &["--lib"],
+    wanted: |_| true,
 };
 
-const TAMPERING: Judge = Judge {
-    name: "tampering with every row",
-    package: "jiaoyi-app",
-    words: &["--lib", "tamper::"],
-    limit_s: 300,
-};
-
-const SIMULATOR: Judge = Judge {
-    name: "200 simulated seeds",
-    package: "jiaoyi-tests",
-    words: &["--test", "it", "two_hundred_seeds"],
-    limit_s: 300,
-};
-
-/// Without those that start the built binary, which a mutant is not in.
+/// Without those that start the built binary, which has no change in it.
 const SCENARIOS: Judge = Judge {
-    name: "the scenarios",
+    name: "200 simulated seeds and the scenarios",
     package: "jiaoyi-tests",
-    words: &[
-        "--test",
-        "it",
-        "--",
-        "--skip",
-        "robust::",
-        "--skip",
-        "sim::",
-        "--skip",
-        "planted::",
-    ],
-    limit_s: 600,
+    target: &["--test", "it"],
+    wanted: |test| match test.split_once("::") {
+        Some(("robust" | "planted", _)) => false,
+        Some(("sim", rest)) => rest.contains("two_hundred_seeds"),
+        Some(_) | None => true,
+    },
 };
 
 impl Package {
@@ -108,20 +99,17 @@ impl Package {
         }
     }
 
-    /// Who judges, the quickest first.
+    /// Who judges, one after the other.
     const fn judges(self) -> &'static [Judge] {
         match self {
-            Package::Domain => &[DOMAIN_TESTS, APP_TESTS, SIMULATOR],
-            Package::App => &[APP_TESTS, SIMULATOR, SCENARIOS, TAMPERING],
+            Package::Domain => &[DOMAIN_TESTS, APP_TESTS, SCENARIOS],
+            Package::App => &[APP_TESTS, SCENARIOS],
         }
     }
 }
 
 /// Caught mutants of a hundred that there must be.
 const PERCENT_MIN: usize = 90;
-
-/// Bytes of address space of everything that is run: a loop that allocates for ever ends here.
-const MEMORY_BYTES_MAX: u64 = 8 << 30;
 
 /// What became of the mutants of one package.
 #[derive(Default)]
@@ -132,6 +120,8 @@ struct Outcome {
     timeouts: usize,
     /// What does not compile says nothing.
     unviable: usize,
+    /// What cannot be switched: it stands in a constant or in what constants call.
+    left_out: usize,
     missed: Vec<String>,
 }
 
@@ -140,7 +130,7 @@ impl Outcome {
         self.timeouts + self.caught.iter().map(|(_, count)| count).sum::<usize>()
     }
 
-    /// Tenths of a percent that were noticed, of what compiles.
+    /// Tenths of a percent that were noticed, of what was judged.
     fn permille(&self) -> usize {
         let judged = self.noticed() + self.missed.len();
         (self.noticed() * 1000).checked_div(judged).unwrap_or(1000)
@@ -151,7 +141,6 @@ impl Outcome {
 pub fn run(options: &Options) -> Result<bool> {
     let log = process::target_dir().join("xtask/mutants-tool.log");
     let tool = tools::cargo_mutants(&log)?;
-    let tree = fresh_tree()?;
     let accepted = Accepted::read()?;
     let packages = match options.package.as_slice() {
         [] => &[Package::Domain, Package::App],
@@ -159,21 +148,22 @@ pub fn run(options: &Options) -> Result<bool> {
     };
     let mut good = true;
     let mut table = String::from(
-        "| package | mutants | caught | timeouts | missed | unviable | noticed | minutes |\n\
-         |---|---|---|---|---|---|---|---|\n",
+        "| package | mutants | caught | timeouts | missed | unviable | left out | noticed | minutes |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     for package in packages {
         let begun = Instant::now();
-        let outcome = judge(&tool, &tree, *package, options)?;
+        let outcome = judge_package(&tool, *package, options)?;
         let (noticed, missed) = (outcome.noticed(), outcome.missed.len());
         let permille = outcome.permille();
         table += &format!(
-            "| {} | {} | {} | {} | {missed} | {} | {}.{} % | {} |\n",
+            "| {} | {} | {} | {} | {missed} | {} | {} | {}.{} % | {} |\n",
             package.name(),
-            noticed + missed + outcome.unviable,
+            noticed + missed + outcome.unviable + outcome.left_out,
             noticed - outcome.timeouts,
             outcome.timeouts,
             outcome.unviable,
+            outcome.left_out,
             permille / 10,
             permille % 10,
             begun.elapsed().as_secs() / 60,
@@ -182,7 +172,7 @@ pub fn run(options: &Options) -> Result<bool> {
             println!("{}: {count} caught by {name}", package.name());
         }
         let (unknown, unused) = accepted.compare(&outcome.missed);
-        let whole = options.shard.is_none() && options.file.is_empty();
+        let whole = options.shard.is_none() && options.file.is_empty() && !options.missed;
         let ours = |line: &&String| line.starts_with(&format!("crates/{}/", package.name()));
         for line in unused.iter().filter(|line| whole && ours(line)) {
             println!("on the list, and noticed by now: {line}");
@@ -213,106 +203,126 @@ fn fresh_tree() -> Result<PathBuf> {
     };
     if !tree.join(".git").exists() {
         let words = ["clone", "--quiet", "--shared", "--no-checkout", "."];
-        must(git(&words).arg(&tree))?;
+        process::must(git(&words).arg(&tree))?;
     }
-    // What an interrupted run changed is put right here too.
+    // What the last run wove is put right here too.
     let words = ["checkout", "--quiet", "--force", "--detach", &revision];
-    must(git(&words).current_dir(&tree))?;
+    process::must(git(&words).current_dir(&tree))?;
     Ok(tree)
 }
 
-/// Lets the judges of a package have all its mutants, one judge after the other.
-fn judge(tool: &Path, tree: &Path, package: Package, options: &Options) -> Result<Outcome> {
-    let mut outcome = Outcome::default();
-    let judges = package.judges().iter().take(options.judges.max(1));
-    for (place, judge) in judges.enumerate() {
-        if place > 0 && outcome.missed.is_empty() {
-            break;
-        }
-        let name = format!("mutants/{}-{place}", package.name());
-        let folder = process::target_dir().join(name);
-        fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
-        let mut command = courteous(tool);
-        command
-            .args(["mutants", "--in-place", "--no-shuffle", "--colors=never"])
-            .args(["--package", package.name()])
-            .args(["--test-package", judge.package])
-            .args(["--timeout", &judge.limit_s.to_string()])
-            .arg("--dir")
-            .arg(tree)
-            .arg("--output")
-            .arg(&folder);
-        if place == 0 {
-            let all = |file: &String| format!("--file=**/{file}");
-            command.args(options.file.iter().map(all));
-            command.args(options.shard.iter().flat_map(|shard| ["--shard", shard]));
-            command.arg("--sharding=round-robin");
-        } else {
-            let exactly = |mutant: &String| format!("--re=^{}$", escaped(mutant));
-            command.args(outcome.missed.iter().map(exactly));
-        }
-        command.arg("--").args(judge.words);
-        let status = command.status().context("start cargo-mutants")?;
-        // 0: all were caught. 2 and 3: some were missed, or did not end.
-        if !matches!(status.code(), Some(0 | 2 | 3)) {
-            bail!(
-                "cargo-mutants ended with {status}; see {}",
-                folder.display()
-            );
-        }
-        // cargo-mutants 27.1 does not filter changes of one kind (`delete field …`): those are left out.
-        let asked = (place > 0).then(|| std::mem::take(&mut outcome.missed));
-        let lines = |name: &str| -> Result<Vec<String>> {
-            let path = folder.join("mutants.out").join(name);
-            let text =
-                fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-            let all = text.lines().map(str::to_owned);
-            Ok(all
-                .filter(|line| asked.as_ref().is_none_or(|asked| asked.contains(line)))
-                .collect())
-        };
-        let caught = lines("caught.txt")?.len();
-        outcome.caught.push((judge.name, caught));
-        outcome.timeouts += lines("timeout.txt")?.len();
-        outcome.unviable += lines("unviable.txt")?.len();
-        outcome.missed = lines("missed.txt")?;
+/// Weaves all mutants of a package into a build, and lets the tests judge them.
+fn judge_package(tool: &Path, package: Package, options: &Options) -> Result<Outcome> {
+    let tree = fresh_tree()?;
+    let folder = process::target_dir().join("mutants").join(package.name());
+    fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    let verdicts_path = folder.join("verdicts.tsv");
+    let mut mutants = listed(tool, &tree, package, options)?;
+    if options.missed {
+        retain_missed(&mut mutants, &verdicts_path)?;
     }
+    let mut loom = Loom::new(&tree, package, &mutants)?;
+    while loom.refused()? {}
+    let (unviable, left_out) = (loom.unviable.len(), loom.left_out.len());
+    let woven: BTreeMap<usize, usize> = loom.woven();
+    println!(
+        "{}: {} mutants in one build, {unviable} do not compile, {left_out} cannot be switched",
+        package.name(),
+        woven.len()
+    );
+    let programs: Vec<Program> = package
+        .judges()
+        .iter()
+        .take(options.judges.max(1))
+        .map(|judge| {
+            let path = built(&tree, judge)?;
+            Program::new(
+                &path,
+                &tree.join("crates").join(judge.package),
+                judge.wanted,
+            )
+        })
+        .collect::<Result<_>>()?;
+    let file = fs::File::create(&verdicts_path)
+        .with_context(|| format!("write {}", verdicts_path.display()))?;
+    let told = |what: &str, number: usize, test: &str| -> Result<()> {
+        let line = format!("{what}\t{}\t{test}\n", mutants[number - 1].name);
+        (&file)
+            .write_all(line.as_bytes())
+            .context("write a verdict")
+    };
+    for (what, numbers) in [("unviable", &loom.unviable), ("left out", &loom.left_out)] {
+        for number in numbers {
+            told(what, *number, "")?;
+        }
+    }
+    let verdicts = judge::all(
+        &programs,
+        &woven,
+        &folder,
+        &|number, verdict| match verdict {
+            Verdict::Caught { test, .. } => told("caught", number, test),
+            Verdict::Endless { test } => told("endless", number, test),
+            Verdict::Missed { asked, all } => {
+                let tests = format!("by {asked} of {all} tests that come by");
+                told("missed", number, &tests)
+            }
+        },
+    )?;
+    let names = package.judges().iter().map(|judge| (judge.name, 0));
+    let mut outcome = Outcome {
+        caught: names.take(programs.len()).collect(),
+        unviable,
+        left_out,
+        ..Outcome::default()
+    };
+    for (number, verdict) in &verdicts {
+        match verdict {
+            Verdict::Caught { judge, .. } => outcome.caught[*judge].1 += 1,
+            Verdict::Endless { .. } => outcome.timeouts += 1,
+            Verdict::Missed { .. } => outcome.missed.push(mutants[number - 1].name.clone()),
+        }
+    }
+    let (name, path) = (package.name(), verdicts_path.display());
+    println!("{name}: each verdict is in {path}");
     Ok(outcome)
 }
 
-/// A program that leaves the machine to others, with a build folder of its own.
-fn courteous(program: &Path) -> Command {
-    let mut words = vec!["nice".to_owned(), "-n".to_owned(), "10".to_owned()];
-    if process::exists("prlimit") {
-        words.extend(["prlimit".to_owned(), format!("--as={MEMORY_BYTES_MAX}")]);
-    }
-    words.push(program.display().to_string());
-    let mut command = process::bound(&words[0]);
-    command
-        .args(&words[1..])
-        .env("CARGO", cargo())
-        .env(
-            "CARGO_TARGET_DIR",
-            process::target_dir().join("mutants/build"),
-        )
-        // What is built is run once: only the time to build it counts.
-        .env("CARGO_PROFILE_DEV_DEBUG", "false")
-        .env("CARGO_INCREMENTAL", "1")
-        .env("RUST_BACKTRACE", "0");
-    command
+/// Leaves the mutants that nobody noticed by the verdicts of the last run.
+fn retain_missed(mutants: &mut Vec<Mutant>, verdicts: &Path) -> Result<()> {
+    let text = fs::read_to_string(verdicts)
+        .with_context(|| format!("read {}: run without --missed first", verdicts.display()))?;
+    let lines = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("missed\t"));
+    let mut missed: BTreeSet<&str> = lines.filter_map(|line| line.split('\t').next()).collect();
+    mutants.retain(|mutant| missed.remove(mutant.name.as_str()));
+    let moved = missed.first().copied();
+    ensure!(
+        moved.is_none(),
+        "not made any more: {}; run without --missed",
+        moved.unwrap_or("")
+    );
+    Ok(())
 }
 
-/// A text as a regular expression that matches nothing else. Not every sign may be escaped: `\<` is
-/// the beginning of a word.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() * 2);
-    for letter in text.chars() {
-        if r"\.+*?()|[]{}^$#&-~".contains(letter) {
-            out.push('\\');
-        }
-        out.push(letter);
-    }
-    out
+/// What cargo-mutants would change; the first has number 1.
+fn listed(tool: &Path, tree: &Path, package: Package, options: &Options) -> Result<Vec<Mutant>> {
+    let mut command = Command::new(tool);
+    command
+        .env("CARGO", cargo())
+        .args(["mutants", "--list", "--json", "--colors=never"])
+        .args(["--package", package.name()])
+        .args(options.file.iter().map(|file| format!("--file=**/{file}")))
+        .args(
+            options
+                .shard
+                .iter()
+                .flat_map(|shard| ["--sharding=round-robin", "--shard", shard]),
+        )
+        .arg("--dir")
+        .arg(tree);
+    serde_json::from_str(&output_of(&mut command)?).context("read the list of cargo-mutants")
 }
 
 /// The mutants that nobody has to notice: how often, by what is left of their names without places.
@@ -387,14 +397,6 @@ mod tests {
     }
 
     #[test]
-    fn signs_of_expressions_are_escaped_and_words_have_no_edges() {
-        assert_eq!(
-            escaped("a.rs:1:2: replace < with |"),
-            r"a\.rs:1:2: replace < with \|"
-        );
-    }
-
-    #[test]
     fn a_reason_is_wanted() {
         assert!(Accepted::parse("a.rs: replace f with ()\n").is_err());
         assert!(
@@ -409,6 +411,7 @@ mod tests {
             caught: vec![("a", 80), ("b", 9)],
             timeouts: 1,
             unviable: 7,
+            left_out: 3,
             missed: vec![String::new(); 10],
         };
         assert_eq!(outcome.permille(), 900);
