@@ -377,3 +377,33 @@ impl Platform {
         self.submit(command).await.map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_payer_is_handed_reads_back_as_it_was_written() {
+        let form = PayForm {
+            action: "https://channel.example/pay".to_owned(),
+            fields: vec![
+                ("a".to_owned(), "1\"2".to_owned()),
+                ("b".to_owned(), String::new()),
+            ],
+        };
+        let url = "https://channel.example/?a=b:c".to_owned();
+        for handover in [
+            Handover::Qr("weixin://a:b".to_owned()),
+            Handover::Redirect(url),
+            Handover::Form(form),
+            Handover::PrepayId("wx1".to_owned()),
+            Handover::Tn("tn1".to_owned()),
+        ] {
+            let text = handover_text(&handover);
+            assert_eq!(handover_from_text(&text), Some(handover), "{text}");
+        }
+        for strange in ["", "qr", "cheque:1", "form:{}"] {
+            assert_eq!(handover_from_text(strange), None, "{strange}");
+        }
+    }
+}

@@ -388,3 +388,46 @@ impl Platform {
         serde_json::json!({ "keys": keys }).to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiaoyi_domain::biller::wire::Query;
+
+    #[test]
+    fn who_comes_too_often_or_at_a_bad_time_is_told_when_to_come_again() {
+        for failure in [
+            Failure::limited(7),
+            Failure::from(StoreError::Busy { retry_after_s: 7 }),
+        ] {
+            let reply = failure.reply();
+            assert_eq!(
+                reply.headers,
+                [("retry-after", "7".to_owned())],
+                "{reply:?}"
+            );
+            assert!([429, 503].contains(&reply.status), "{reply:?}");
+        }
+        let other = Failure::bad("channel", "unknown").reply();
+        assert_eq!(
+            (other.status, other.headers.as_slice()),
+            (400, [].as_slice())
+        );
+    }
+
+    #[test]
+    fn a_field_that_is_not_known_or_missing_is_named() {
+        let read_error = |body: &str| {
+            let call = RawCall {
+                content_type: "application/json".to_owned(),
+                body: body.as_bytes().to_vec(),
+                ..RawCall::default()
+            };
+            let failure = read::<Query>(&call).err().unwrap();
+            (failure.code, failure.field.unwrap())
+        };
+        let named = |field: &str| (ErrorCode::BadRequest, field.to_owned());
+        assert_eq!(read_error(r#"{"sum":1}"#), named("sum"));
+        assert_eq!(read_error("[]"), named("body"));
+    }
+}

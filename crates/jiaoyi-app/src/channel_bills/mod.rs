@@ -426,3 +426,66 @@ fn forget(part: &Path) {
         Err(error) => tracing::warn!(path = %part.display(), %error, "a file was left behind"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::tests::world::TempFile;
+
+    #[test]
+    fn a_file_is_called_after_its_first_bytes_and_hashed_as_it_comes() {
+        for (bytes, extension) in [
+            (vec![0x1f, 0x8b, 8, 0], "csv.gz"),
+            (b"PK\x03\x04".to_vec(), "zip"),
+            (b"a,b\r\n".to_vec(), "csv"),
+            (Vec::new(), "csv"),
+        ] {
+            let temp = TempFile::new("incoming");
+            let path = temp.0.clone();
+            let mut incoming = Incoming::create(path.clone()).unwrap();
+            // The first bytes may come one by one.
+            for byte in &bytes {
+                incoming.write_all(&[*byte]).unwrap();
+            }
+            incoming.flush().unwrap();
+            assert_eq!(incoming.extension(), extension);
+            assert_eq!(incoming.bytes, bytes.len() as u64);
+            assert_eq!(incoming.hash.clone().finalize(), Sha256::digest(&bytes));
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+            assert!(
+                Incoming::create(path.clone()).is_err(),
+                "nothing is written over"
+            );
+            forget(&path);
+            assert!(!path.exists());
+            forget(&path);
+        }
+    }
+
+    #[test]
+    fn every_failure_has_a_code_of_its_own() {
+        let path = PathBuf::from("bill");
+        let source = || io::Error::other("broken");
+        let day = Date::constant(2026, 11, 18);
+        let all = [
+            BillError::NoFolder,
+            BillError::NoChannel(ChannelCode::Wechat),
+            BillError::NotOver(day),
+            BillError::Unavailable {
+                why: "timeout".to_owned(),
+            },
+            BillError::file(&path)(source()),
+            BillError::Store(StoreError::Stopped),
+        ];
+        let codes: Vec<&str> = all.iter().map(BillError::code).collect();
+        let wanted = [
+            "no_folder",
+            "no_channel",
+            "not_over",
+            "unavailable",
+            "file",
+            "store",
+        ];
+        assert_eq!(codes, wanted.map(|code| format!("bill.{code}")));
+    }
+}

@@ -6,7 +6,7 @@ use crate::portal::{
     Announcement, FieldProblem, LookupAnswer, LookupRequest, Portal, RecordAnswer,
 };
 use jiaoyi_domain::Date;
-use jiaoyi_domain::channel::{ChannelCode, CreateOutcome};
+use jiaoyi_domain::channel::{ChannelCode, CreateOutcome, Method, QueryOutcome};
 use jiaoyi_domain::time::{HOUR_MS, MINUTE_MS};
 
 #[tokio::test]
@@ -320,12 +320,55 @@ async fn a_channel_that_is_silent_three_times_is_said_to_be_down() {
         why: "timeout".to_owned(),
     });
     let bill = desk.bill(1, 1, COUNTY).await;
-    let start = super::pay::start(&bill, jiaoyi_domain::channel::Method::WechatNative, "f1");
+    let start = super::pay::start(&bill, Method::WechatNative, "f1");
     let _ = desk.platform.start(&visitor(1), start).await.unwrap();
     assert_eq!(desk.platform.announcements().await.unwrap().len(), 0);
     desk.turn(HOUR_MS / 60);
     let bill = desk.bill(1, 1, COUNTY).await;
-    let start = super::pay::start(&bill, jiaoyi_domain::channel::Method::WechatH5, "f2");
+    let start = super::pay::start(&bill, Method::WechatH5, "f2");
     let _ = desk.platform.start(&visitor(1), start).await.unwrap();
     assert_eq!(desk.platform.announcements().await.unwrap().len(), 1);
+}
+
+/// Asked in vain three times it is down; with the next answer it is not.
+#[tokio::test]
+async fn a_channel_that_says_nothing_of_an_order_is_said_to_be_down() {
+    let desk = Desk::new("mute", Budgets::default()).await;
+    desk.roster(1, vec![row(1, COUNTY)]).await;
+    let bill = desk.bill(1, 1, COUNTY).await;
+    let start = super::pay::start(&bill, Method::WechatNative, "f1");
+    let _ = desk.platform.start(&visitor(1), start).await.unwrap();
+    let no = desk.attempts().await.remove(0).attempt_no;
+    let heard = |n| (n, desk.platform.announcements());
+    desk.wechat.answers().query = QueryOutcome::Unknown {
+        why: "timeout".to_owned(),
+    };
+    for n in 1..=3 {
+        desk.platform.ask(&no).await.unwrap();
+        let (n, said) = heard(n);
+        assert_eq!(said.await.unwrap().len(), usize::from(n == 3), "{n}");
+    }
+    desk.wechat.answers().query = QueryOutcome::NotPaid(None);
+    desk.platform.ask(&no).await.unwrap();
+    assert_eq!(desk.platform.announcements().await.unwrap().len(), 0);
+    for _ in 0..3 {
+        desk.platform.ask(&no).await.unwrap();
+    }
+    assert_eq!(desk.platform.announcements().await.unwrap().len(), 0);
+}
+
+/// A name that many others end with, with and without spaces, is the one of that name; a city without
+/// counties is chosen itself.
+#[tokio::test]
+async fn the_place_of_exactly_that_name_is_found_alone() {
+    let desk = Desk::new("exact", Budgets::default()).await;
+    for text in ["和县", "和 县", " 和县 "] {
+        let found = desk.platform.regions_search(text, 50).await.unwrap();
+        let names: Vec<&str> = found.iter().map(|view| view.name_zh.as_str()).collect();
+        assert_eq!(names, ["和县"], "{text}");
+    }
+    let city = desk.platform.region("441900").await.unwrap().unwrap();
+    assert!(city.selectable && !city.has_children, "{city:?}");
+    let above = desk.platform.region("340500").await.unwrap().unwrap();
+    assert!(!above.selectable && above.has_children, "{above:?}");
 }

@@ -6,9 +6,11 @@ use crate::portal::{
     BillView, OrderView, Portal, RawNotice, RecordAnswer, StartAnswer, StartRequest, VerifyAnswer,
     VoucherAnswer, VoucherKey,
 };
+use jiaoyi_domain::attempt::AttemptState;
 use jiaoyi_domain::channel::{
     ChannelCode, CreateOutcome, Method, News, PayFailure, QueryOutcome, RefundOutcome,
 };
+use jiaoyi_domain::refund::Refund;
 use jiaoyi_domain::time::{DAY_MS, MINUTE_MS, SECOND_MS};
 
 pub fn start(bill: &BillView, method: Method, form_key: &str) -> StartRequest {
@@ -488,4 +490,73 @@ async fn scenes_of_messages_of_channels() {
     let ready = desk.platform.ready().await;
     desk.tell("ready", &ready);
     desk.is("notices");
+}
+
+/// What was sent, and may have arrived, is asked about for ever and not sent once more after its window.
+#[tokio::test]
+async fn a_refund_is_not_sent_once_its_window_is_over() {
+    let mut desk = Desk::new("over", Budgets::default()).await;
+    desk.roster(1, vec![row(1, COUNTY)]).await;
+    desk.started(1, 1, Method::WechatNative).await;
+    desk.turn(3 * MINUTE_MS);
+    let bill = desk.bill(2, 1, COUNTY).await;
+    let mut second = start(&bill, Method::AlipayWap, "second");
+    second.displace = true;
+    let _ = desk.platform.start(&visitor(2), second).await.unwrap();
+    let (seen, late) = (desk.seen(0).await, desk.seen(1).await);
+    desk.wechat.answers().query = QueryOutcome::Paid(late.clone());
+    desk.notice(ChannelCode::Alipay, "n1", News::Payment(seen))
+        .await;
+    desk.notice(ChannelCode::Wechat, "n2", News::Payment(late))
+        .await;
+    let unknown = || RefundOutcome::Unknown {
+        why: "timeout".to_owned(),
+    };
+    desk.wechat.answers().refund = unknown();
+    desk.wechat.answers().query_refund = unknown();
+    desk.work("a query confirms, the refund waits").await;
+    desk.turn(30 * SECOND_MS);
+    desk.work("it is sent, and not answered").await;
+    let refunds: Vec<Refund> = desk.platform.store.all().await.unwrap();
+    let no = refunds[0].refund_no.clone();
+    desk.wechat.take_asked();
+    let days = ChannelCode::Wechat.capability().refund.days.unwrap();
+    for (past_ms, asked) in [(-MINUTE_MS, "refund "), (2 * MINUTE_MS, "query refund ")] {
+        desk.turn(if past_ms < 0 {
+            i64::from(days) * DAY_MS + past_ms
+        } else {
+            past_ms
+        });
+        desk.platform.send_refund(&no, None).await.unwrap();
+        let told = desk.wechat.take_asked();
+        let begins = format!("wechat is asked to {asked}");
+        assert!(told.len() == 1 && told[0].starts_with(&begins), "{told:?}");
+    }
+}
+
+/// The payer gives up while the channel is asked for a code: nobody is handed one to pay with.
+#[tokio::test]
+async fn what_was_given_up_meanwhile_is_not_handed_out() {
+    let desk = Desk::new("meanwhile", Budgets::default()).await;
+    desk.roster(1, vec![row(1, COUNTY), row(2, COUNTY)]).await;
+    for (device, gives_up) in [(1, true), (2, false)] {
+        desk.turn(SECOND_MS);
+        let bill = desk.bill(device, u16::from(device), COUNTY).await;
+        desk.wechat.hang(true);
+        let request = start(&bill, Method::WechatNative, "f");
+        let payer = visitor(device);
+        let starting = desk.platform.start(&payer, request);
+        let waits = std::time::Duration::from_millis(200);
+        assert!(tokio::time::timeout(waits, starting).await.is_err());
+        desk.wechat.hang(false);
+        let asked = desk.attempts().await.pop().unwrap();
+        assert_eq!(asked.state, AttemptState::Drafted);
+        if gives_up {
+            let token = desk.platform.order_token(asked.bucket, asked.order_id);
+            let order = desk.platform.cancel(&payer, &token).await.unwrap();
+            assert!(order.is_some());
+        }
+        let handed = desk.platform.place_attempt(&asked, None).await.unwrap();
+        assert_eq!(handed.is_none(), gives_up, "{handed:?}");
+    }
 }
