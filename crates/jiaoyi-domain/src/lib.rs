@@ -4,6 +4,8 @@
 //! randomness, no input or output, no SQL, no floating point and no async in this crate, so an
 //! official can read it, tables can test it and a simulator can run it.
 
+#[cfg(test)]
+mod accepted;
 pub mod attempt;
 pub mod audit;
 pub mod bank_transfer;

@@ -6,6 +6,7 @@
 
 mod biller;
 mod hooks;
+mod institution;
 mod lock;
 mod pay;
 mod people;

@@ -466,6 +466,48 @@ mod tests {
         }
     }
 
+    #[test]
+    fn bounds_of_dates_lengths_and_serials_are_kept() {
+        let born = |date: &str| id_number("110105", date.parse().unwrap(), 1).unwrap();
+        let part = |text: &str| id(text).unwrap_err();
+        assert!(id(&born("2026-11-22")).is_ok(), "today");
+        assert_eq!(part(&born("2026-11-23")), DocumentError::FutureBirth);
+        assert!(id(&born("1876-01-01")).is_ok(), "150 years");
+        let year = DocumentError::BirthDate {
+            part: DocumentPart::Year,
+        };
+        assert_eq!(part(&born("1875-12-31")), year);
+        assert_eq!(part("110105000001010010"), year);
+
+        let serial = |region: &str, serial| id_number(region, TODAY, serial);
+        assert!(serial("110105", 999).is_some());
+        for (region, no) in [
+            ("110105", 1000),
+            ("110105", 1001),
+            ("11010", 1),
+            ("11010a", 1),
+        ] {
+            assert_eq!(serial(region, no), None, "{region} {no}");
+        }
+
+        let passport = |text: &str| Document::parse(DocumentKind::Passport, text, TODAY);
+        let mut good = (1..40).filter(|length| passport(&"1".repeat(*length)).is_ok());
+        let (min, max) = (good.next().unwrap(), good.next_back().unwrap());
+        for length in [min - 1, max + 1, max + 2] {
+            let shape = DocumentError::Shape { min, max };
+            assert_eq!(passport(&"1".repeat(length)), Err(shape), "{length}");
+        }
+        let place = passport("E1234_678").unwrap_err();
+        assert_eq!(place, DocumentError::Character { position: 6 });
+        let foreign = Document::parse(DocumentKind::PermanentResidence, "CAN110108091001", TODAY);
+        assert_eq!(foreign.unwrap().birth_date(), None);
+        let shown = format!("{:?}", id("11010519491231002X").unwrap());
+        assert!(
+            shown.starts_with("Document(") && !shown.contains("1949"),
+            "{shown}"
+        );
+    }
+
     /// All 18-digit forms are one number; other documents are never taken for one of them.
     #[test]
     fn a_document_is_found_by_its_number_and_class() {

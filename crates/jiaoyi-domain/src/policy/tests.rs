@@ -175,6 +175,28 @@ fn examples_are_shown_and_never_payable() {
     assert!(show(danyang).contains("[A] dy001.cn 223796"));
 }
 
+/// Packs with nearly everything in them and with next to nothing, as they are shown.
+#[test]
+fn what_is_shown_of_a_pack_is_accepted() {
+    let set = PolicySet::load(EXAMPLES.iter().copied()).unwrap_or_else(|p| panic!("{p:#?}"));
+    let demo = demo_packs("2026-11-28".parse().unwrap());
+    let demo = PolicySet::load(
+        demo.iter()
+            .map(|(file, text)| (file.as_str(), text.as_str())),
+    );
+    let demo = demo.unwrap_or_else(|p| panic!("{p:#?}"));
+    let chosen = |pack: &&Pack| {
+        let files = ["321181-2026", "500000-2017", "410300-2026"];
+        files.iter().any(|file| pack.file.contains(file))
+    };
+    let examples = set.shown().iter().filter(chosen);
+    let rich = |pack: &&Pack| matches!(pack.region.as_deref(), Some("990400" | "990500"));
+    let demo = demo.in_force().iter().map(InForce::pack).filter(rich);
+    let packs = examples.chain(demo);
+    let shown: Vec<String> = packs.map(show).collect();
+    crate::accepted::accepted("policy_shown", &shown.join("\n----\n\n"));
+}
+
 #[test]
 fn a_region_of_no_table_is_named_with_its_line() {
     let (built_in, with_demo) = (RegionTable::built_in(), RegionTable::with_demo());
@@ -541,6 +563,184 @@ fn a_calendar_that_cannot_be_is_refused() {
         let all = problems(&format!("{GOOD}[[calendar]]\n{text}\n"));
         let fields: Vec<&str> = all.iter().map(|problem| problem.field.as_str()).collect();
         assert_eq!(fields, [field], "{text}");
+    }
+}
+
+/// Statuses that hold for some only, and what is named when several leave the same.
+#[test]
+fn an_aid_status_holds_for_its_categories_and_tier() {
+    let student = "[[category]]\ncode = \"student\"\nname_zh = \"学生\"\nname_en = \"Student\"\n\
+                   [[price]]\ncategory = \"student\"\nmedical = 400\nfiscal = 700\n[[aid]]";
+    let own = |text: &str, category: &str, tier: Option<&str>, aids: &[&str], phase| {
+        let price = in_force(text).price(category, tier, aids, phase).unwrap();
+        (price.own.to_string(), price.aid)
+    };
+    let (window, late) = (PhaseKind::InWindow, PhaseKind::Late);
+    let full = ("400.00".to_owned(), None);
+    let half = ("200.00".to_owned(), Some("half".to_owned()));
+
+    let some = GOOD.replacen("[[aid]]", student, 1).replacen(
+        "payers = [",
+        "categories = [\"student\"]\npayers = [",
+        1,
+    );
+    assert_eq!(own(&some, "student", None, &["half"], window), half);
+    assert_eq!(own(&some, "resident", None, &["half"], window), full);
+
+    let tiers = GOOD
+        .replacen(
+            "[[price]]\ncategory = \"resident\"",
+            "[[tier]]\ncode = \"one\"\nname_zh = \"一档\"\nname_en = \"One\"\n\
+             [[tier]]\ncode = \"two\"\nname_zh = \"二档\"\nname_en = \"Two\"\n\
+             [[price]]\ncategory = \"resident\"\ntier = \"two\"\nmedical = 400\nfiscal = 700\n\
+             [[price]]\ncategory = \"resident\"\ntier = \"one\"",
+            1,
+        )
+        .replacen("payers = [", "tier = \"one\"\npayers = [", 1);
+    assert_eq!(
+        own(&tiers, "resident", Some("one"), &["half"], window),
+        half
+    );
+    assert_eq!(
+        own(&tiers, "resident", Some("two"), &["half"], window),
+        full
+    );
+
+    let same = GOOD.replacen(
+        "[[window]]",
+        "[[aid]]\ncode = \"equal\"\nname_zh = \"同\"\nname_en = \"Equal\"\n\
+         payers = [{ payer = \"county\", amount = 200 }]\n[[window]]",
+        1,
+    );
+    assert_eq!(
+        own(&same, "resident", None, &["equal", "half"], window),
+        half
+    );
+
+    let never = GOOD.replacen("aid = true", "aid = false", 1);
+    let dear = ("1100.00".to_owned(), None);
+    assert_eq!(own(&never, "resident", None, &["half"], late), dear);
+    assert_eq!(own(&never, "resident", None, &["half"], window), half);
+}
+
+/// What is only just right is not refused, and what is wrong is named once.
+#[test]
+fn a_pack_at_its_bounds_is_right() {
+    let late = &GOOD[GOOD.rfind("[[window]]").unwrap()..];
+    let change = |changes: &[(&str, &str)]| {
+        changes.iter().fold(GOOD.to_owned(), |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replacen(from, to, 1)
+        })
+    };
+    let two_late = late
+        .replace("last = 2026-03-31", "last = 2026-02-28")
+        .to_owned()
+        + &late.replace("first = 2026-01-01", "first = 2026-03-01");
+    for (what, text) in [
+        (
+            "begins in the year before",
+            change(&[(
+                "[benefit]\nfirst = 2026-01-01",
+                "[benefit]\nfirst = 2025-10-01",
+            )]),
+        ),
+        (
+            "ends in the year after",
+            change(&[("last = 2026-12-31", "last = 2027-09-30")]),
+        ),
+        (
+            "as dear as may be",
+            change(&[("medical = 400", "medical = 100000")]),
+        ),
+        (
+            "benefits on the last day",
+            change(&[
+                ("last = 2026-03-31", "last = 2026-12-31"),
+                ("wait_months = 3", "wait_months = 0"),
+            ]),
+        ),
+        (
+            "nothing is late",
+            change(&[
+                (late, ""),
+                ("[late]\nprice = \"own_and_fiscal\"\naid = true\n", ""),
+            ]),
+        ),
+        ("late in two windows", change(&[(late, &two_late)])),
+    ] {
+        assert_eq!(problems(&text), [], "{what}");
+    }
+    let category =
+        "[[category]]\ncode = \"resident\"\nname_zh = \"居民\"\nname_en = \"Resident\"\n";
+    let price = |tier: &str| {
+        format!("[[price]]\ncategory = \"resident\"\n{tier}medical = 400\nfiscal = 700\n")
+    };
+    let tier = "[[tier]]\ncode = \"one\"\nname_zh = \"一档\"\nname_en = \"One\"\n";
+    let of_tier = price("tier = \"one\"\n");
+    let windows = &GOOD[GOOD.find("[[window]]").unwrap()..];
+    let of_channel = windows.replace("start = ", "channel = \"wechat\"\nstart = ");
+    let undated = windows
+        .replace("first = 20", "# ")
+        .replace("last = 20", "# ");
+    for (text, wanted) in [
+        (
+            change(&[("medical = 400", "medical = 100000.01")]),
+            &[("policy.value", "price[1].medical")][..],
+        ),
+        (
+            change(&[(category, &category.repeat(2))]),
+            &[("policy.duplicate", "category[2].code")],
+        ),
+        (
+            change(&[("name_zh = \"居民\"\n", "")]),
+            &[("policy.missing", "category[1].name_zh")],
+        ),
+        (
+            change(&[(
+                "[benefit]\nfirst = 2026-01-01\nlast = 2026-12-31",
+                "[benefit]\nfirst = 2027-01-01\nlast = 2027-12-31",
+            )]),
+            &[("policy.contradiction", "benefit")],
+        ),
+        (
+            change(&[(&price(""), &(tier.to_owned() + &price("") + &of_tier))]),
+            &[("policy.duplicate", "price[2]")],
+        ),
+        (
+            change(&[(&price(""), &(tier.to_owned() + &of_tier + &of_tier))]),
+            &[("policy.duplicate", "price[2]")],
+        ),
+        (change(&[(windows, "")]), &[("policy.missing", "window")]),
+        (
+            change(&[(windows, &of_channel)]),
+            &[("policy.missing", "window")],
+        ),
+        (
+            change(&[(windows, &undated)]),
+            &[
+                ("policy.missing", "window[1].first"),
+                ("policy.missing", "window[1].last"),
+                ("policy.missing", "window[2].first"),
+                ("policy.missing", "window[2].last"),
+            ],
+        ),
+        (
+            change(&[("\"in_window\"", "\"late\"")]),
+            &[("policy.missing", "window")],
+        ),
+        (
+            change(&[
+                ("\"in_window\"", "\"early\""),
+                ("\"late\"\n", "\"in_window\"\n"),
+                ("\"early\"", "\"late\""),
+            ]),
+            &[("policy.contradiction", "window[2].first")],
+        ),
+    ] {
+        let found = problems(&text);
+        let got: Vec<(&str, &str)> = found.iter().map(|p| (p.code(), &*p.field)).collect();
+        assert_eq!(got, wanted, "{found:#?}");
     }
 }
 

@@ -75,18 +75,6 @@ impl Region {
         }
     }
 
-    /// First year in which the code held; 0 when that was before 1980.
-    #[must_use]
-    pub const fn valid_from(&self) -> i16 {
-        self.valid_from
-    }
-
-    /// Last year in which it held; `None` while it holds.
-    #[must_use]
-    pub const fn valid_to(&self) -> Option<i16> {
-        self.valid_to
-    }
-
     /// The code that followed a retired one, where exactly one is known.
     #[must_use]
     pub fn successor(&self) -> Option<&str> {
@@ -98,12 +86,6 @@ impl Region {
     pub fn held_on(&self, date: Date) -> bool {
         let year = date.year();
         self.valid_from <= year && self.valid_to.is_none_or(|last| year <= last)
-    }
-
-    /// Whether this is an invented region of the demo.
-    #[must_use]
-    pub fn is_demo(&self) -> bool {
-        self.code.starts_with(b"99")
     }
 
     /// Whether people can choose it: it holds, and it is a place, not "everything else here".

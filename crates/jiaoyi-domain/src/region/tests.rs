@@ -170,3 +170,40 @@ fn a_broken_table_is_refused_with_its_line() {
         assert_eq!(RegionTable::parse(text).unwrap_err().code(), want, "{text}");
     }
 }
+
+#[test]
+fn what_is_typed_is_ranked() {
+    let table = RegionTable::built_in();
+    // Initials without the last syllable come before initials that only begin so.
+    let hits = table.search("hy", 2_000);
+    let syllables = |region: &&Region| {
+        let words: Vec<char> = region
+            .pinyin
+            .split(' ')
+            .filter_map(|word| word.chars().next())
+            .collect();
+        words.starts_with(&['h', 'y']).then_some(words.len())
+    };
+    let longer: Vec<bool> = hits
+        .iter()
+        .filter_map(syllables)
+        .map(|count| count > 3)
+        .collect();
+    assert!(
+        longer.contains(&true) && longer.contains(&false),
+        "{longer:?}"
+    );
+    assert!(longer.is_sorted(), "{longer:?}");
+    // A name that is whole but for its last character comes before longer names.
+    let hits = table.search("淳", 2_000);
+    assert!(hits.iter().all(|hit| hit.name.contains('淳')), "{hits:?}");
+    let hits = table.search("大", 2_000);
+    let begin = hits.iter().filter(|hit| hit.name.starts_with('大'));
+    let longer: Vec<bool> = begin.map(|hit| hit.name.chars().count() > 2).collect();
+    assert!(longer.is_sorted() && longer.contains(&true), "{longer:?}");
+    assert_eq!(table.search("临平", 1)[0].code(), "330113");
+    assert_eq!(table.below("330100")[0].code(), "330100");
+    let below = table.below("3301");
+    assert!(below.iter().any(|region| region.code() == "330113"));
+    assert!(below.iter().all(|region| region.code().starts_with("3301")));
+}

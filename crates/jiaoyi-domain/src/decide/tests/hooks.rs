@@ -12,7 +12,7 @@ use crate::refund::Refund;
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use std::sync::Arc;
 
-fn told(inst_id: &str) -> Institution {
+pub fn told(inst_id: &str) -> Institution {
     Institution {
         inst_id: inst_id.to_owned(),
         webhook: "https://bank.example/events".to_owned(),
@@ -34,7 +34,7 @@ fn scene() -> Scene {
 }
 
 /// Kind, whose, serial and reason of every event, in order.
-fn events(scene: &Scene) -> Vec<String> {
+pub fn events(scene: &Scene) -> Vec<String> {
     let mut rows: Vec<HookEvent> = scene.store.all();
     rows.sort_by_key(|row| row.hook_id);
     let line = |row: &HookEvent| {
@@ -58,6 +58,7 @@ macro_rules! by {
         command
     }};
 }
+pub(super) use by;
 
 #[test]
 fn a_lock_that_ends_is_told_to_whoever_had_it_and_why() {
@@ -158,7 +159,7 @@ fn a_refund_beside_its_payment_is_told_to_the_bank() {
 }
 
 /// The one message that waits, leased.
-fn leased(scene: &mut Scene, event: &HookEvent) -> RecordDelivery {
+pub fn leased(scene: &mut Scene, event: &HookEvent) -> RecordDelivery {
     let name = subject(&event.inst_id, &event.hook_id);
     let rows: Vec<Outbox> = scene.store.all();
     let row = rows

@@ -15,6 +15,7 @@ use crate::order::{OrderState, PayOrder};
 use crate::refund::{Refund, RefundCause, RefundState};
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use crate::voucher::{Voucher, VoucherState};
+use std::sync::Arc;
 
 fn evidence(scene: &Scene, line: u32) -> Evidence {
     Evidence {
@@ -84,14 +85,17 @@ fn refused(scene: &mut Scene) {
     });
 }
 
-/// Tells the institution of events, so that the scene shows them.
-fn with_webhook(scene: &mut Scene) {
-    let row = Institution {
+/// An institution that is told of events, so that the scene shows them.
+fn tells() -> Institution {
+    Institution {
         webhook: "https://bank.example/events".to_owned(),
         ..(*institution()).clone()
-    };
+    }
+}
+
+fn with_webhook(scene: &mut Scene) {
     let put = PutInstitution {
-        institution: row,
+        institution: tells(),
         change: false,
     };
     scene.quietly(|scene| scene.run("known", &put)).unwrap();
@@ -139,7 +143,8 @@ fn scenes_of_a_listed_payment_that_fills_a_free_slot() {
         let late = scene.run("it comes late", &pay(scene, "s1"));
         assert_eq!(reason(&late), "TOMBSTONE");
     });
-    let row = told(&scene, "s1");
+    let mut row = told(&scene, "s1");
+    row.caller.institution = Arc::new(tells());
     let answer = scene.run("the day file lists what was dead", &row);
     assert_eq!(answer, allocated(300, 0));
     let asked = scene.run(
