@@ -41,7 +41,7 @@ pub struct Options {
     /// Only mutants of files whose path ends so
     #[arg(long, value_name = "PATH")]
     file: Vec<String>,
-    /// Only those that nobody noticed in the last run, which must have judged the same sources
+    /// Only those that nobody noticed in the last run; judge the same sources
     #[arg(long)]
     missed: bool,
     /// Ask only the first judges
@@ -219,7 +219,9 @@ fn judge_package(tool: &Path, package: Package, options: &Options) -> Result<Out
     let verdicts_path = folder.join("verdicts.tsv");
     let mut mutants = listed(tool, &tree, package, options)?;
     if options.missed {
-        retain_missed(&mut mutants, &verdicts_path)?;
+        let missed = missed_before(&verdicts_path)?;
+        mutants.retain(|mutant| missed.contains(&mutant.name));
+        ensure!(!mutants.is_empty(), "none of these was missed before");
     }
     let mut loom = Loom::new(&tree, package, &mutants)?;
     while loom.refused()? {}
@@ -288,22 +290,15 @@ fn judge_package(tool: &Path, package: Package, options: &Options) -> Result<Out
     Ok(outcome)
 }
 
-/// Leaves the mutants that nobody noticed by the verdicts of the last run.
-fn retain_missed(mutants: &mut Vec<Mutant>, verdicts: &Path) -> Result<()> {
+/// The mutants that nobody noticed by the verdicts of the last run.
+fn missed_before(verdicts: &Path) -> Result<BTreeSet<String>> {
     let text = fs::read_to_string(verdicts)
         .with_context(|| format!("read {}: run without --missed first", verdicts.display()))?;
-    let lines = text
+    let missed = text
         .lines()
         .filter_map(|line| line.strip_prefix("missed\t"));
-    let mut missed: BTreeSet<&str> = lines.filter_map(|line| line.split('\t').next()).collect();
-    mutants.retain(|mutant| missed.remove(mutant.name.as_str()));
-    let moved = missed.first().copied();
-    ensure!(
-        moved.is_none(),
-        "not made any more: {}; run without --missed",
-        moved.unwrap_or("")
-    );
-    Ok(())
+    let names = missed.filter_map(|line| line.split('\t').next());
+    Ok(names.map(str::to_owned).collect())
 }
 
 /// What cargo-mutants would change; the first has number 1.
