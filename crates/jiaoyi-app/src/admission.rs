@@ -255,6 +255,8 @@ mod tests {
             .map(|_| gate.enter(Purpose::Payment, Party::Visitors))
             .collect();
         assert_eq!(payments.iter().flatten().count(), 4);
+        let inside = [Purpose::Question, Purpose::Payment].map(|purpose| gate.inside(purpose));
+        assert_eq!(inside, [2, 4]);
         assert!(
             gate.enter(Purpose::Notice, Party::Visitors).is_some(),
             "and left at once"

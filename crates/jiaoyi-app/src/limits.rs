@@ -373,6 +373,14 @@ mod tests {
     }
 
     #[test]
+    fn who_is_refused_is_told_when_the_window_ends() {
+        let counter = Counter::new(MINUTE_MS);
+        for (at, seconds) in [(0, 61), (1, 60), (59_000, 2), (59_999, 1), (60_000, 61)] {
+            assert_eq!(counter.retry_after_s(Instant(at)), seconds, "{at}");
+        }
+    }
+
+    #[test]
     fn an_address_has_its_minute() {
         let limits = Limits::new(Budgets::default());
         let now = Instant(0);

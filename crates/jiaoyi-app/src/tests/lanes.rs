@@ -108,3 +108,25 @@ async fn work_is_found_behind_what_another_channel_keeps_waiting() {
     assert!(!held.is_finished(), "WeChat has answered nothing");
     held.abort();
 }
+
+#[test]
+fn a_pass_is_idle_when_nothing_was_due_and_full_when_more_may_be() {
+    let worked = |asked, refunds, messages, signed| Worked {
+        asked,
+        refunds,
+        messages,
+        signed,
+    };
+    assert!(Worked::default().is_idle() && !Worked::default().is_full());
+    for some in [
+        worked(1, 0, 0, 0),
+        worked(0, 499, 0, 0),
+        worked(0, 0, 1, 0),
+        worked(0, 0, 0, 499),
+    ] {
+        assert!(!some.is_idle() && !some.is_full(), "{some:?}");
+    }
+    for full in [worked(500, 0, 0, 0), worked(0, 0, 501, 0)] {
+        assert!(!full.is_idle() && full.is_full(), "{full:?}");
+    }
+}
