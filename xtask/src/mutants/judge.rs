@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -180,18 +181,20 @@ fn look<'a>(programs: &'a [Program], folder: &Path) -> Result<Vec<Seen<'a>>> {
     let begun = Instant::now();
     let seen = side_by_side(&tests, |(judge, program, test)| {
         let note = folder.join(format!("reached-{judge}-{}", test.replace("::", "-")));
-        if note.exists() {
-            fs::remove_file(&note).with_context(|| format!("remove {}", note.display()))?;
-        }
+        let clear = || match fs::remove_file(&note) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("remove {}", note.display()))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        };
+        clear()?;
         let begun = Instant::now();
         let limit = Duration::from_secs(600);
         let variable = ("JIAOYI_MUTANT_REACHED", note.display().to_string());
         let end = program.run(test, limit, (variable.0, &variable.1))?;
         let time = begun.elapsed();
         let lines = fs::read_to_string(&note).unwrap_or_default();
-        if note.exists() {
-            fs::remove_file(&note).with_context(|| format!("remove {}", note.display()))?;
-        }
+        clear()?;
         if !matches!(end, End::Passed) {
             println!("fails or does not end with no change on, and so judges nothing: {test}");
             return Ok(None);

@@ -339,14 +339,13 @@ async fn a_channel_that_says_nothing_of_an_order_is_said_to_be_down() {
     let start = super::pay::start(&bill, Method::WechatNative, "f1");
     let _ = desk.platform.start(&visitor(1), start).await.unwrap();
     let no = desk.attempts().await.remove(0).attempt_no;
-    let heard = |n| (n, desk.platform.announcements());
     desk.wechat.answers().query = QueryOutcome::Unknown {
         why: "timeout".to_owned(),
     };
     for n in 1..=3 {
         desk.platform.ask(&no).await.unwrap();
-        let (n, said) = heard(n);
-        assert_eq!(said.await.unwrap().len(), usize::from(n == 3), "{n}");
+        let said = desk.platform.announcements().await.unwrap();
+        assert_eq!(said.len(), usize::from(n == 3), "{n}");
     }
     desk.wechat.answers().query = QueryOutcome::NotPaid(None);
     desk.platform.ask(&no).await.unwrap();

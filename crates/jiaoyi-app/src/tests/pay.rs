@@ -521,12 +521,9 @@ async fn a_refund_is_not_sent_once_its_window_is_over() {
     let no = refunds[0].refund_no.clone();
     desk.wechat.take_asked();
     let days = ChannelCode::Wechat.capability().refund.days.unwrap();
-    for (past_ms, asked) in [(-MINUTE_MS, "refund "), (2 * MINUTE_MS, "query refund ")] {
-        desk.turn(if past_ms < 0 {
-            i64::from(days) * DAY_MS + past_ms
-        } else {
-            past_ms
-        });
+    let just_before = i64::from(days) * DAY_MS - MINUTE_MS;
+    for (ms, asked) in [(just_before, "refund "), (2 * MINUTE_MS, "query refund ")] {
+        desk.turn(ms);
         desk.platform.send_refund(&no, None).await.unwrap();
         let told = desk.wechat.take_asked();
         let begins = format!("wechat is asked to {asked}");
