@@ -17,6 +17,13 @@ pub struct Changed {
     pub after: Vec<Value>,
 }
 
+/// An answer, the images for the audit chain, and what is written, by table.
+type Decided = (
+    Result<Answer, Refusal>,
+    Vec<Touched>,
+    Vec<(&'static TableSpec, Vec<Change>)>,
+);
+
 /// Rows by table and key.
 #[derive(Default)]
 pub struct Store {
@@ -31,7 +38,23 @@ impl Store {
         command: &dyn Command,
         at: Instant,
     ) -> (Result<Answer, Refusal>, Vec<Changed>) {
-        let mut ws = WorkingSet::default();
+        self.commands += 1;
+        let (answer, touched, changes) = self.decided(command, at, WorkingSet::default());
+        let crowded = self.decided(command, at, self.crowd());
+        let kind = command.kind();
+        assert_eq!(crowded.0, answer, "{kind} answers by rows of others");
+        let told = |changes| format!("{changes:#?}");
+        assert_eq!(told(&crowded.2), told(&changes), "{kind}, among others");
+        let mut changed: Vec<Changed> = Vec::new();
+        for (spec, list) in changes {
+            changed.extend(list.into_iter().map(|change| self.apply(spec, change)));
+        }
+        remembered(&changed, touched);
+        (answer, changed)
+    }
+
+    /// What a command decides on these rows and those that it needs beside them.
+    fn decided(&self, command: &dyn Command, at: Instant, mut ws: WorkingSet) -> Decided {
         loop {
             let missing = ws.missing(command.needs(&ws));
             if missing.is_empty() {
@@ -42,7 +65,6 @@ impl Store {
                 ws.absorb(&need, rows).expect("the rows read");
             }
         }
-        self.commands += 1;
         let mut ctx = Context {
             at,
             ids: IdSource::new([3; 32], self.commands),
@@ -53,18 +75,20 @@ impl Store {
         if answer.is_err() {
             ws.discard();
         }
-        let touched = ws.accept();
+        let touched = ws.accept().into_iter().map(|(_, row)| row).collect();
         let changes = ws.changes().into_iter();
-        let changed = changes.flat_map(|(spec, list)| {
-            let mut rows: Vec<Changed> = Vec::new();
-            for change in list {
-                rows.push(self.apply(spec, change));
-            }
-            rows
-        });
-        let changed: Vec<Changed> = changed.collect();
-        remembered(&changed, touched.into_iter().map(|(_, row)| row).collect());
-        (answer, changed)
+        let changes = changes.filter(|(_, list)| !list.is_empty()).collect();
+        (answer, touched, changes)
+    }
+
+    /// All rows that there are, as others of the same batch may have loaded them.
+    fn crowd(&self) -> WorkingSet {
+        let mut ws = WorkingSet::default();
+        for (table, rows) in &self.tables {
+            let rows = rows.values().cloned().collect();
+            ws.absorb_rows(*table, rows).expect("the rows read");
+        }
+        ws
     }
 
     fn apply(&mut self, spec: &'static TableSpec, change: Change) -> Changed {
