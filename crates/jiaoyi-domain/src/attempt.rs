@@ -443,6 +443,11 @@ mod tests {
                 .map(|at| at.0 / SECOND_MS)
         };
         assert_eq!([after(60), after(600)], [Some(90), Some(690)]);
+        let late = Instant(WATCH_MS + 1);
+        let again = |state| attempt(state).ask_again(late);
+        let half_hour = late.plus_ms(30 * MINUTE_MS);
+        assert_eq!(again(AttemptState::Offered), Some(half_hour));
+        assert_eq!(again(AttemptState::Paid), None);
     }
 
     /// Whom the page may send to pay, what it says of the last try, and when silence is a proof.

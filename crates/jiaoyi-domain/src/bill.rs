@@ -333,6 +333,34 @@ mod tests {
         assert_eq!(Exact(1).whole_fen(), None);
         assert_eq!(Exact::from_fen(Fen::MAX), None);
         assert_eq!(Exact::from_fen(Fen::new(7)), Some(Exact(7_000)));
+        assert_eq!(Exact(7).checked_sub(Exact(9)), Some(Exact(-2)));
+        assert_eq!(Exact(i64::MIN).checked_sub(Exact(1)), None);
+    }
+
+    #[test]
+    fn a_kept_bill_is_named_and_bears_the_hash_of_its_file() {
+        let name = BillName {
+            channel: ChannelCode::Wechat,
+            merchant: "1900000001".to_owned(),
+            sort: BillSort::ALL[0],
+            day: Date::constant(2026, 11, 21),
+        };
+        let sort = name.sort.code();
+        let told = format!("wechat 1900000001 {sort} 2026-11-21");
+        assert_eq!(name.to_string(), told);
+        let file = RawFile {
+            name: "a file".to_owned(),
+            sha256: [0xab; 32],
+            bytes: 7,
+        };
+        let kept = |file| KeptBill::new(&name, file, &BillTotals::default(), Instant(1));
+        let (some, none) = (kept(Some(file)), kept(None));
+        assert_eq!((some.is_none(), none.is_none()), (false, true));
+        assert_eq!(some.sha256_hex(), "ab".repeat(32));
+        assert_eq!(
+            (some.name(), some.key()),
+            (name.clone(), KeptBill::key_of(&name))
+        );
     }
 
     #[test]

@@ -158,6 +158,8 @@ mod tests {
         let ours = ChannelCode::ALL.iter().map(|channel| channel.code());
         let theirs = FrontEnd::ALL.iter().map(|front| front.code());
         assert_eq!(told, ours.chain(theirs).collect::<Vec<_>>());
+        let rows = Capability::rows().iter();
+        assert_eq!(rows.map(|row| row.code.as_str()).collect::<Vec<_>>(), told);
         for row in Capability::rows() {
             let code = &row.code;
             assert_eq!(row.channel().capability(), row, "{code}");

@@ -533,7 +533,11 @@ mod tests {
             assert_eq!(Method::from_code(code), Some(method));
             assert_eq!((method.channel(), method.close()), (channel, close));
             assert_eq!(method.placed_by_call(), placed_by_call, "{code}");
+            assert_eq!(method.in_browser(), method != M::UnionpayApp, "{code}");
         }
+        assert!(!M::Inbound(FrontEnd::Machine).in_browser());
+        let told = [Close::Hard, Close::Soft, Close::None].map(Close::code);
+        assert_eq!(told, ["hard", "soft", "none"]);
         let named = ["wechat", "alipay", "unionpay", "bank1", "bank2"];
         for (channel, code) in ChannelCode::ALL.into_iter().zip(named) {
             assert_eq!(channel.code(), code);

@@ -308,6 +308,7 @@ mod tests {
                 VoucherNo::parse(&voucher.to_string().to_lowercase()),
                 Some(voucher.clone())
             );
+            assert_eq!(voucher.bucket(), bucket);
             for (place, letter) in voucher.as_str().char_indices() {
                 let other = if letter == 'A' { "B" } else { "A" };
                 let mut slip = voucher.as_str().to_owned();

@@ -161,3 +161,26 @@ impl Case {
         (self.kind, self.state) == (kind, CaseState::Open)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_is_open_for_its_own_kind() {
+        let case = |state| Case {
+            bucket: Bucket::default(),
+            case_id: CaseId([1; 16]),
+            kind: CaseKind::Webhook,
+            state,
+            order_id: None,
+            subject: String::new(),
+            detail: String::new(),
+            opened_at: Instant(0),
+            version: 1,
+        };
+        assert!(case(CaseState::Open).is_open(CaseKind::Webhook));
+        assert!(!case(CaseState::Open).is_open(CaseKind::Void));
+        assert!(!case(CaseState::Closed).is_open(CaseKind::Webhook));
+    }
+}

@@ -232,6 +232,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn no_money_has_come_for_some() {
+        let bucket = Bucket::default();
+        let order = |state| PayOrder {
+            bucket,
+            order_id: OrderId([1; 16]),
+            order_no: OrderNo::draw(bucket, &mut crate::id::IdSource::new([1; 32], 0)),
+            state,
+            amount: Fen::new(1),
+            line_count: 1,
+            attempt_count: 1,
+            holder: [0; 32],
+            relation: "self".to_owned(),
+            region: "990101".to_owned(),
+            created_at: Instant(0),
+            until: Instant(0),
+            ended_at: None,
+            version: 1,
+        };
+        let unpaid = |state: &&OrderState| order(**state).is_unpaid();
+        let codes = OrderState::ALL
+            .iter()
+            .filter(unpaid)
+            .map(|state| state.code());
+        let codes: Vec<&str> = codes.collect();
+        assert_eq!(codes, ["placed", "abandoned", "closed"]);
+    }
+
     /// Premium comes once, leaves once, and never waits again.
     #[test]
     fn a_line_goes_five_ways() {

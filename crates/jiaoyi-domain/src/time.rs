@@ -131,5 +131,9 @@ mod tests {
             assert!(Instant::start_of(at.date()) <= at && at < Instant::end_of(at.date()));
         }
         assert_eq!(Instant::parse("2026-11-22 24:00:00"), None);
+        let at = Instant::parse("2026-11-22T10:20:30+08:00")
+            .unwrap()
+            .plus_ms(45);
+        assert_eq!(at.time_of_day(), (10, 20, 30, 45));
     }
 }

@@ -105,7 +105,7 @@ impl ErrorCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     #[test]
     fn a_status_has_its_errors() {
@@ -116,6 +116,12 @@ mod tests {
                 .or_default()
                 .push(error.code());
         }
+        let meanings: BTreeSet<&str> = ErrorCode::ALL.iter().map(|error| error.meaning()).collect();
+        assert_eq!(
+            meanings.len(),
+            ErrorCode::ALL.len(),
+            "each means something else"
+        );
         let wanted = [
             (400, "BAD_REQUEST"),
             (

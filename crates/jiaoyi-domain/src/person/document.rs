@@ -464,6 +464,10 @@ mod tests {
         for kind in DocumentKind::ALL {
             assert_eq!(DocumentKind::from_code(kind.code()), Some(kind));
         }
+        let kinds = DocumentKind::ALL.into_iter();
+        let named: Vec<_> = kinds.map(|kind| (kind.name_zh(), kind.name_en())).collect();
+        assert!(named.contains(&("居民身份证", "Resident identity card")));
+        assert!(named.contains(&("护照", "Passport")));
     }
 
     #[test]
@@ -486,6 +490,8 @@ mod tests {
             ("110105", 1001),
             ("11010", 1),
             ("11010a", 1),
+            ("11010a", 1000),
+            ("1101", 1000),
         ] {
             assert_eq!(serial(region, no), None, "{region} {no}");
         }
@@ -499,6 +505,8 @@ mod tests {
         }
         let place = passport("E1234_678").unwrap_err();
         assert_eq!(place, DocumentError::Character { position: 6 });
+        let long = Document::parse(DocumentKind::BirthCertificate, "110105199001010011", TODAY);
+        assert_eq!(long.map(|long| long.birth_date()).ok().flatten(), None);
         let foreign = Document::parse(DocumentKind::PermanentResidence, "CAN110108091001", TODAY);
         assert_eq!(foreign.unwrap().birth_date(), None);
         let shown = format!("{:?}", id("11010519491231002X").unwrap());
@@ -571,6 +579,10 @@ mod tests {
             (
                 "1101051949123l002X",
                 DocumentError::Character { position: 14 },
+            ),
+            (
+                "11010519491231002Z",
+                DocumentError::Character { position: 18 },
             ),
             (
                 "1101051949X231002X",

@@ -250,6 +250,10 @@ mod tests {
             ("\u{e12a}伟", "\u{e12a}伟"),
             ("〇一", "〇一"),
             ("José", "José"),
+            ("Jean\u{2010}Luc", "Jean-Luc"),
+            ("王.", "王."),
+            ("张 Wei", "张 Wei"),
+            ("Wei 张", "Wei 张"),
         ] {
             assert_eq!(PersonName::parse(typed).unwrap().expose(), want, "{typed}");
         }
@@ -303,6 +307,16 @@ mod tests {
         ] {
             let index = |text| PersonName::parse(text).unwrap().index_text();
             assert_eq!(index(one), index(other));
+        }
+        let index = PersonName::parse("Ann O'Neil-Li").unwrap().index_text();
+        assert_eq!(index, "ANNONEILLI");
+    }
+
+    #[test]
+    fn what_is_wrong_is_found_where_it_stands() {
+        for (typed, position) in [("1王", 1), ("王1国", 2), ("王 建1", 4)] {
+            let error = PersonName::parse(typed).unwrap_err();
+            assert_eq!(error, NameError::Sign { position }, "{typed}");
         }
     }
 

@@ -119,5 +119,7 @@ mod tests {
         ] {
             assert_eq!(Phone::parse(text).unwrap_err().code(), code, "{text}");
         }
+        let error = Phone::parse("1380013o421").unwrap_err();
+        assert_eq!(error, PhoneError::Character { position: 8 });
     }
 }

@@ -67,6 +67,15 @@ fn the_version_is_the_beginning_of_the_digest() {
     assert_eq!(pack.version(), "a0a1a2a3a4a5");
 }
 
+/// What has no name yet is called by its code.
+#[test]
+fn what_has_no_name_is_shown_by_its_code() {
+    let mut pack = Pack::parse("t.toml", GOOD).unwrap();
+    pack.categories[0].name_zh = String::new();
+    let shown = show(&pack);
+    assert!(shown.contains("  resident  400.00"), "{shown}");
+}
+
 fn problems(text: &str) -> Vec<Problem> {
     match Pack::parse("t.toml", text) {
         Ok(pack) => InForce::try_new(pack).map_or_else(|found| found, |_| Vec::new()),
@@ -532,6 +541,10 @@ fn a_calendar_says_when_payments_begin_inside_of_the_windows() {
     let end = pack.phase(at("2026-03-26 12:00:00"), None);
     let last = "2026-03-25".parse().unwrap();
     assert_eq!(end, Phase::Closed { last });
+    // Where only another month has hours, this one has none.
+    let december = in_force(&format!("{GOOD}[[calendar]]\nmonths = [12]\n"));
+    let phase = december.phase(at("2025-09-10 12:00:00"), None);
+    assert_eq!(phase, rest("2025-12-01 00:00:00"));
     let shown = show(pack.pack());
     assert!(
         shown.contains("1–25 日 day  09:00–15:00  停办 closed 2025-10-01"),
@@ -551,6 +564,8 @@ fn a_calendar_that_cannot_be_is_refused() {
         ("days = [1, 32]", "calendar[1].days"),
         ("days = [1]", "calendar[1].days"),
         ("hours = [\"15:00\", \"09:00\"]", "calendar[1].hours"),
+        ("hours = [\"09:00\", \"09:00\"]", "calendar[1].hours"),
+        ("hours = [\"09:60\", \"15:00\"]", "calendar[1].hours"),
         ("hours = [\"9:00\", \"15:00\"]", "calendar[1].hours"),
         ("hours = [\"09:00\", \"24:01\"]", "calendar[1].hours"),
         ("months = [13]", "calendar[1].months"),
@@ -668,6 +683,17 @@ fn a_pack_at_its_bounds_is_right() {
             ]),
         ),
         ("late in two windows", change(&[(late, &two_late)])),
+        (
+            "a year of one day",
+            change(&[
+                (late, ""),
+                ("[late]\nprice = \"own_and_fiscal\"\naid = true\n", ""),
+                (
+                    "first = 2026-01-01\nlast = 2026-12-31",
+                    "first = 2026-01-01\nlast = 2026-01-01",
+                ),
+            ]),
+        ),
     ] {
         assert_eq!(problems(&text), [], "{what}");
     }
@@ -855,6 +881,27 @@ fn a_wrong_pack_is_refused_with_line_and_field() {
         ),
         ("status = \"in_force\"\n", "", "policy.missing", 1, "status"),
         (
+            "code = \"half\"",
+            "code = \"\"",
+            "policy.value",
+            26,
+            "aid[1].code",
+        ),
+        (
+            "code = \"half\"",
+            "code = \"Half price\"",
+            "policy.value",
+            26,
+            "aid[1].code",
+        ),
+        (
+            "first = 2025-09-01",
+            "first = 2025-09-01T09:00:00",
+            "policy.value",
+            32,
+            "window[1].first",
+        ),
+        (
             "region = \"990101\"",
             "region = \"9901\"",
             "policy.value",
@@ -937,8 +984,21 @@ fn a_wrong_pack_is_refused_with_line_and_field() {
             assert!(!problem.fix.is_empty() && problem.to_string().starts_with("t.toml:"));
         }
     }
-    let misspelt = problems(&GOOD.replace("medical = 400", "medcal = 400"));
-    assert!(misspelt[0].fix.contains("medical"), "{misspelt:?}");
+    for (from, to) in [
+        ("medical = 400", "medcal = 400"),
+        ("fiscal = 700", "fisc = 700"),
+        ("wait_months = 3", "weight_month = 3"),
+        ("grace_minutes", "gracemins"),
+        ("benefit_year", "benefityaer"),
+        ("notice_year", "notis_yaer"),
+        ("after_close", "aftr_clos"),
+    ] {
+        let wanted = from.split(' ').next().unwrap();
+        let misspelt = problems(&GOOD.replace(from, to));
+        let unknown = misspelt.iter().find(|p| p.code() == "policy.unknown_field");
+        let fix = &unknown.unwrap().fix;
+        assert!(fix.contains(wanted), "{to}: {fix}");
+    }
     let twice = PolicySet::load([("a.toml", GOOD), ("b.toml", GOOD)]).unwrap_err();
     assert_eq!(
         (twice[0].code(), &*twice[0].file),
@@ -975,7 +1035,7 @@ proptest! {
         let Ok(pack) = checked else { return Ok(()) };
         let phase = if late { PhaseKind::Late } else { PhaseKind::InWindow };
         let price = |aids: &[&str]| pack.price("resident", None, aids, phase).unwrap();
-        let sets: [&[&str]; 4] = [&[], &["share"], &["sum"], &["sum", "share", "half"]];
+        let sets: [&[&str]; 5] = [&[], &["half"], &["share"], &["sum"], &["sum", "share", "half"]];
         for aids in sets {
             let got = price(aids);
             let items = sum_of(got.items.iter().map(|part| part.amount));
@@ -1005,7 +1065,14 @@ proptest! {
             let phase = pack.phase_on(day, None);
             prop_assert_eq!(phase.kind(), holding.first().map(|w| w.phase));
             prop_assert_eq!(matches!(phase, Phase::NotYet { .. }), Some(day) < first);
+            let last_window = pack.pack().windows.iter().filter_map(|w| w.last).max();
+            let due_to = match phase {
+                Phase::NotYet { .. } => first,
+                _ => holding.first().map_or(last_window, |_| None),
+            };
+            prop_assert!(due_to.is_none_or(|due_to| phase.due_to() == due_to));
             if let Phase::InWindow { last } | Phase::Late { last } = phase {
+                prop_assert_eq!(phase.due_to(), last);
                 prop_assert!(day <= last);
                 prop_assert_eq!(pack.phase_on(last, None), phase);
                 let next = pack.phase_on(last.saturating_add(1.day()), None);

@@ -167,8 +167,16 @@ fn a_broken_table_is_refused_with_its_line() {
         ("110000,北京市,zero,,,,", "region.year"),
         ("110000,,0,,,,", "region.name"),
     ] {
-        assert_eq!(RegionTable::parse(text).unwrap_err().code(), want, "{text}");
+        let error = RegionTable::parse(text).unwrap_err();
+        assert_eq!(error.code(), want, "{text}");
+        let line = text.lines().count();
+        assert!(
+            error.to_string().contains(&format!("line {line}")),
+            "{error}"
+        );
     }
+    assert!(RegionTable::parse("# remark\n").unwrap().is_empty());
+    assert!(!RegionTable::with_demo().is_empty());
 }
 
 #[test]
@@ -202,6 +210,22 @@ fn what_is_typed_is_ranked() {
     let longer: Vec<bool> = begin.map(|hit| hit.name.chars().count() > 2).collect();
     assert!(longer.is_sorted() && longer.contains(&true), "{longer:?}");
     assert_eq!(table.search("临平", 1)[0].code(), "330113");
+    // All initials but the last come as whole names do.
+    let places = "990101,花园县,0,,,Huayuan County,hua yuan xian\n\
+                  990102,花县,0,,,Hua County,hua xian\n\
+                  990103,小花园县,0,,,Xiaohuayuan County,xiao hua yuan xian\n\
+                  990104,花园新县,0,,,Huayuanxin County,hua yuan xin xian\n";
+    let few = RegionTable::parse(places).unwrap();
+    for (text, found) in [
+        ("hy", &["990101", "990104"][..]),
+        ("hyx", &["990101", "990104"]),
+        ("h", &["990102", "990101", "990104"]),
+        ("花", &["990102", "990101", "990104", "990103"]),
+        ("花园", &["990101", "990104", "990103"]),
+        ("花园县", &["990101", "990103", "990104"]),
+    ] {
+        assert_eq!(codes(&few.search(text, 9)), found, "{text}");
+    }
     assert_eq!(table.below("330100")[0].code(), "330100");
     let below = table.below("3301");
     assert!(below.iter().any(|region| region.code() == "330113"));

@@ -36,6 +36,13 @@ fn key(inst_id: &str, key_id: &str) -> InstitutionKey {
 fn scenes_of_keys() {
     let mut scene = Scene::new();
     known(&mut scene);
+    let mut change = PutInstitution {
+        institution: told("BANK01"),
+        change: true,
+    };
+    assert_eq!(scene.run("on the same terms", &change), Ok(Answer::Already));
+    change.institution.name.push('x');
+    assert_eq!(scene.run("on others", &change), Ok(Answer::Done));
     let put = |inst_id: &str, by: Keeper| PutInstitutionKey {
         key: key(inst_id, "k1"),
         by,

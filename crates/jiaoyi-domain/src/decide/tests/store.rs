@@ -158,6 +158,7 @@ impl Store {
                 let spec = spec.expect("a known table");
                 let declared = spec.ranges.iter().find(|(name, _)| name == range);
                 let (_, columns) = declared.expect("a declared range");
+                assert_eq!(given.len(), columns.len(), "{}.{range}", spec.name);
                 let places = columns.iter().filter_map(|column| spec.place(column));
                 let wanted: Vec<(usize, &Value)> = places.zip(given).collect();
                 let fits = |row: &&Vec<Value>| wanted.iter().all(|(at, value)| row[*at] == **value);
