@@ -260,7 +260,6 @@ fn book_paid_out(
         premium: Fen::ZERO,
         surplus: Fen::ZERO,
         returned_or_reserved: Fen::ZERO,
-        version: 1,
         ..success.clone()
     };
     let row = refund_transfer(ctx, refund, &paid_out, TransferKind::RefundDone);

@@ -2,11 +2,12 @@
 //! used twice.
 
 use super::people::*;
-use super::scene::Scene;
+use super::scene::{START, Scene};
 use crate::biller::wire::{Refused, Reversed, Told};
 use crate::biller::{BillerCall, CallState, Reason, Verb};
+use crate::books::{Transfer, TransferKind};
 use crate::decide::*;
-use crate::due::{Due, DueState, Slot};
+use crate::due::{Due, DueState, OrderId, Slot};
 use crate::fact::Fact;
 use crate::front_end::FrontEnd;
 use crate::institution::{Institution, bank};
@@ -252,6 +253,71 @@ fn a_payment_under_a_lock_takes_the_frozen_amount() {
     );
     let cases: Vec<Case> = scene.store.all();
     assert_eq!(cases.len(), 1, "{cases:?}");
+}
+
+#[test]
+fn a_lock_is_paid_until_its_window_ends() {
+    for (late_ms, wanted) in [(0, "ACCEPTED"), (1, "WINDOW_CLOSED")] {
+        let mut scene = insured(vec![row(1)]);
+        let mut locked = collect(&scene, "s1");
+        if let Ok(quote) = &mut locked.offer {
+            quote.window_until = scene.at.plus_ms(MINUTE_MS);
+        }
+        scene.run("locked", &locked).unwrap();
+        scene.wait(MINUTE_MS + late_ms);
+        let answer = scene.run("paid", &pay(&scene, "s2"));
+        assert!(body(&answer).contains(wanted), "{answer:?}");
+    }
+}
+
+/// A bank's day begins in the afternoon and goes on after midnight: what is undone then is booked then.
+#[test]
+fn a_reversal_is_booked_on_its_own_day() {
+    let mut scene = insured(vec![row(1)]);
+    scene.wait(6 * HOUR_MS);
+    let mut paid = pay(&scene, "s1");
+    paid.caller.trace_date = scene.at.plus_ms(DAY_MS).date();
+    let answer = scene.run("paid", &paid);
+    assert!(body(&answer).contains("ACCEPTED"), "{answer:?}");
+    let mut lapsed: Due = scene.store.all().remove(0);
+    lapsed.lock_lapses = 2;
+    scene.store.set(&lapsed);
+    scene.wait(16 * HOUR_MS);
+    let undo = reverse(&scene, "s2", "s1");
+    assert!(undone(&scene.run("undone next morning", &undo)));
+    let rows: Vec<Transfer> = scene.store.all();
+    let day = |kind: TransferKind| {
+        let of = rows.iter().find(|row| row.kind == kind);
+        of.map(|row| row.book_day)
+    };
+    assert_eq!(day(TransferKind::Premium), Some(START.date()));
+    assert_eq!(day(TransferKind::Reversed), Some(scene.at.date()));
+    let dues: Vec<Due> = scene.store.all();
+    let lapses: Vec<u32> = dues.iter().map(|due| due.lock_lapses).collect();
+    assert_eq!(lapses, [2, 0], "the next one begins anew");
+}
+
+/// Only money that fills its slot whole is undone; rows that no command writes so.
+#[test]
+fn what_does_not_fill_its_slot_is_not_undone() {
+    let answer = |change: fn(&mut Slot, &mut Fact)| {
+        let mut scene = insured(vec![row(1)]);
+        scene.run("paid", &pay(&scene, "s1")).unwrap();
+        let mut slot: Slot = scene.store.all().remove(0);
+        let mut fact: Fact = scene.store.all().remove(0);
+        change(&mut slot, &mut fact);
+        scene.store.set(&slot);
+        scene.store.set(&fact);
+        reason(&scene.run("undone", &reverse(&scene, "s2", "s1")))
+    };
+    let others = |slot: &mut Slot, _: &mut Fact| slot.order_id = OrderId([9; 16]);
+    assert_eq!(answer(others), "NOT_REVERSIBLE");
+    let ended = |slot: &mut Slot, _: &mut Fact| slot.ended_at = Some(START);
+    assert_eq!(answer(ended), "NOT_REVERSIBLE");
+    let given_back = |_: &mut Slot, fact: &mut Fact| {
+        fact.reserve(Fen::new(1));
+    };
+    assert_eq!(answer(given_back), "NOT_REVERSIBLE");
 }
 
 /// CORE.md 7, variant m1, in both orders: somebody is insured at the end, by one payment.

@@ -10,6 +10,7 @@ use crate::hook::{GIVEN_UP_AFTER_MS, HookEvent, HookState, subject};
 use crate::institution::{Institution, Keeper, bank};
 use crate::refund::Refund;
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS};
+use crate::voucher::{Voucher, VoucherState};
 use std::sync::Arc;
 
 pub fn told(inst_id: &str) -> Institution {
@@ -91,6 +92,22 @@ fn a_lock_that_ends_is_told_to_whoever_had_it_and_why() {
         .unwrap();
     scene.wait(HOUR_MS);
     scene.run("a payer", &start(&scene, 1, &[1])).unwrap();
+    let order = last_order(&scene);
+    let give_up = GiveUp {
+        order: (order.bucket, order.order_id),
+        holder: [1; 32],
+    };
+    scene.run("given up", &give_up).unwrap();
+    scene
+        .run("locked", &by!("BANK02", collect(&scene, "c5")))
+        .unwrap();
+    scene.wait(HOUR_MS);
+    let mut quiet = collect(&scene, "c6");
+    quiet.caller.institution = Arc::new(Institution {
+        inst_id: "BANK03".to_owned(),
+        ..bank(15 * 60)
+    });
+    scene.run("a bank that wants nothing", &quiet).unwrap();
     assert_eq!(
         events(&scene),
         [
@@ -98,6 +115,7 @@ fn a_lock_that_ends_is_told_to_whoever_had_it_and_why() {
             "release BANK01 c2 expired",
             "release BANK02 c3 expired",
             "release BANK02 c4 expired",
+            "release BANK02 c5 expired",
         ]
     );
 }
@@ -109,6 +127,49 @@ fn a_bank_that_wants_nothing_writes_nothing() {
     scene.run("paid", &pay(&scene, "p1")).unwrap();
     scene.run("undone", &reverse(&scene, "u1", "p1")).unwrap();
     assert_eq!(events(&scene), [""; 0]);
+}
+
+/// The voucher that has ended is named, and the one of the money that took its place.
+#[test]
+fn an_undone_payment_is_told_with_both_vouchers() {
+    let mut scene = scene();
+    let wallet = offered(&mut scene, 1, &[1]);
+    let give_up = GiveUp {
+        order: (wallet.bucket, wallet.order_id),
+        holder: [1; 32],
+    };
+    scene.run("given up", &give_up).unwrap();
+    scene
+        .run("the bank", &by!("BANK01", pay(&scene, "p1")))
+        .unwrap();
+    let seen = by_query(&scene, &wallet);
+    scene.run("the wallet pays too", &seen).unwrap();
+    scene
+        .run("undone", &by!("BANK01", reverse(&scene, "u1", "p1")))
+        .unwrap();
+    let vouchers: Vec<Voucher> = scene.store.all();
+    let no = |live: bool| {
+        let mut of = vouchers
+            .iter()
+            .filter(|row| (row.state == VoucherState::Valid) == live);
+        of.next().map(|row| row.voucher_no.to_string())
+    };
+    let rows: Vec<HookEvent> = scene.store.all();
+    let told = rows
+        .iter()
+        .map(|row| -> Event { serde_json::from_str(&row.body).unwrap() });
+    let mut told: Vec<_> = told.map(|event| (event.kind, event.voucher_no)).collect();
+    told.sort();
+    let wanted = [
+        ("payment", no(false)),
+        ("reversal", no(false)),
+        ("voucher_issued", no(false)),
+        ("voucher_issued", no(true)),
+        ("voucher_superseded", no(false)),
+    ];
+    let mut wanted = wanted.map(|(kind, no)| (kind.to_owned(), no));
+    wanted.sort();
+    assert_eq!(told, wanted);
 }
 
 /// A wallet paid a bill that the bank had filled: the bank is told when that money is back.

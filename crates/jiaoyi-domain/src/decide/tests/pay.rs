@@ -126,6 +126,43 @@ fn scenes_of_money_that_finds_an_obstacle() {
 }
 
 #[test]
+fn money_of_the_last_moment_is_in_time() {
+    for (late_ms, cases) in [(0, vec![]), (1, vec![CaseKind::AfterClose])] {
+        let mut scene = insured(vec![row(1)]);
+        let mut command = start(&scene, 9, &[1]);
+        command.quotes[0].window_until = scene.at.plus_ms(MINUTE_MS);
+        scene.run("a payer starts", &command).unwrap();
+        let attempt = last_attempt(&scene);
+        scene
+            .run("handed out", &created(&attempt.attempt_no))
+            .unwrap();
+        scene.wait(MINUTE_MS + SECOND_MS + late_ms);
+        let paid = by_query(&scene, &attempt);
+        scene.run("paid", &paid).unwrap();
+        let found: Vec<Case> = scene.store.all();
+        let found: Vec<CaseKind> = found.iter().map(|case| case.kind).collect();
+        assert_eq!(found, cases);
+    }
+}
+
+/// A channel that never heard of an order is believed only when nobody could pay it any more.
+#[test]
+fn what_is_unknown_past_its_death_is_dead() {
+    let mut scene = insured(vec![row(1)]);
+    let attempt = offered(&mut scene, 9, &[1]);
+    let unknown = RecordUnpaid {
+        attempt_no: attempt.attempt_no.clone(),
+        seen: Unpaid::NotFound,
+    };
+    for (wait_ms, dead) in [(16 * MINUTE_MS, false), (10 * MINUTE_MS, true)] {
+        scene.wait(wait_ms);
+        scene.run("unknown there", &unknown).unwrap();
+        let after = super::people::attempt(&scene, &attempt.attempt_no);
+        assert_eq!(after.is_dead(), dead);
+    }
+}
+
+#[test]
 fn scenes_of_money_that_differs() {
     let mut scene = insured(vec![row(1)]);
     let attempt = scene.quietly(|scene| offered(scene, 9, &[1]));

@@ -276,7 +276,8 @@ fn scenes_of_a_slot_that_may_be_free_again() {
     assert_eq!(answer, Err(Refusal::NotFound { what: "refund" }));
     scene.is("slot_free");
 
-    for (reversible_ms, ended) in [(Some(0), false), (None, true), (None, false)] {
+    let hour = Some(HOUR_MS);
+    for (reversible_ms, ended) in [(Some(0), false), (None, true), (None, false), (hour, true)] {
         let (mut scene, first) = paid_twice();
         let paid = by_query(&scene, &first);
         scene.run("paid", &paid).unwrap();
@@ -303,6 +304,69 @@ fn money_on_hold_waits_as_long_as_the_slot_may_be_undone() {
     assert_eq!(refund.held_until, slot.reversible_until);
     assert_eq!(refund.ask_at, slot.reversible_until);
     assert_eq!(refund.cause, RefundCause::SecondSuccess);
+    let slots: Vec<Slot> = scene.store.all();
+    assert_eq!(slots[0].next_refund, Some(refund.refund_no));
+}
+
+/// Money waits to take the place only of what may still be undone, and one waits.
+#[test]
+fn money_stands_next_only_where_a_place_may_get_free() {
+    let other = RefundNo::draw(bucket(1), &mut IdSource::new([8; 32], 0));
+    for (reversible_ms, ended, next) in [
+        (Some(0), false, None),
+        (Some(HOUR_MS), true, None),
+        (Some(HOUR_MS), false, Some(other)),
+    ] {
+        let (mut scene, first) = paid_twice();
+        let mut slot: Slot = scene.store.all().remove(0);
+        slot.reversible_until = reversible_ms.map(|ms| scene.at.plus_ms(ms));
+        slot.ended_at = ended.then_some(scene.at);
+        slot.next_refund.clone_from(&next);
+        scene.store.set(&slot);
+        let paid = by_query(&scene, &first);
+        scene.run("paid", &paid).unwrap();
+        let slots: Vec<Slot> = scene.store.all();
+        assert_eq!(slots[0].next_refund, next, "{reversible_ms:?} {ended}");
+    }
+}
+
+/// One of two lines came too late: its part goes back, and the fact of that is no copy of the success.
+#[test]
+fn a_part_that_goes_back_is_a_fact_of_its_own() {
+    let mut scene = insured(vec![row(1), row(2)]);
+    let mut command = start(&scene, 9, &[1, 2]);
+    command.quotes[0].window_until = scene.at.plus_ms(MINUTE_MS);
+    scene.run("a payer starts", &command).unwrap();
+    let attempt = last_attempt(&scene);
+    scene
+        .run("handed out", &created(&attempt.attempt_no))
+        .unwrap();
+    scene.wait(2 * MINUTE_MS);
+    let paid = by_query(&scene, &attempt);
+    scene.run("paid", &paid).unwrap();
+    let refund = only_refund(&scene);
+    scene.run("sent", &approve(&refund.refund_no)).unwrap();
+    let mut back = done(&scene, &refund, refund.amount);
+    back.source = FactSource::Notice;
+    back.notice = Some(notice("n1"));
+    scene.run("done", &back).unwrap();
+    let facts: Vec<Fact> = scene.store.all();
+    let told = |fact: &Fact| {
+        let [amount, premium, surplus] = [fact.amount, fact.premium, fact.surplus].map(Fen::get);
+        let source = (
+            fact.kind.code(),
+            fact.source.code(),
+            fact.confirmed_at.is_some(),
+        );
+        (source, amount, premium, surplus, fact.version)
+    };
+    let success = (("success", "query", true), 60_000, 30_000, 30_000);
+    let refunded = (("refund", "notice", false), 30_000, 0, 0, 1);
+    let mut told: Vec<_> = facts.iter().map(told).collect();
+    told.sort();
+    assert_eq!(told[0], refunded);
+    let (source, amount, premium, surplus, _) = told[1];
+    assert_eq!((source, amount, premium, surplus), success);
 }
 
 /// A basket whose second due lies in another bucket: the money crosses by transit, and when it comes

@@ -162,6 +162,9 @@ fn scenes_of_a_listed_payment_that_fills_a_free_slot() {
     let states: Vec<DueState> = dues.iter().map(|due| due.state).collect();
     assert_eq!(states, [DueState::Returned, DueState::Open]);
     scene.is("told_premium");
+    let more = back(&scene, "s9", &told_seq("s1"));
+    let again = scene.run("under another serial", &more);
+    assert_eq!(again, Ok(Answer::Already), "it is undone");
 }
 
 #[test]
