@@ -207,3 +207,29 @@ impl Platform {
 pub(crate) fn constant_eq(a: &[u8; 32], b: &[u8; 32]) -> bool {
     a.iter().zip(b).fold(0u8, |sum, (x, y)| sum | (x ^ y)) == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Differences do not cancel each other.
+    #[test]
+    fn hashes_are_equal_only_when_every_byte_is() {
+        let one = [7; 32];
+        assert!(constant_eq(&one, &one));
+        for place in 0..32 {
+            let mut other = one;
+            other[place] ^= 1;
+            assert!(!constant_eq(&one, &other), "{place}");
+            other[31 - place] ^= 1;
+            assert!(!constant_eq(&one, &other), "{place}");
+        }
+    }
+
+    #[test]
+    fn what_was_typed_is_counted_without_blanks_and_hyphens() {
+        let error = DocumentError::Length { got: 17, want: 18 };
+        let problem = document_problem(&error, "110105-1949 1231-002");
+        assert_eq!(problem, FieldProblem::DocumentLength { typed: 17 });
+    }
+}

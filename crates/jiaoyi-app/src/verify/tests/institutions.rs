@@ -5,10 +5,10 @@ use super::world::{TempFile, World, policy_row};
 use super::{rules, run};
 use crate::biller::DAY_FILE;
 use crate::verify::VerifyOptions;
-use jiaoyi_domain::biller::{BillNo, DayFile, Evidence, Verb, told_seq};
+use jiaoyi_domain::biller::{BillNo, DayFile, Evidence, Verb, back_seq, told_seq};
 use jiaoyi_domain::decide::{
     Answer, AskBack, AskCall, BookTold, Caller, ClaimSeq, CollectBill, DueKey, ImportPolicy,
-    PayBill, PutInstitution, PutInstitutionKey, ReverseBill, StoreDayFile,
+    PayBill, PutInstitution, PutInstitutionKey, ReverseBill, StoreDayFile, TakeBack,
 };
 use jiaoyi_domain::front_end::FrontEnd;
 use jiaoyi_domain::institution::{DAY_MINUTES, Institution, InstitutionKey, Keeper, KeyScheme};
@@ -81,15 +81,19 @@ async fn pay(world: &mut World, due: DueKey, seq: &str) {
 }
 
 /// The bank's day file lists what was refused, and it is booked.
-async fn tell(world: &mut World, due: DueKey) {
-    let (quote, day) = (world.quote(due).await, world.now.date());
-    let bill = BillNo {
-        bucket: due.0,
-        due_id: due.1,
-    };
-    let own = quote.own.get();
-    let row = format!("{day}|10:00:00|refused|{bill}|{own}|A7|P");
-    let body = format!("BANK01|{day}|1|{own}|00\n{row}\n");
+/// Somebody who is told of in a day file, by serial.
+type Told<'a> = (DueKey, &'a str);
+
+/// Keeps a day file that lists these rows; each is a serial with `P` or `R`.
+async fn keep_file(world: &mut World, rows: &[(Told<'_>, char)]) {
+    let day = world.now.date();
+    let mut body = format!("BANK01|{day}|{}|0|00\n", rows.len());
+    for ((due, seq), letter) in rows {
+        let own = world.quote(*due).await.own.get();
+        let (bucket, due_id) = (due.0, due.1);
+        let bill = BillNo { bucket, due_id };
+        body += &format!("{day}|10:00:00|{seq}|{bill}|{own}|A7|{letter}\n");
+    }
     let nonce = world.draw();
     let file = DayFile {
         bucket: world.keyring.bucket_of_name(b"BANK01"),
@@ -107,10 +111,22 @@ async fn tell(world: &mut World, due: DueKey) {
         tells: true,
     };
     world.run(told).await;
-    let name = told_seq("refused");
+}
+
+fn evidence(world: &World, line: u32) -> Evidence {
+    Evidence {
+        day: world.now.date(),
+        file_hash: [7; 32],
+        line,
+    }
+}
+
+/// Books a payment that stands in a line of the file; premium and surplus in fen.
+async fn book(world: &mut World, (due, seq): Told<'_>, line: u32) -> (u64, u64) {
+    let quote = world.quote(due).await;
     let caller = Caller {
         front: Some(FrontEnd::Machine),
-        ..caller(world, Verb::Told, &name, due.0).await
+        ..caller(world, Verb::Told, &told_seq(seq), due.0).await
     };
     let nonce = world.draw();
     let command = BookTold {
@@ -118,27 +134,55 @@ async fn tell(world: &mut World, due: DueKey) {
         amount: quote.own,
         quote,
         paid_at: world.now,
-        evidence: Evidence {
-            day,
-            file_hash: [7; 32],
-            line: 2,
-        },
+        evidence: evidence(world, line),
         row_sealed: world
             .keyring
-            .seal(row.as_bytes(), b"attempt.request", nonce),
+            .seal(seq.as_bytes(), b"attempt.request", nonce),
         before: "ALREADY_PAID".to_owned(),
     };
-    let answer = world.run(command).await;
-    let surplus_fen = own;
-    let wanted = Answer::Allocated {
-        premium_fen: 0,
-        surplus_fen,
+    match world.run(command).await {
+        Answer::Allocated {
+            premium_fen,
+            surplus_fen,
+        } => (premium_fen, surplus_fen),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Books that a told payment was undone, or its surplus given back.
+async fn take_back(world: &mut World, (due, seq): Told<'_>, line: u32) {
+    let caller = caller(world, Verb::Reverse, &back_seq(seq), due.0).await;
+    let command = TakeBack {
+        caller,
+        of: told_seq(seq),
+        at: world.now,
+        evidence: evidence(world, line),
     };
-    assert_eq!(answer, wanted);
+    assert_eq!(world.run(command).await, Answer::Done);
+}
+
+/// A day file tells of a payment that was refused, of one whose surplus the bank gave back, and of one
+/// that filled a free due and was undone.
+async fn tell(world: &mut World, paid: DueKey, free: DueKey) {
+    let (refused, given, undone) = ((paid, "refused"), (paid, "given"), (free, "free"));
+    let rows = [
+        (refused, 'P'),
+        (given, 'P'),
+        (undone, 'P'),
+        (given, 'R'),
+        (undone, 'R'),
+    ];
+    keep_file(world, &rows).await;
+    let own = world.quote(paid).await.own.get();
+    assert_eq!(book(world, refused, 2).await, (0, own));
     let refunds: Vec<Refund> = world.store.all().await.unwrap();
     let refund_no = refunds[0].refund_no.clone();
     // Beside a payment that can still be undone it waits.
     assert_eq!(world.run(AskBack { refund_no }).await, Answer::Held);
+    assert_eq!(book(world, given, 3).await, (0, own));
+    assert_eq!(book(world, undone, 4).await, (own, 0));
+    take_back(world, given, 5).await;
+    take_back(world, undone, 6).await;
 }
 
 /// Paid, undone, refused and listed, locked and dead: one of each.
@@ -146,7 +190,7 @@ async fn build(path: &Path) -> World {
     let mut world = World::open(path);
     let pack = policy_row();
     world.run(ImportPolicy { pack }).await;
-    let rows: Vec<_> = (1..=3).map(|n| world.row(n, 8_000, 30_000)).collect();
+    let rows: Vec<_> = (1..=4).map(|n| world.row(n, 8_000, 30_000)).collect();
     world.import(1, rows.clone()).await;
     let mut dues = Vec::new();
     for row in &rows {
@@ -200,7 +244,7 @@ async fn build(path: &Path) -> World {
         ..asked
     };
     world.run(AskCall { caller: asked }).await;
-    tell(&mut world, dues[0]).await;
+    tell(&mut world, dues[0], dues[3]).await;
     world
 }
 
@@ -227,11 +271,11 @@ fn a_true_database_with_institutions_is_found_true() {
         let report = run(&file.0, &options);
         assert_eq!(report.violations, [], "{buckets_at_once:?}");
         for (table, count) in [
-            ("claim", 7),
-            ("biller_call", 7),
+            ("claim", 11),
+            ("biller_call", 11),
             ("day_file", 1),
             ("institution", 1),
-            ("hook_event", 6),
+            ("hook_event", 10),
         ] {
             assert_eq!(report.checked[table], count, "{table}");
         }
@@ -264,6 +308,10 @@ fn every_rule_about_institutions_speaks() {
             ),
             "call.state",
         ),
+        (call("ended_at = NULL", "undone"), "call.state"),
+        (call("undone_by = NULL", "undone"), "call.state"),
+        (call("undoes = 'paid'", "undoes"), "call.state"),
+        (call("verb = 'release'", "undoes"), "call.state"),
         (call("amount = amount + 1", "paid"), "call.fact"),
         (call("trace_date = '2026-11-21'", "paid"), "call.fact"),
         (call("reason = 'LOCKED'", "paid"), "call.state"),
@@ -351,6 +399,24 @@ fn every_rule_about_institutions_speaks() {
             "told.evidence",
         ),
         (call("answer = '{}'", "day:refused"), "told.evidence"),
+        (
+            call("answer = replace(answer, ' 5', ' 6')", "back:given"),
+            "told.evidence",
+        ),
+        (
+            call(
+                "state = 'done', undone_by = NULL, ended_at = NULL",
+                "day:free",
+            ),
+            "call.state",
+        ),
+        (
+            call(
+                "state = 'done', undone_by = NULL, ended_at = NULL",
+                "day:given",
+            ),
+            "call.fact",
+        ),
         ("DELETE FROM day_file".to_owned(), "told.evidence"),
         ("DELETE FROM day_file".to_owned(), "outbox.refers"),
         ("DELETE FROM exception_case".to_owned(), "told.case"),
