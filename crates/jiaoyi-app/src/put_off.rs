@@ -98,4 +98,17 @@ mod tests {
         put_off.went_well("ask", "A");
         assert_eq!(put_off.count("ask"), 0);
     }
+
+    /// Too many at once: the one that would be tried first is forgotten, and tried at once.
+    #[test]
+    fn as_many_wait_as_there_is_room_for() {
+        let put_off = PutOff::default();
+        for number in 0..=ITEMS_MAX {
+            let at = i64::try_from(number).unwrap();
+            put_off.failed("ask", &number.to_string(), Instant(at));
+        }
+        assert_eq!(put_off.count("ask"), ITEMS_MAX);
+        assert!(!put_off.waits("ask", "0", Instant(0)));
+        assert!(put_off.waits("ask", "1", Instant(1)));
+    }
 }

@@ -7,7 +7,12 @@ mod tamper;
 mod transfers;
 pub(crate) mod world;
 
-use super::{Given, Report, SignatureKeys, VerifyOptions, verify};
+use super::{
+    BUCKETS_END, Given, RANGE_BYTES, Report, SignatureKeys, THREADS_MAX, VIOLATIONS_MAX,
+    VerifyOptions, buckets_for, encoded_key_text, key_text, ranges, raw_key, threads, verify,
+};
+use jiaoyi_domain::messages::Case;
+use jiaoyi_domain::record::{Record, Value, encode_values};
 use jiaoyi_domain::time::DAY_MS;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -38,6 +43,68 @@ fn rules(report: &Report) -> Vec<&'static str> {
     let mut rules: Vec<&str> = report.violations.iter().map(|row| row.rule).collect();
     rules.dedup();
     rules
+}
+
+#[test]
+fn a_row_is_named_as_people_read_it() {
+    let key = [
+        Value::Int(7),
+        Value::Text("A".to_owned()),
+        Value::Bytes(vec![0xab, 1]),
+        Value::Null,
+    ];
+    assert_eq!(key_text(&key), "7/A/ab01/null");
+    let mut encoded = Vec::new();
+    encode_values(&key, &mut encoded);
+    assert_eq!(encoded_key_text(&encoded), "7/A/ab01/null");
+    assert_eq!(encoded_key_text(&[0xff]), "ff");
+    let row = [Value::Int(1), Value::Int(2), Value::Int(3)];
+    assert_eq!(raw_key(Case::SPEC, &row), "1/2");
+    assert_eq!(Given::Text(String::new()).name(), "given text");
+    assert_eq!(Given::File("a/b".into()).name(), "a/b");
+}
+
+/// Together the ranges are all numbers, also those that no bucket has.
+#[test]
+fn every_number_is_in_one_range() {
+    for at_once in [1, 64, 1_000, 4_095, 4_096, 5_000] {
+        let all = ranges(at_once);
+        let (first, last) = (all[0].0, all[all.len() - 1].1);
+        assert_eq!((first, last), (i64::MIN, i64::MAX), "{at_once}");
+        assert!(
+            all.windows(2).all(|pair| pair[0].1 == pair[1].0),
+            "{at_once}"
+        );
+        let count = BUCKETS_END.unsigned_abs().div_ceil(at_once.unsigned_abs());
+        assert_eq!(all.len() as u64, count, "{at_once}");
+    }
+    for (bytes, buckets) in [
+        (0, 4_096),
+        (RANGE_BYTES, 4_096),
+        (RANGE_BYTES + 1, 2_048),
+        (16 * RANGE_BYTES, 256),
+        (u64::MAX, 1),
+    ] {
+        assert_eq!(buckets_for(bytes), buckets, "{bytes}");
+    }
+    let three = VerifyOptions {
+        threads: NonZeroUsize::new(3),
+        ..VerifyOptions::default()
+    };
+    assert_eq!(threads(&three).get(), 3);
+    let most = threads(&VerifyOptions::default()).get();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(most, cores.min(THREADS_MAX));
+}
+
+#[test]
+fn the_first_violations_are_listed_and_all_are_counted() {
+    let mut report = Report::default();
+    for number in 0..VIOLATIONS_MAX + 2 {
+        report.fail("rule", "table", number.to_string(), "what");
+    }
+    assert_eq!(report.violations.len(), VIOLATIONS_MAX);
+    assert_eq!(report.violation_count, VIOLATIONS_MAX as u64 + 2);
 }
 
 #[test]
