@@ -68,6 +68,10 @@ impl Exit {
         }
     }
 
+    pub const fn is_conflict(&self) -> bool {
+        self.code == 5
+    }
+
     /// 7: something needed cannot be reached.
     pub fn unavailable(error: impl Display) -> Exit {
         Exit {

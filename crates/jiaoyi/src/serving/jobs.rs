@@ -41,9 +41,14 @@ fn every(time: Duration) -> Interval {
     tick
 }
 
-/// Begins a pass with every tick once the one before has ended or is held up.
 async fn run_due_work(platform: &Platform) {
     let _ = timeout(CERTIFICATES_WAIT, platform.refresh_certificates()).await;
+    run_passes(|| pass(platform)).await;
+}
+
+/// Begins a pass with every tick once the one before has ended or is held up. A pass tells whether there
+/// may be more.
+async fn run_passes<P: Future<Output = bool>>(pass: impl Fn() -> P) {
     let mut tick = every(WORK_EVERY);
     let mut passes = FuturesUnordered::new();
     // The pass that was begun last, while it is under way.
@@ -54,7 +59,7 @@ async fn run_due_work(platform: &Platform) {
                 let is_free = newest.is_none_or(|begun| now - begun >= HELD_UP);
                 if is_free && passes.len() < PASSES_MAX {
                     newest = Some(now);
-                    passes.push(pass(platform).map(move |is_full| (now, is_full)));
+                    passes.push(pass().map(move |is_full| (now, is_full)));
                 }
             }
             Some((begun, is_full)) = passes.next() => {
@@ -150,5 +155,55 @@ async fn resume_imports(platform: &Platform) -> bool {
             // A database that is away for a moment comes back; what is damaged stays so.
             !error.is_away()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::{pending, ready};
+    use std::sync::Mutex;
+
+    /// When `count` passes have begun; `hangs` tells which never end, the others may leave more to do.
+    async fn begun(count: usize, hangs: impl Fn(usize) -> bool) -> Vec<Duration> {
+        let start = Instant::now();
+        let begun = Mutex::new(Vec::new());
+        let (all, seen) = tokio::sync::oneshot::channel();
+        let all = Mutex::new(Some(all));
+        let pass = || {
+            let mut begun = begun.lock().unwrap();
+            let hangs = hangs(begun.len());
+            begun.push(start.elapsed());
+            if begun.len() == count {
+                let _ = all.lock().unwrap().take().unwrap().send(());
+            }
+            if hangs {
+                pending().boxed()
+            } else {
+                ready(true).boxed()
+            }
+        };
+        tokio::select! {
+            () = run_passes(pass) => {}
+            _ = seen => {}
+        }
+        begun.into_inner().unwrap()
+    }
+
+    #[tokio::test]
+    async fn where_there_may_be_more_the_next_pass_begins_at_once() {
+        let begun = begun(20, |_| false).await;
+        let by_ticks = WORK_EVERY * 19;
+        assert!(begun[19] < by_ticks / 2, "{begun:?}");
+    }
+
+    #[tokio::test]
+    async fn beside_a_pass_that_hangs_the_next_begins_when_it_is_held_up() {
+        let begun = begun(3, |number| number == 0).await;
+        assert!(begun[1] - begun[0] >= HELD_UP, "{begun:?}");
+        assert!(
+            begun[2] - begun[1] < HELD_UP,
+            "one that ends holds up nothing: {begun:?}"
+        );
     }
 }

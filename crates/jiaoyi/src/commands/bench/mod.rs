@@ -25,6 +25,7 @@ mod verify;
 mod world;
 
 use crate::exit::Exit;
+use crate::serving::stopped;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -57,6 +58,13 @@ enum BenchCommand {
     Overload(RunArgs),
     /// From ten thousand people to ten million.
     Growth(GrowthArgs),
+    #[command(flatten)]
+    Side(Side),
+}
+
+/// A process beside the one that was started.
+#[derive(Subcommand)]
+enum Side {
     #[command(hide = true)]
     SideChannel {
         #[arg(long)]
@@ -97,20 +105,29 @@ pub struct GrowthArgs {
     people: Option<u64>,
 }
 
-/// Runs a bench, or one of its processes.
+/// Runs a bench, or one of its processes. Whoever stops a bench stops its processes.
 pub async fn run(args: BenchArgs) -> Result<(), Exit> {
-    match args.command {
-        BenchCommand::Payments(args) => payments::run(&args).await,
-        BenchCommand::Confirmations(args) => confirm::run(&args).await,
-        BenchCommand::Queries(args) => queries::run(&args).await,
-        BenchCommand::Biller(args) => biller::run(&args).await,
-        BenchCommand::Import(args) => import::run(&args).await,
-        BenchCommand::Jobs(args) => jobs::run(&args).await,
-        BenchCommand::Verify(args) => verify::run(&args).await,
-        BenchCommand::Overload(args) => overload::run(&args).await,
-        BenchCommand::Growth(args) => growth::run(&args).await,
-        BenchCommand::SideChannel { folder } => channel::run(&folder).await,
-        BenchCommand::SideLoad(args) => load::run(args).await,
-        BenchCommand::SideBare => floor::bare_server().await,
+    let is_side = matches!(args.command, BenchCommand::Side(_));
+    let bench = async {
+        match args.command {
+            BenchCommand::Payments(args) => payments::run(&args).await,
+            BenchCommand::Confirmations(args) => confirm::run(&args).await,
+            BenchCommand::Queries(args) => queries::run(&args).await,
+            BenchCommand::Biller(args) => biller::run(&args).await,
+            BenchCommand::Import(args) => import::run(&args).await,
+            BenchCommand::Jobs(args) => jobs::run(&args).await,
+            BenchCommand::Verify(args) => verify::run(&args).await,
+            BenchCommand::Overload(args) => overload::run(&args).await,
+            BenchCommand::Growth(args) => growth::run(&args).await,
+            BenchCommand::Side(Side::SideChannel { folder }) => channel::run(&folder).await,
+            BenchCommand::Side(Side::SideLoad(args)) => load::run(args).await,
+            BenchCommand::Side(Side::SideBare) => floor::bare_server().await,
+        }
+    };
+    tokio::select! {
+        ended = bench => ended,
+        () = stopped(), if !is_side => {
+            Err(Exit::unexpected("stopped before its end: there is no result"))
+        }
     }
 }

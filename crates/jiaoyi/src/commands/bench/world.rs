@@ -32,6 +32,8 @@ pub struct World {
     /// `127.0.0.1:port` of the server.
     pub address: String,
     temporary: bool,
+    /// Whether the keys were made for this run.
+    keys_made: bool,
     /// Writer connections of the database.
     pub writers: u16,
 }
@@ -59,7 +61,8 @@ impl World {
         };
         let free = std::net::TcpListener::bind("127.0.0.1:0").map_err(Exit::unexpected)?;
         let address = free.local_addr().map_err(Exit::unexpected)?.to_string();
-        if !folder.join("keys.toml").exists() {
+        let keys_made = !folder.join("keys.toml").exists();
+        if keys_made {
             keys::make(&folder.join("keys.toml"), false)?;
             let nowhere = format!("http://{NOWHERE}");
             write_demo_identities(&folder, &nowhere, edge::system_now().0)
@@ -70,6 +73,7 @@ impl World {
             database_url,
             address,
             temporary,
+            keys_made,
             writers: default_writers(),
         })
     }
@@ -108,7 +112,17 @@ impl World {
     /// The platform of this installation in this process.
     pub async fn platform(&self) -> Result<Arc<Platform>, Exit> {
         let path = self.configure(NOWHERE)?;
-        open_platform(&Config::load(&path)?).await
+        let platform = open_platform(&Config::load(&path)?).await;
+        platform.map_err(|exit| {
+            if !(self.keys_made && exit.is_conflict()) {
+                return exit;
+            }
+            Exit::conflict(format!(
+                "{} holds the people of another run; name an empty database, or with --data the \
+                 folder of that run",
+                self.database_url
+            ))
+        })
     }
 
     /// Starts the other side of WeChat Pay and the server; the server has answered once.
