@@ -4,6 +4,7 @@
 //! Each scene is compared with a text in `scenes/`. `JIAOYI_TEST_ACCEPT=1 cargo test -p jiaoyi-app
 //! scenes` writes the texts anew; then read what has changed.
 
+mod calls;
 mod desk;
 mod import;
 mod institutions;

@@ -36,11 +36,14 @@ const REASONS: [&str; 5] = [
     "OTHER",
 ];
 
+/// Of 18 digits with a later day in them many are serials that begin with their branch and their day.
+const BORN_BY: Date = Date::constant(2025, 12, 31);
+
 /// A serial as the institution made it. One that reads as somebody's phone or document is not kept
 /// readable in our books.
 pub(super) fn serial(field: &str, text: &str) -> Result<(), Failure> {
     let personal = Phone::parse(text).is_ok()
-        || text.len() == 18 && Document::parse(DocumentKind::IdCard, text, Date::MAX).is_ok();
+        || text.len() == 18 && Document::parse(DocumentKind::IdCard, text, BORN_BY).is_ok();
     if is_name(text, 40) && !personal {
         return Ok(());
     }

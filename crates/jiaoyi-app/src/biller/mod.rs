@@ -178,20 +178,35 @@ fn decided(body: String) -> BillerReply {
 
 /// Reads a call's body; the error names the field where it can.
 fn read<T: DeserializeOwned>(call: &RawCall) -> Result<T, Failure> {
-    serde_json::from_slice(&call.json()?).map_err(|error| {
-        let text = error.to_string();
-        let field = text.split('`').nth(1).unwrap_or("body").to_owned();
+    let body = call.json()?;
+    let mut reader = serde_json::Deserializer::from_slice(&body);
+    let misread = |field: String, error: serde_json::Error| Failure {
+        field: Some(field),
         // What was sent may hold a name: only the place is told.
-        let message = format!(
-            "not as documented, line {} column {}",
-            error.line(),
-            error.column()
-        );
-        Failure {
-            field: Some(field),
-            ..Failure::new(ErrorCode::BadRequest, &message)
-        }
-    })
+        ..Failure::new(
+            ErrorCode::BadRequest,
+            &format!(
+                "not as documented, line {} column {}",
+                error.line(),
+                error.column()
+            ),
+        )
+    };
+    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let inside = error.path().iter().next().is_some();
+        let path = inside.then(|| error.path().to_string());
+        let error = error.into_inner();
+        // A field that is missing or stands twice is not on the way to the place.
+        let text = error.to_string();
+        let mut whole = ["missing field `", "duplicate field `"].into_iter();
+        let named = whole.find_map(|words| text.strip_prefix(words)?.split('`').next());
+        let field = named.map(str::to_owned).or(path);
+        misread(field.unwrap_or("body".to_owned()), error)
+    })?;
+    reader
+        .end()
+        .map_err(|error| misread("body".to_owned(), error))?;
+    Ok(read)
 }
 
 /// The front end that a call names.
@@ -429,5 +444,10 @@ mod tests {
         let named = |field: &str| (ErrorCode::BadRequest, field.to_owned());
         assert_eq!(read_error(r#"{"sum":1}"#), named("sum"));
         assert_eq!(read_error("[]"), named("body"));
+        assert_eq!(read_error("{}"), named("pooling_region"));
+        assert_eq!(read_error(r#"{"id_no":110105}"#), named("id_no"));
+        assert_eq!(read_error(r#"{"benefit_year":"x"}"#), named("benefit_year"));
+        assert_eq!(read_error(r#"{"name":"a","name":"a"}"#), named("name"));
+        assert_eq!(read_error(r#"{"name":"#), named("name"));
     }
 }

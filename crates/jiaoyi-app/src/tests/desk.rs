@@ -73,6 +73,10 @@ pub fn visitor(device: u8) -> Visitor {
 
 impl Desk {
     pub async fn new(name: &str, budgets: Budgets) -> Desk {
+        Desk::with(name, budgets, Keyring::generate(&mut counted(9))).await
+    }
+
+    pub async fn with(name: &str, budgets: Budgets, keyring: Keyring) -> Desk {
         let file = TempFile::new(&format!("desk-{name}"));
         let store = Store::open_file(&file.0, [1; 16], START).unwrap();
         let clock = Arc::new(AtomicI64::new(START.0));
@@ -91,7 +95,7 @@ impl Desk {
         };
         let platform = Platform::open(
             store,
-            Keyring::generate(&mut counted(9)),
+            keyring,
             Channels::over(tills.into()),
             RegionTable::with_demo(),
             config,
@@ -189,7 +193,12 @@ impl Desk {
             let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
             let (word, behind) = rest.split_at(length.max(letter.len_utf8()));
             rest = behind;
-            let after = ["check_code: \"", "trace: \"", "key_id: \""];
+            let after = [
+                "check_code: \"",
+                "check_code\":\"",
+                "trace: \"",
+                "key_id: \"",
+            ];
             let short = after.iter().any(|field| out.ends_with(field));
             let drawn = word.len() >= 16 && word.bytes().any(|byte| byte.is_ascii_digit());
             if word == "Instant"

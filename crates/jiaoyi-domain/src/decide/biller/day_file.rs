@@ -2,9 +2,10 @@
 //! booked.
 
 use super::super::{Answer, CaseKind, Command, Context, Refusal, open_case, post};
+use super::told::subject;
 use crate::biller::DayFile;
-use crate::messages::Topic;
-use crate::record::Record;
+use crate::messages::{Case, Topic};
+use crate::record::{Column, Record, Value};
 use crate::working_set::{Need, WorkingSet};
 
 /// Most differences of one file that become cases of their own; the result file has all.
@@ -20,6 +21,15 @@ pub struct StoreDayFile {
     pub tells: bool,
 }
 
+impl StoreDayFile {
+    /// Subject and words of the cases. A file that replaces another one tells much of it again.
+    fn cases(&self) -> impl Iterator<Item = (String, String)> {
+        let (inst_id, day) = (&self.file.inst_id, self.file.day);
+        let some = self.differences.iter().take(CASES_MAX);
+        some.map(move |(seq, words)| (subject(inst_id, seq), format!("{day} {words}")))
+    }
+}
+
 impl Command for StoreDayFile {
     fn kind(&self) -> &'static str {
         "store_day_file"
@@ -29,8 +39,16 @@ impl Command for StoreDayFile {
         format!("institution:{}", self.file.inst_id)
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<DayFile>(&self.file.key())]
+    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
+        let mut needs = vec![Need::key::<DayFile>(&self.file.key())];
+        if ws.day_file.get(&self.file.key()).is_none() {
+            let ranges = self.cases().map(|(subject, _)| {
+                let given = vec![self.file.bucket.to_value(), Value::Text(subject)];
+                Need::range::<Case>("by_subject", given)
+            });
+            needs.extend(ranges);
+        }
+        needs
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -39,11 +57,15 @@ impl Command for StoreDayFile {
             return Ok(Answer::Called { body });
         }
         ws.day_file.put(self.file.clone());
-        for (seq, words) in self.differences.iter().take(CASES_MAX) {
+        for (subject, detail) in self.cases() {
             let (bucket, kind) = (self.file.bucket, CaseKind::DayFile);
-            let subject = format!("{}:{seq}", self.file.inst_id);
-            let detail = format!("{} {words}", self.file.day);
-            open_case(ws, ctx, bucket, kind, None, &subject, detail);
+            let same = |case: &Case| {
+                (case.bucket, case.kind) == (bucket, kind)
+                    && (&case.subject, &case.detail) == (&subject, &detail)
+            };
+            if !ws.case.iter().any(same) {
+                open_case(ws, ctx, bucket, kind, None, &subject, detail);
+            }
         }
         if self.tells {
             let (bucket, name) = (self.file.bucket, self.file.name());

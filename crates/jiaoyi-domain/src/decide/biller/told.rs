@@ -26,7 +26,7 @@ use crate::time::Instant;
 use crate::working_set::{Need, WorkingSet};
 
 /// How a case names a serial of an institution.
-fn subject(inst_id: &str, seq: &str) -> String {
+pub(super) fn subject(inst_id: &str, seq: &str) -> String {
     format!("{inst_id}:{seq}")
 }
 
