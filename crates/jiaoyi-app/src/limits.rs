@@ -380,6 +380,31 @@ mod tests {
         }
     }
 
+    /// Whoever is not asked about for a while makes room; a budget of zero is none.
+    #[test]
+    fn an_attempt_is_asked_about_again_after_its_pause() {
+        let limits = Limits::new(Budgets::OFF);
+        let pause = 5_000;
+        let may = |attempt: &str, ms| limits.may_ask(attempt, Instant(ms), pause);
+        assert!(may("a", 0) && !may("a", 4_999) && may("a", 5_000));
+        assert!(may("b", 5_000), "each for itself");
+        for number in 0..KEYS_MAX - 2 {
+            assert!(may(&number.to_string(), 5_001));
+        }
+        let known = || limits.asked.lock().unwrap().len();
+        assert_eq!(known(), KEYS_MAX);
+        assert!(may("c", 10_000), "a and b have had their pause");
+        assert_eq!(known(), KEYS_MAX - 1);
+        limits.wrong_code("number", Instant(0));
+        assert_eq!(limits.code_paused("number", Instant(0)), None);
+        let strict = Limits::new(Budgets::default());
+        for wrong in 0..6 {
+            let paused = strict.code_paused("number", Instant(0)).is_some();
+            assert_eq!(paused, wrong >= 5, "{wrong}");
+            strict.wrong_code("number", Instant(0));
+        }
+    }
+
     #[test]
     fn an_address_has_its_minute() {
         let limits = Limits::new(Budgets::default());

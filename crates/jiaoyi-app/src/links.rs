@@ -176,3 +176,48 @@ impl Platform {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Budgets;
+    use crate::platform::LINK_ORDER;
+    use crate::tests::desk::Desk;
+    use jiaoyi_domain::due::OrderId;
+
+    /// A link opens what it was made for, and nothing else.
+    #[tokio::test]
+    async fn a_link_of_one_kind_is_none_of_another() {
+        let desk = Desk::new("kinds", Budgets::default()).await;
+        let platform = &desk.platform;
+        let bucket = Bucket::try_new(7).unwrap();
+        let due = platform.notice_token(&(bucket, DueId([3; 16]), 1));
+        let order = platform.order_token(bucket, OrderId([3; 16]));
+        assert_eq!(
+            platform.read_notice_token(&due),
+            Some((bucket, DueId([3; 16])))
+        );
+        assert_eq!(
+            platform.read_order_token(&order),
+            Some((bucket, OrderId([3; 16])))
+        );
+        let sign = |payload: &[u8]| platform.keyring.sign_link(payload);
+        for strange in [
+            order,
+            sign(&[LINK_DUE; 18]),
+            sign(&[LINK_DUE; 20]),
+            sign(&[LINK_DUE]),
+            sign(&[]),
+        ] {
+            assert_eq!(platform.read_notice_token(&strange), None);
+        }
+        for strange in [
+            due,
+            sign(&[LINK_ORDER; 18]),
+            sign(&[LINK_ORDER; 20]),
+            sign(&[]),
+        ] {
+            assert_eq!(platform.read_order_token(&strange), None);
+        }
+    }
+}

@@ -184,3 +184,22 @@ fn reply(answer: (u16, &'static str, &'static str), status: Option<u16>) -> Noti
         body: answer.2.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_refused_notices_are_kept_and_all_are_counted() {
+        let refused = RefusedNotices::default();
+        for number in 0..SAMPLES_MAX + 2 {
+            let body = vec![u8::try_from(number).unwrap(); SAMPLE_BYTES_MAX + 1];
+            refused.note(NoticeRefusal::Probe, &body);
+        }
+        assert_eq!(refused.count(), SAMPLES_MAX as u64 + 2);
+        let ring = refused.ring.lock().unwrap();
+        assert_eq!(ring.samples.len(), SAMPLES_MAX);
+        let (_, first) = &ring.samples[0];
+        assert_eq!((first[0], first.len()), (2, SAMPLE_BYTES_MAX));
+    }
+}

@@ -417,7 +417,7 @@ impl Platform {
 const ROSTERS_MAX: usize = 10_000;
 
 /// First byte of a signed link to an order.
-const LINK_ORDER: u8 = 1;
+pub(crate) const LINK_ORDER: u8 = 1;
 /// First byte of a signed notice link to a due.
 pub(crate) const LINK_DUE: u8 = 2;
 /// First byte of a signed link through which an institution keeps its keys.
@@ -487,4 +487,23 @@ pub(crate) fn hash_parts(parts: &[&[u8]]) -> [u8; 32] {
         hash.update(part);
     }
     hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::tests::world::counted;
+
+    #[test]
+    fn keys_fit_what_they_sealed() {
+        let (ours, others) = (counted(1), counted(2));
+        let [ours, others] = [ours, others].map(|mut random| Keyring::generate(&mut random));
+        let sealed = |keyring: &Keyring| {
+            let sealed = keyring.seal(b"number", place::NUMBER, [1; 12]);
+            vec![vec![Value::Bytes(sealed)]]
+        };
+        assert!(keys_fit(&ours, &sealed(&ours)));
+        assert!(!keys_fit(&ours, &sealed(&others)));
+        assert!(keys_fit(&ours, &[]), "an empty database takes any keys");
+    }
 }

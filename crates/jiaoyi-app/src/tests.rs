@@ -5,7 +5,7 @@
 //! scenes` writes the texts anew; then read what has changed.
 
 mod calls;
-mod desk;
+pub(crate) mod desk;
 mod import;
 mod institutions;
 mod lanes;
