@@ -655,25 +655,11 @@ fn as_date(value: &DeValue<'_>) -> Option<Date> {
     Date::new(i16::try_from(date.year).ok()?, month.ok()?, day.ok()?).ok()
 }
 
-/// The known field that shares most letters with a misspelt one.
+/// The known field that takes the fewest changes to become a misspelt one.
 fn nearest<'k>(name: &str, known: &[&'k str]) -> &'k str {
-    let distance = |other: &str| {
-        let (a, b): (Vec<char>, Vec<char>) = (name.chars().collect(), other.chars().collect());
-        let mut row: Vec<usize> = (0..=b.len()).collect();
-        for (i, x) in a.iter().enumerate() {
-            let mut before = row[0];
-            row[0] = i + 1;
-            for (j, y) in b.iter().enumerate() {
-                let kept = before + usize::from(x != y);
-                before = row[j + 1];
-                row[j + 1] = kept.min(row[j] + 1).min(before + 1);
-            }
-        }
-        row[b.len()]
-    };
     known
         .iter()
         .copied()
-        .min_by_key(|other| distance(other))
+        .min_by_key(|other| strsim::levenshtein(name, other))
         .unwrap_or("")
 }

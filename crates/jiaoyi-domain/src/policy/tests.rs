@@ -254,7 +254,7 @@ fn demo_packs_stand_where_they_promise_on_any_day() {
         assert!(matches!(phase("990601"), Phase::NotYet { .. }), "{today}");
         assert!(set.holding(&regions, "330127", year).is_none());
         assert!(set.holding(&regions, DEMO_COUNTY, year + 1).is_none());
-        today = today.saturating_add(13.days());
+        today = today.saturating_add(1.day());
     }
 }
 
@@ -601,6 +601,14 @@ fn an_aid_status_holds_for_its_categories_and_tier() {
     );
     assert_eq!(own(&some, "student", None, &["half"], window), half);
     assert_eq!(own(&some, "resident", None, &["half"], window), full);
+    // A price below what the aid is for others is not too low for it.
+    let cheap = some.replacen(
+        "category = \"resident\"\nmedical = 400",
+        "category = \"resident\"\nmedical = 100",
+        1,
+    );
+    assert_ne!(cheap, some);
+    assert_eq!(problems(&cheap), []);
 
     let tiers = GOOD
         .replacen(

@@ -5,9 +5,9 @@ use super::people::*;
 use super::scene::{START, Scene};
 use crate::biller::wire::{Refused, Reversed, Told};
 use crate::biller::{BillerCall, CallState, Reason, Verb};
-use crate::books::{Transfer, TransferKind};
+use crate::books::{Transfer, TransferId, TransferKind};
 use crate::decide::*;
-use crate::due::{Due, DueState, OrderId, Slot};
+use crate::due::{Due, DueId, DueState, OrderId, Slot};
 use crate::fact::Fact;
 use crate::front_end::FrontEnd;
 use crate::institution::{Institution, bank};
@@ -295,6 +295,29 @@ fn a_reversal_is_booked_on_its_own_day() {
     let dues: Vec<Due> = scene.store.all();
     let lapses: Vec<u32> = dues.iter().map(|due| due.lock_lapses).collect();
     assert_eq!(lapses, [2, 0], "the next one begins anew");
+}
+
+/// Of the movements of an order only the premium of the due is undone; rows that no command writes so.
+#[test]
+fn a_reversal_undoes_the_premium_of_its_due_alone() {
+    let mut scene = insured(vec![row(1)]);
+    scene.run("paid", &pay(&scene, "s1")).unwrap();
+    let booked: Vec<Transfer> = scene.store.all();
+    let premium = booked[0].clone();
+    let mut ids = IdSource::new([8; 32], 0);
+    let mut other_due = premium.clone();
+    other_due.transfer_id = TransferId(ids.id16());
+    other_due.due_id = Some(DueId([9; 16]));
+    let mut other_kind = premium.clone();
+    other_kind.transfer_id = TransferId(ids.id16());
+    other_kind.kind = TransferKind::Transit;
+    scene.store.set(&other_due);
+    scene.store.set(&other_kind);
+    scene.run("undone", &reverse(&scene, "s2", "s1")).unwrap();
+    let mut rows: Vec<Transfer> = scene.store.all();
+    rows.retain(|row| row.kind == TransferKind::Reversed);
+    assert_eq!(rows.len(), booked.len());
+    assert!(rows.iter().all(|row| row.due_id == premium.due_id));
 }
 
 /// Only money that fills its slot whole is undone; rows that no command writes so.

@@ -2,11 +2,11 @@
 
 use super::people::*;
 use crate::attempt::{Attempt, AttemptState, DEATH_MARGIN_MS, LIFE_MS, WATCH_MS};
-use crate::channel::{CreateOutcome, Method};
+use crate::channel::{CloseOutcome, CreateOutcome, Method};
 use crate::decide::*;
 use crate::due::{Due, DueState, RevisionKind, Slot, TurnedAway};
 use crate::money::Fen;
-use crate::order::PayOrder;
+use crate::order::{OrderState, PayOrder};
 use crate::record::Record;
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
@@ -225,6 +225,34 @@ fn switch(scene: &super::scene::Scene, method: Method) -> SwitchMethod {
     }
 }
 
+/// The payer chose another way, which the channel refused; the older one is closed after that. No time
+/// has lapsed, so the next who takes the lock is not kept from it.
+#[test]
+fn an_order_that_ends_with_an_older_attempt_has_not_lapsed() {
+    let mut scene = insured(vec![row(1)]);
+    let older = offered(&mut scene, 9, &[1]);
+    let command = switch(&scene, Method::WechatH5);
+    scene.run("another way", &command).unwrap();
+    let newer = last_attempt(&scene);
+    let refused = RecordCreated {
+        outcome: CreateOutcome::Refused {
+            code: "NOAUTH".to_owned(),
+            message: "no".to_owned(),
+        },
+        ..created(&newer.attempt_no)
+    };
+    scene.run("refused", &refused).unwrap();
+    let closed = RecordClose {
+        attempt_no: older.attempt_no,
+        outbox: None,
+        outcome: CloseOutcome::Closed,
+    };
+    scene.run("the older one is closed", &closed).unwrap();
+    assert_eq!(last_order(&scene).state, OrderState::Closed);
+    let dues: Vec<Due> = scene.store.all();
+    assert_eq!((dues[0].state, dues[0].lock_lapses), (DueState::Open, 0));
+}
+
 #[test]
 fn scenes_of_another_method() {
     let mut scene = insured(vec![row(1), row(2)]);
@@ -236,7 +264,7 @@ fn scenes_of_another_method() {
     let close = RecordClose {
         attempt_no: first.attempt_no.clone(),
         outbox: None,
-        outcome: crate::channel::CloseOutcome::Closed,
+        outcome: CloseOutcome::Closed,
     };
     scene.run("the first is closed", &close).unwrap();
     let give_up = GiveUp {
@@ -332,9 +360,7 @@ fn who_cannot_switch_is_told_why() {
         assert_eq!(answer, Err(Refusal::Changed));
     }
     let mut scene = world();
-    order(&mut scene, |order| {
-        order.state = crate::order::OrderState::Paid
-    });
+    order(&mut scene, |order| order.state = OrderState::Paid);
     let answer = scene.run("paid", &switch(&scene, Method::WechatNative));
     assert_eq!(answer, Err(Refusal::AlreadyPaid));
     // The slot was filled by somebody else meanwhile.
@@ -342,9 +368,7 @@ fn who_cannot_switch_is_told_why() {
     let attempt = last_attempt(&scene);
     let paid = by_query(&scene, &attempt);
     scene.quietly(|scene| scene.run("paid", &paid)).unwrap();
-    order(&mut scene, |order| {
-        order.state = crate::order::OrderState::Placed
-    });
+    order(&mut scene, |order| order.state = OrderState::Placed);
     let answer = scene.run("filled", &switch(&scene, Method::WechatNative));
     assert_eq!(answer, Err(Refusal::AlreadyPaid));
     let paid: Attempt = super::people::attempt(&scene, &attempt.attempt_no);

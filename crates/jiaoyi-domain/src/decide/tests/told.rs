@@ -107,7 +107,8 @@ fn scenes_of_a_refused_payment_that_the_day_file_lists() {
     with_webhook(&mut scene);
     refused(&mut scene);
     scene.wait(6 * HOUR_MS);
-    let row = told(&scene, "s1");
+    let mut row = told(&scene, "s1");
+    row.caller.institution = Arc::new(tells());
     assert_eq!(scene.run("the day file lists it", &row), allocated(0, 300));
     assert_eq!(scene.run("and again", &row), Ok(Answer::Already));
     let later = BookTold {
@@ -219,6 +220,28 @@ fn listed_money_takes_the_place_of_what_was_undone() {
     assert_eq!(scene.run("that one too", &undo), Ok(Answer::Done));
     let slots: Vec<Slot> = scene.store.all();
     assert!(slots.iter().all(|slot| !slot.is_live()));
+}
+
+/// Of two surpluses in one bucket the file tells of one.
+#[test]
+fn each_surplus_comes_back_by_itself() {
+    let mut scene = insured(vec![row(1)]);
+    refused(&mut scene);
+    for seq in ["s1", "s2"] {
+        assert_eq!(scene.run("told", &told(&scene, seq)), allocated(0, 300));
+    }
+    let given = back(&scene, "s2", &told_seq("s2"));
+    assert_eq!(scene.run("given back", &given), Ok(Answer::Done));
+    let refunds: Vec<Refund> = scene.store.all();
+    let mut states: Vec<_> = refunds
+        .iter()
+        .map(|row| (row.txn_id.as_str(), row.state))
+        .collect();
+    states.sort();
+    assert_eq!(
+        states,
+        [("s1", RefundState::Held), ("s2", RefundState::Done)]
+    );
 }
 
 #[test]
