@@ -11,6 +11,13 @@ SET plan_cache_mode = force_custom_plan
 -- name: one_connection
 SET citus.max_adaptive_executor_pool_size = 1
 
+-- name: nearest_document
+SELECT bucket, doc_hmac, person_bucket, person_id
+FROM document
+WHERE bucket = ?1 AND doc_hmac >= ?2
+ORDER BY doc_hmac
+LIMIT 1
+
 -- name: placed
 SELECT logicalrelid::text
 FROM pg_dist_partition

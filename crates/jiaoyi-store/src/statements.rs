@@ -129,6 +129,22 @@ pub fn one_machine_text(file: &'static str, name: &'static str) -> &'static str 
         .map_or_else(|| postgres_text(file, name), String::as_str)
 }
 
+/// The text of a statement on a distributed PostgreSQL: the one of this name in `citus.sql` stands for
+/// that of `queries.sql`, which would ask every shard.
+///
+/// # Panics
+///
+/// As [`postgres_text`].
+#[must_use]
+pub fn distributed_text(file: &'static str, name: &'static str) -> &'static str {
+    match STATEMENTS.get("citus") {
+        Some(routed) if file == "queries" && routed.contains_key(name) => {
+            postgres_text("citus", name)
+        }
+        Some(_) | None => postgres_text(file, name),
+    }
+}
+
 /// The text of a statement in PostgreSQL's words.
 ///
 /// # Panics

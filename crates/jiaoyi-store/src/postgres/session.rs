@@ -4,7 +4,7 @@ use super::server::Server;
 use super::values::Bound;
 use crate::error::{Failure, StoreError};
 use crate::schema::{MIGRATIONS, Words, assert_known, ddl, statements_of};
-use crate::statements::{one_machine_text, postgres_text, sql};
+use crate::statements::{distributed_text, one_machine_text, postgres_text, sql};
 use jiaoyi_domain::record::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -161,7 +161,7 @@ impl Session {
             return Ok(statement.clone());
         }
         let text = match self.distributed {
-            true => postgres_text(file, name),
+            true => distributed_text(file, name),
             false => one_machine_text(file, name),
         };
         let statement = self.client.prepare(text).await?;

@@ -52,9 +52,8 @@ const SCATTERS: &[&str] = &[
     "queries.staged_keys",
     "queries.staged_rows",
     "queries.unstage_pages",
-    // Before a payment: a limit of courtesy, and a look-up that must not tell whom it found.
+    // Before a payment: a limit of courtesy.
     "queries.open_locks_of_holder",
-    "queries.nearest_document",
     "pay_order.by_holder",
     "pay_order.by_holder_many",
     // By the order's bucket, which another index than that of the rows' own leads with.
@@ -70,6 +69,7 @@ pub const PLAIN_ONLY: &[&str] = &[
     "institution.assert_many",
     "institution_key.assert_many",
     "access_link.assert_many",
+    "queries.nearest_document",
     "postgres.nearest_documents",
     "postgres.open_locks_of_holders",
 ];
