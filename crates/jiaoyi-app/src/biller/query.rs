@@ -262,3 +262,37 @@ impl Platform {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_pay_through_a_front_end_stands_in_its_row() {
+        for front in FrontEnd::ALL.iter().copied() {
+            let row = front.capability();
+            assert_eq!(
+                relation_allowed(front, "self").is_ok(),
+                row.own,
+                "{}",
+                row.code
+            );
+            assert_eq!(
+                relation_allowed(front, "other").is_ok(),
+                row.other,
+                "{}",
+                row.code
+            );
+            let strange = relation_allowed(front, "cousin").unwrap_err();
+            assert_eq!(strange.code, ErrorCode::BadRequest);
+        }
+        let rows: Vec<_> = FrontEnd::ALL
+            .iter()
+            .map(|front| front.capability())
+            .collect();
+        assert!(
+            rows.iter().any(|row| !row.own || !row.other),
+            "some allow one alone"
+        );
+    }
+}

@@ -248,9 +248,11 @@ async fn an_institution_may_ask_so_often() {
 
 #[tokio::test]
 async fn scenes_of_calls() {
+    let mut free = row(3, "990501");
+    free.aids = vec!["full".to_owned()];
     let mut bank = Bank::new("calls", Budgets::default()).await;
     bank.desk
-        .roster(1, vec![row(1, COUNTY), row(2, COUNTY)])
+        .roster(1, vec![row(1, COUNTY), row(2, COUNTY), free])
         .await;
     let (token, bill) = bank.bill_of(1).await;
     let lock = bank.locking("c1", &token, &bill);
@@ -299,6 +301,14 @@ async fn scenes_of_calls() {
     )
     .await;
     bank.query("free again", 1, COUNTY).await;
+    let anew = bank.paying("p10", &bill);
+    bank.call("paid anew", "pay", anew).await;
+    bank.query("paid", 1, COUNTY).await;
+    let undo = bank.undoing("u4", "p10");
+    bank.call("undone again", "reverse", undo).await;
+    let free = bank.query("asks", 3, "990501").await;
+    let nothing = bank.paying("p11", &free["bills"][0]["bill_no"]);
+    bank.call("nothing is to be paid", "pay", nothing).await;
     let old = bank.locking("c2", &token, &bill);
     bank.call("by an old token", "collect", old).await;
     let (other_token, _) = bank.bill_of(2).await;
@@ -398,6 +408,10 @@ async fn scenes_of_fields_that_cannot_be_right() {
             }
         }
     }
+    let mut longest = bank.paying("p9", &bill);
+    longest["terminal"] = json!("32 characters, and no more than.");
+    bank.call("a terminal as long as may be", "pay", longest)
+        .await;
     let mut own = bank.undoing("u9", "u9");
     bank.call("undoes itself", "reverse", own.clone()).await;
     own["orig_seq"] = json!("r1");
