@@ -22,6 +22,9 @@ struct Bank {
     calls: u32,
 }
 
+/// What somebody on the way does to a call.
+type Meddle<'m> = &'m dyn Fn(&mut RawCall);
+
 impl Bank {
     async fn new(name: &str, budgets: Budgets) -> Bank {
         let mut keyring = Keyring::generate(&mut counted(9));
@@ -429,7 +432,7 @@ async fn scenes_of_who_may_call() {
         assert!(text.contains(from), "{text}");
         call.authorization = Some(text.replacen(from, to, 1));
     };
-    let meddled: [(&str, &dyn Fn(&mut RawCall)); 13] = [
+    let meddled: [(&str, Meddle<'_>); 13] = [
         ("without a header", &|call| call.authorization = None),
         ("of another scheme", &|call| replaced(call, "SM2", "MD5")),
         ("without a nonce", &|call| {

@@ -65,15 +65,15 @@ enum BenchCommand {
 /// A process beside the one that was started.
 #[derive(Subcommand)]
 enum Side {
-    #[command(hide = true)]
-    SideChannel {
+    #[command(name = "side-channel", hide = true)]
+    Channel {
         #[arg(long)]
         folder: PathBuf,
     },
-    #[command(hide = true)]
-    SideLoad(load::LoadArgs),
-    #[command(hide = true)]
-    SideBare,
+    #[command(name = "side-load", hide = true)]
+    Load(load::LoadArgs),
+    #[command(name = "side-bare", hide = true)]
+    Bare,
 }
 
 /// What every bench takes.
@@ -119,9 +119,9 @@ pub async fn run(args: BenchArgs) -> Result<(), Exit> {
             BenchCommand::Verify(args) => verify::run(&args).await,
             BenchCommand::Overload(args) => overload::run(&args).await,
             BenchCommand::Growth(args) => growth::run(&args).await,
-            BenchCommand::Side(Side::SideChannel { folder }) => channel::run(&folder).await,
-            BenchCommand::Side(Side::SideLoad(args)) => load::run(args).await,
-            BenchCommand::Side(Side::SideBare) => floor::bare_server().await,
+            BenchCommand::Side(Side::Channel { folder }) => channel::run(&folder).await,
+            BenchCommand::Side(Side::Load(args)) => load::run(args).await,
+            BenchCommand::Side(Side::Bare) => floor::bare_server().await,
         }
     };
     tokio::select! {
