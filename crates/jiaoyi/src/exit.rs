@@ -68,6 +68,7 @@ impl Exit {
         }
     }
 
+    /// Whether something conflicts with what is known.
     pub const fn is_conflict(&self) -> bool {
         self.code == 5
     }
