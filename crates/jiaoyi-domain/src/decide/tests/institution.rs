@@ -178,6 +178,13 @@ fn scenes_of_serials_and_day_files() {
     scene
         .run("a file that tells something", &store(true))
         .unwrap();
+    let mut more = store(true);
+    more.file.file_hash = [9; 32];
+    more.differences.extend([
+        ("s9".to_owned(), "otherwise".to_owned()),
+        ("s10".to_owned(), "differs".to_owned()),
+    ]);
+    scene.run("one that differs in more", &more).unwrap();
     let note = NoteRow {
         bucket: bucket(1),
         inst_id: "BANK01".to_owned(),
