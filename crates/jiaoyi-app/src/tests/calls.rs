@@ -10,7 +10,9 @@ use jiaoyi_crypto::Keyring;
 use jiaoyi_crypto::calls::{CallScheme, CallSigner, CallVerifier, string_to_sign};
 use jiaoyi_domain::decide::{PutInstitution, PutInstitutionKey};
 use jiaoyi_domain::institution::{InstitutionKey, Keeper, KeyScheme};
+use jiaoyi_domain::order::{OrderState, PayOrder};
 use jiaoyi_domain::person::id_number;
+use jiaoyi_domain::refund::{Refund, RefundState};
 use jiaoyi_domain::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -556,6 +558,9 @@ async fn scenes_of_a_day_file() {
         bank.call("what became of it", "status", json!({"orig_seq": seq}))
             .await;
     }
+    let refunds: Vec<Refund> = bank.desk.platform.store.all().await.unwrap();
+    let states: Vec<RefundState> = refunds.iter().map(|row| row.state).collect();
+    bank.desk.tell("asked back from the bank", &states);
     let mut later = rows.to_vec();
     later.push(format!("p5|{}|40000|A7|R", bill(0)));
     later.push(format!("p6|{}|40000|A7|R", bill(4)));
@@ -576,4 +581,22 @@ async fn scenes_of_a_day_file() {
         bank.desk.tell("a case", &format_args!("{line}"));
     }
     bank.desk.is("calls_day");
+}
+
+#[tokio::test]
+async fn a_lock_whose_time_is_over_is_ended_by_the_jobs() {
+    let mut bank = Bank::new("lapsed", Budgets::default()).await;
+    bank.desk.roster(1, vec![row(1, COUNTY)]).await;
+    let (token, bill) = bank.bill_of(1).await;
+    let lock = bank.locking("c1", &token, &bill);
+    bank.call("locks", "collect", lock).await;
+    for (wait_ms, state) in [
+        (2 * MINUTE_MS - 1, OrderState::Placed),
+        (2, OrderState::Closed),
+    ] {
+        bank.desk.turn(wait_ms);
+        bank.desk.platform.work().await.unwrap();
+        let orders: Vec<PayOrder> = bank.desk.platform.store.all().await.unwrap();
+        assert_eq!(orders[0].state, state);
+    }
 }

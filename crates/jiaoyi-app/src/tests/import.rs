@@ -5,8 +5,8 @@ use crate::import::{ImportError, ImportReport, ImportRequest, Stage};
 use crate::limits::Budgets;
 use crate::verify::tests::world::TempFile;
 use jiaoyi_documents::roster::Limits;
-use jiaoyi_domain::decide::{OpenRoster, Refusal};
-use jiaoyi_domain::roster::{Person, Roster, RosterState};
+use jiaoyi_domain::decide::{ImportPolicy, OpenRoster, Refusal};
+use jiaoyi_domain::roster::{Person, PolicyPack, Roster, RosterState};
 use jiaoyi_domain::time::SECOND_MS;
 use jiaoyi_store::StoreError;
 
@@ -183,4 +183,27 @@ async fn a_file_is_known_although_its_policy_came_at_the_same_moment() {
     let first = desk.import("first", 1, &lines, |_| {}).await.unwrap();
     let again = desk.import("again", 1, &lines, |_| {}).await.unwrap();
     assert_eq!((first.known, again.known), (false, true));
+}
+
+/// What is known is the file, by its content: another one under the same number is read, and so is the
+/// same one when prices may have changed since.
+#[tokio::test]
+async fn another_file_or_a_policy_since_makes_a_file_new() {
+    let mut desk = Desk::new("another", Budgets::default()).await;
+    let lines = [line("王桂兰", 1, "", "", "")];
+    desk.import("first", 1, &lines, |_| {}).await.unwrap();
+    desk.turn(SECOND_MS);
+    let other = [line("王桂兰", 2, "", "", "")];
+    let another = desk.import("another", 1, &other, |_| {}).await.unwrap();
+    assert_eq!((another.known, another.appended), (false, 1));
+    desk.turn(SECOND_MS);
+    let packs: Vec<PolicyPack> = desk.platform.store.all().await.unwrap();
+    let of_year = packs.into_iter().find(|pack| pack.benefit_year == 2027);
+    let mut pack = of_year.unwrap();
+    pack.text.push_str("# looked at again\n");
+    pack.imported_at = desk.platform.now();
+    desk.platform.submit(ImportPolicy { pack }).await.unwrap();
+    desk.platform.refresh_policies().await.unwrap();
+    let again = desk.import("after a policy", 1, &other, |_| {}).await;
+    assert!(!again.unwrap().known);
 }
