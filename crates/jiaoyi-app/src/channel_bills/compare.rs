@@ -197,9 +197,14 @@ impl Comparison<'_> {
         report.first.push(difference);
         // Twice as many, so that sorting is rare; only the first by number are wanted.
         if report.first.len() > self.keep.saturating_mul(2).max(64) {
-            report.first.sort_by(|a, b| a.number.cmp(&b.number));
-            report.first.truncate(self.keep);
+            self.keep_first();
         }
+    }
+
+    fn keep_first(&mut self) {
+        let first = &mut self.report.first;
+        first.sort_by(|a, b| a.number.cmp(&b.number));
+        first.truncate(self.keep);
     }
 
     fn take(&mut self, line: BillLine) {
@@ -332,11 +337,9 @@ impl Comparison<'_> {
     }
 
     /// The report, with the first differences by number.
-    fn ended(self) -> BillReport {
-        let mut report = self.report;
-        report.first.sort_by(|a, b| a.number.cmp(&b.number));
-        report.first.truncate(self.keep);
-        report
+    fn ended(mut self) -> BillReport {
+        self.keep_first();
+        self.report
     }
 
     /// What the bill tells and we do not know.
@@ -563,18 +566,14 @@ mod tests {
             comparison.take(line);
         }
         let before = Some(noon().plus_ms(-DAY_MS));
-        let refund_of = |seed, fen, change: fn(&mut Refund)| {
-            let mut row = refund(seed, fen);
-            change(&mut row);
-            row
-        };
         let mut early = refund(4, 400);
         early.sent_at = before;
         let mut asked_before = refund(6, 600);
         asked_before.sent_at = before;
         let mut done_after = refund(7, 700);
         done_after.done_at = Some(noon().plus_ms(DAY_MS));
-        let sent = refund_of(8, 800, |row| row.state = RefundState::Sent);
+        let mut sent = refund(8, 800);
+        sent.state = RefundState::Sent;
         for row in [
             refund(1, 100),
             refund(2, 201),

@@ -10,6 +10,7 @@ use jiaoyi_crypto::Keyring;
 use jiaoyi_crypto::calls::{CallScheme, CallSigner, CallVerifier, string_to_sign};
 use jiaoyi_domain::decide::{PutInstitution, PutInstitutionKey};
 use jiaoyi_domain::institution::{InstitutionKey, Keeper, KeyScheme};
+use jiaoyi_domain::messages::Case;
 use jiaoyi_domain::order::{OrderState, PayOrder};
 use jiaoyi_domain::person::id_number;
 use jiaoyi_domain::refund::{Refund, RefundState};
@@ -96,7 +97,7 @@ impl Bank {
             .iter()
             .find(|(name, _)| *name == "retry-after");
         let retry = retry.map_or(String::new(), |(_, s)| format!(" again after {s} s"));
-        let told = format_args!("{}{retry} {body}", reply.status).to_string();
+        let told = format!("{}{retry} {body}", reply.status);
         self.desk.tell(what, &format_args!("{told}"));
         serde_json::from_str(&body).unwrap_or(Value::Null)
     }
@@ -138,6 +139,14 @@ impl Bank {
             answer["query_token"].clone(),
             answer["bills"][0]["bill_no"].clone(),
         )
+    }
+
+    /// Lets the jobs do what is due, and what follows from it.
+    async fn work(&mut self) {
+        for _ in 0..3 {
+            self.desk.platform.work().await.unwrap();
+            self.desk.turn(MINUTE_MS);
+        }
     }
 
     fn time(&self) -> String {
@@ -547,10 +556,7 @@ async fn scenes_of_a_day_file() {
     bank.file("the file", &day, &rows).await;
     bank.file("the same file again", &day, &rows).await;
     bank.call("its result", "reconcile", asked.clone()).await;
-    for _ in 0..3 {
-        bank.desk.platform.work().await.unwrap();
-        bank.desk.turn(MINUTE_MS);
-    }
+    bank.work().await;
     for number in [1, 5, 6] {
         bank.query("afterwards", number, COUNTY).await;
     }
@@ -565,13 +571,10 @@ async fn scenes_of_a_day_file() {
     later.push(format!("p5|{}|40000|A7|R", bill(0)));
     later.push(format!("p6|{}|40000|A7|R", bill(4)));
     bank.file("a file that replaces it", &day, &later).await;
-    for _ in 0..3 {
-        bank.desk.platform.work().await.unwrap();
-        bank.desk.turn(MINUTE_MS);
-    }
+    bank.work().await;
     bank.query("undone by the file", 5, COUNTY).await;
     bank.call("its result", "reconcile", asked).await;
-    let cases: Vec<jiaoyi_domain::messages::Case> = bank.desk.platform.store.all().await.unwrap();
+    let cases: Vec<Case> = bank.desk.platform.store.all().await.unwrap();
     let mut told: Vec<String> = cases
         .iter()
         .map(|case| format!("{:?} {} {}", case.kind, case.subject, case.detail))

@@ -80,7 +80,6 @@ async fn pay(world: &mut World, due: DueKey, seq: &str) {
     assert!(matches!(answer, Answer::Called { .. }), "{answer:?}");
 }
 
-/// The bank's day file lists what was refused, and it is booked.
 /// Somebody who is told of in a day file, by serial.
 type Told<'a> = (DueKey, &'a str);
 

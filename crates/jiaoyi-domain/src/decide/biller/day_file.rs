@@ -1,8 +1,8 @@
 //! A day file is kept with what came of comparing it, and each difference is a case, there or where it is
 //! booked.
 
-use super::super::{Answer, CaseKind, Command, Context, Refusal, open_case, post};
-use super::told::subject;
+use super::super::{Answer, CaseKind, Command, Context, Refusal, post};
+use super::told::{open_case_once, subject};
 use crate::biller::DayFile;
 use crate::messages::{Case, Topic};
 use crate::record::{Column, Record, Value};
@@ -58,14 +58,8 @@ impl Command for StoreDayFile {
         }
         ws.day_file.put(self.file.clone());
         for (subject, detail) in self.cases() {
-            let (bucket, kind) = (self.file.bucket, CaseKind::DayFile);
-            let same = |case: &Case| {
-                (case.bucket, case.kind) == (bucket, kind)
-                    && (&case.subject, &case.detail) == (&subject, &detail)
-            };
-            if !ws.case.iter().any(same) {
-                open_case(ws, ctx, bucket, kind, None, &subject, detail);
-            }
+            let of = (self.file.bucket, CaseKind::DayFile);
+            open_case_once(ws, ctx, of, &subject, &detail);
         }
         if self.tells {
             let (bucket, name) = (self.file.bucket, self.file.name());

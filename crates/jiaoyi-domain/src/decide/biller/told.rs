@@ -25,6 +25,25 @@ use crate::refund::{Refund, RefundEvent, RefundState};
 use crate::time::Instant;
 use crate::working_set::{Need, WorkingSet};
 
+/// Opens a case about a serial, unless there is one that says the same; whether it did.
+pub(super) fn open_case_once(
+    ws: &mut WorkingSet,
+    ctx: &mut Context,
+    (bucket, kind): (Bucket, CaseKind),
+    subject: &str,
+    detail: &str,
+) -> bool {
+    let same = |case: &Case| {
+        (case.bucket, case.kind) == (bucket, kind)
+            && (case.subject.as_str(), case.detail.as_str()) == (subject, detail)
+    };
+    let is_new = !ws.case.iter().any(same);
+    if is_new {
+        open_case(ws, ctx, bucket, kind, None, subject, detail.to_owned());
+    }
+    is_new
+}
+
 /// How a case names a serial of an institution.
 pub(super) fn subject(inst_id: &str, seq: &str) -> String {
     format!("{inst_id}:{seq}")
@@ -396,16 +415,12 @@ impl Command for NoteRow {
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
         let subject = subject(&self.inst_id, &self.seq);
-        let same = |case: &Case| {
-            (case.bucket, case.kind) == (self.bucket, self.kind)
-                && case.subject == subject
-                && case.detail == self.detail
-        };
-        if ws.case.iter().any(same) {
-            return Ok(Answer::Already);
-        }
-        let detail = self.detail.clone();
-        open_case(ws, ctx, self.bucket, self.kind, None, &subject, detail);
-        Ok(Answer::Done)
+        let of = (self.bucket, self.kind);
+        let is_new = open_case_once(ws, ctx, of, &subject, &self.detail);
+        Ok(if is_new {
+            Answer::Done
+        } else {
+            Answer::Already
+        })
     }
 }

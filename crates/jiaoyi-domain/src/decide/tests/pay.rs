@@ -107,9 +107,7 @@ fn scenes_of_money_that_finds_an_obstacle() {
         };
     }
     scene.quietly(|scene| {
-        scene.run("a payer starts", &command).unwrap();
-        let no = last_attempt(scene).attempt_no;
-        scene.run("handed out", &created(&no)).unwrap();
+        offered_for(scene, &command);
         let mut rows = vec![row(3), row(4), row(5)];
         for changed in &mut rows {
             changed.own = Fen::from_yuan(310);
@@ -131,11 +129,7 @@ fn money_of_the_last_moment_is_in_time() {
         let mut scene = insured(vec![row(1)]);
         let mut command = start(&scene, 9, &[1]);
         command.quotes[0].window_until = scene.at.plus_ms(MINUTE_MS);
-        scene.run("a payer starts", &command).unwrap();
-        let attempt = last_attempt(&scene);
-        scene
-            .run("handed out", &created(&attempt.attempt_no))
-            .unwrap();
+        let attempt = offered_for(&mut scene, &command);
         scene.wait(MINUTE_MS + SECOND_MS + late_ms);
         let paid = by_query(&scene, &attempt);
         scene.run("paid", &paid).unwrap();

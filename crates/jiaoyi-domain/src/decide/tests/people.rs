@@ -248,7 +248,12 @@ pub fn last_order(scene: &Scene) -> PayOrder {
 /// A payer starts to pay for people, and the channel hands out a code.
 pub fn offered(scene: &mut Scene, payer: u8, people: &[u8]) -> Attempt {
     let command = start(scene, payer, people);
-    let answer = scene.run("a payer starts", &command);
+    offered_for(scene, &command)
+}
+
+/// As [`offered`], on terms of the scene's own.
+pub fn offered_for(scene: &mut Scene, command: &StartPayment) -> Attempt {
+    let answer = scene.run("a payer starts", command);
     assert!(matches!(answer, Ok(Answer::Started { .. })), "{answer:?}");
     let no = last_attempt(scene).attempt_no;
     scene.run("the channel hands out", &created(&no)).unwrap();

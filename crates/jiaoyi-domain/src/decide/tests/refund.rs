@@ -336,11 +336,7 @@ fn a_part_that_goes_back_is_a_fact_of_its_own() {
     let mut scene = insured(vec![row(1), row(2)]);
     let mut command = start(&scene, 9, &[1, 2]);
     command.quotes[0].window_until = scene.at.plus_ms(MINUTE_MS);
-    scene.run("a payer starts", &command).unwrap();
-    let attempt = last_attempt(&scene);
-    scene
-        .run("handed out", &created(&attempt.attempt_no))
-        .unwrap();
+    let attempt = offered_for(&mut scene, &command);
     scene.wait(2 * MINUTE_MS);
     let paid = by_query(&scene, &attempt);
     scene.run("paid", &paid).unwrap();
