@@ -10,5 +10,6 @@ mod import;
 mod institutions;
 mod lanes;
 mod look;
+mod orders;
 mod pay;
 mod till;

@@ -116,23 +116,38 @@ impl Desk {
             _file: file,
         };
         for (file_name, text) in demo_packs(START.date()) {
-            let pack = Pack::parse(&file_name, &text).unwrap();
-            let region = pack.region.clone().unwrap();
-            let pack = PolicyPack {
-                pack_id: format!("{region}:{}", pack.benefit_year),
-                region,
-                benefit_year: pack.benefit_year,
-                status: pack.status.code().to_owned(),
-                file_name,
-                text,
-                imported_on: START.date(),
-                imported_at: START,
-                version: 1,
-            };
-            desk.platform.submit(ImportPolicy { pack }).await.unwrap();
+            desk.take_pack(file_name, text).await;
         }
         desk.platform.refresh_policies().await.unwrap();
         desk
+    }
+
+    async fn take_pack(&self, file_name: String, text: String) {
+        let pack = Pack::parse(&file_name, &text).unwrap();
+        let region = pack.region.clone().unwrap();
+        let pack = PolicyPack {
+            pack_id: format!("{region}:{}", pack.benefit_year),
+            region,
+            benefit_year: pack.benefit_year,
+            status: pack.status.code().to_owned(),
+            file_name,
+            text,
+            imported_on: START.date(),
+            imported_at: START,
+            version: 1,
+        };
+        let taken = self.platform.submit(ImportPolicy { pack }).await;
+        taken.unwrap();
+    }
+
+    /// Gives the policy of a city with one part of its text replaced.
+    pub async fn repack(&self, city: &str, old: &str, new: &str) {
+        let packs = demo_packs(START.date());
+        let of_city = packs.into_iter().find(|(name, _)| name.contains(city));
+        let (file_name, text) = of_city.unwrap();
+        assert!(text.contains(old), "{text}");
+        self.take_pack(file_name, text.replacen(old, new, 1)).await;
+        self.platform.reload_policies().await.unwrap();
     }
 
     /// Publishes rows as a roster that counts.
@@ -168,6 +183,11 @@ impl Desk {
         for line in lines {
             let _ = writeln!(self.text, "  {line}");
         }
+    }
+
+    /// What was told so far.
+    pub fn told(&self) -> &str {
+        &self.text
     }
 
     /// Compares the whole with the text in `scenes/`.

@@ -3,12 +3,14 @@
 use super::desk::*;
 use crate::import::{ImportError, ImportReport, ImportRequest, Stage};
 use crate::limits::Budgets;
+use crate::portal::{LookupAnswer, Portal};
 use crate::verify::tests::world::TempFile;
 use jiaoyi_documents::roster::Limits;
 use jiaoyi_domain::decide::{ImportPolicy, OpenRoster, Refusal};
 use jiaoyi_domain::roster::{Person, PolicyPack, Roster, RosterState};
 use jiaoyi_domain::time::SECOND_MS;
 use jiaoyi_store::StoreError;
+use std::path::PathBuf;
 
 const HEADER: &str = "姓名,身份证号,参保地,人员类别,档次,救助身份,手机号,停保原因";
 
@@ -16,6 +18,21 @@ const HEADER: &str = "姓名,身份证号,参保地,人员类别,档次,救助�
 fn line(name: &str, number: u16, aid: &str, phone: &str, void: &str) -> String {
     let id = id_of(number, COUNTY);
     format!("{name},{id},{COUNTY},城乡居民,,{aid},{phone},{void}")
+}
+
+/// To take in a file of the county.
+fn asked(serial: i64) -> ImportRequest {
+    ImportRequest {
+        path: PathBuf::new(),
+        region: None,
+        benefit_year: 2027,
+        source: "county".to_owned(),
+        serial,
+        older_confirmed: false,
+        dry_run: false,
+        all_or_nothing: false,
+        limits: Limits::default(),
+    }
 }
 
 impl Desk {
@@ -31,14 +48,7 @@ impl Desk {
         std::fs::write(&file.0, format!("{HEADER}\n{}\n", lines.join("\n"))).unwrap();
         let mut request = ImportRequest {
             path: file.0.clone(),
-            region: None,
-            benefit_year: 2027,
-            source: "county".to_owned(),
-            serial,
-            older_confirmed: false,
-            dry_run: false,
-            all_or_nothing: false,
-            limits: Limits::default(),
+            ..asked(serial)
         };
         change(&mut request);
         let mut steps = Vec::new();
@@ -130,6 +140,9 @@ async fn scenes_of_a_roster_file() {
     desk.import("the next roster", 4, &next, |_| {})
         .await
         .unwrap();
+    desk.import("the next roster again", 4, &next, |_| {})
+        .await
+        .unwrap();
     let mut names: Vec<String> = Vec::new();
     for person in desk.platform.store.all::<Person>().await.unwrap() {
         let phone = person.phone_sealed.is_some();
@@ -141,6 +154,85 @@ async fn scenes_of_a_roster_file() {
     names.sort();
     desk.tell("people, and whether a phone is known", &names);
     desk.is("import");
+}
+
+/// Strict about a file with nothing to change in it, and stopped by one that has too many rows.
+#[tokio::test]
+async fn all_or_nothing_takes_all_of_a_good_file() {
+    let mut desk = Desk::new("strict", Budgets::default()).await;
+    let lines = [line("王桂兰", 1, "", "", ""), line("张小雨", 2, "", "", "")];
+    let strict = desk.import("strict", 1, &lines, |request| request.all_or_nothing = true);
+    let report = strict.await.unwrap();
+    assert_eq!((report.active, report.appended), (true, 2));
+    desk.turn(SECOND_MS);
+    let small = desk.import("one row at most", 2, &lines[..], |request| {
+        request.limits.rows_max = 1;
+    });
+    let refused = small.await.unwrap_err();
+    assert!(matches!(refused, ImportError::File(_)), "{refused}");
+    let states = [RosterState::Active, RosterState::Rejected];
+    assert_eq!(desk.rosters().await, states);
+    let dry = desk.import("only checked", 3, &lines[..], |request| {
+        (request.limits.rows_max, request.dry_run) = (1, true);
+    });
+    assert_eq!(dry.await.unwrap_err().code(), refused.code());
+    assert_eq!(desk.rosters().await, states);
+}
+
+/// Rows are published a hundred at a time, so that payments get their turn.
+#[tokio::test]
+async fn a_roster_is_published_in_slices() {
+    let mut desk = Desk::new("slices", Budgets::default()).await;
+    let lines: Vec<String> = (1..=101).map(|n| line("王桂兰", n, "", "", "")).collect();
+    desk.import("slices", 1, &lines, |_| {}).await.unwrap();
+    let told = desk.told();
+    for step in ["Publishing 100 of 101", "Publishing 101 of 101"] {
+        assert!(told.contains(step), "{told}");
+    }
+}
+
+/// The process ends while rows are published: they count for nothing until the roster is taken up, or
+/// never, when a newer one of its source counts by then.
+#[tokio::test]
+async fn an_import_that_ended_while_publishing_is_taken_up_or_overtaken() {
+    for overtaken in [false, true] {
+        let mut desk = Desk::new("taken-up", Budgets::default()).await;
+        let file = TempFile::new("import-taken-up.csv");
+        let old = line("王桂兰", 1, "", "", "");
+        std::fs::write(&file.0, format!("{HEADER}\n{old}\n")).unwrap();
+        let request = ImportRequest {
+            path: file.0.clone(),
+            ..asked(1)
+        };
+        let platform = std::sync::Arc::clone(&desk.platform);
+        let ends = tokio::spawn(async move {
+            let mut progress = |stage: Stage, _, _| assert_eq!(stage, Stage::Reading);
+            platform.import_roster(&request, &mut progress).await
+        });
+        assert!(ends.await.unwrap_err().is_panic());
+        assert_eq!(desk.rosters().await, [RosterState::Publishing]);
+        let looks = async |desk: &Desk, number| {
+            let request = looking(number, COUNTY);
+            let answer = desk.platform.lookup(&visitor(1), request, "f").await;
+            matches!(answer, Ok(LookupAnswer::Found(_)))
+        };
+        assert!(!looks(&desk, 1).await, "what is not active does not count");
+        desk.turn(SECOND_MS);
+        if overtaken {
+            let new = [line("王桂兰", 2, "", "", "")];
+            desk.import("newer", 2, &new, |_| {}).await.unwrap();
+        }
+        assert!(desk.platform.resume_imports().await.unwrap());
+        let states = desk.rosters().await;
+        if overtaken {
+            assert_eq!(states, [RosterState::Rejected, RosterState::Active]);
+        } else {
+            assert_eq!(states, [RosterState::Active]);
+        }
+        assert_eq!(looks(&desk, 1).await, !overtaken);
+        let staged = desk.platform.store.query("staged_rosters", &[]).await;
+        assert_eq!(staged.unwrap().len(), 0);
+    }
 }
 
 #[tokio::test]

@@ -237,6 +237,8 @@ async fn what_cannot_be_right_is_told_at_once() {
         ("王桂兰", "passport", "E1", COUNTY, vec![P::DocumentShape]),
         ("王桂兰", "stone", &id, COUNTY, vec![P::DocumentKind]),
         ("王桂兰", "id_card", &id, "000000", vec![P::RegionUnknown]),
+        // 杭州市下城区, a part of another district since 2021.
+        ("王桂兰", "id_card", &id, "330103", vec![P::RegionUnknown]),
         (
             "",
             "stone",
@@ -370,4 +372,65 @@ async fn the_place_of_exactly_that_name_is_found_alone() {
     assert!(city.selectable && !city.has_children, "{city:?}");
     let above = desk.platform.region("340500").await.unwrap().unwrap();
     assert!(!above.selectable && above.has_children, "{above:?}");
+}
+
+/// A document that nobody has is answered out of the rows of the next one; of a namesake in the same
+/// bucket nothing is shown.
+#[tokio::test]
+async fn a_namesake_beside_an_unknown_document_stays_hidden() {
+    let desk = Desk::new("beside", Budgets::default()).await;
+    let mut places: Vec<_> = (1..=999)
+        .map(|number| {
+            (
+                desk.platform.place_of(&row(number, COUNTY).document),
+                number,
+            )
+        })
+        .collect();
+    places.sort_unstable();
+    let beside = places.windows(2).find(|pair| pair[0].0.0 == pair[1].0.0);
+    let (unknown, known) = beside.map(|pair| (pair[0].1, pair[1].1)).unwrap();
+    desk.roster(1, vec![row(known, COUNTY)]).await;
+    for (number, found) in [(known, true), (unknown, false)] {
+        let request = looking(number, COUNTY);
+        let answer = desk.platform.lookup(&visitor(1), request, "f").await;
+        let shown = matches!(answer, Ok(LookupAnswer::Found(_)));
+        assert_eq!(shown, found, "{answer:?}");
+    }
+}
+
+/// A roster that is published again says the same: its rows are as many, and so are the bills.
+#[tokio::test]
+async fn a_roster_made_twice_counts_the_same_rows() {
+    let desk = Desk::new("made-twice", Budgets::default()).await;
+    let rows = vec![row(1, COUNTY), row(2, COUNTY)];
+    desk.roster(1, rows.clone()).await;
+    desk.roster(2, rows).await;
+    let dues: Vec<jiaoyi_domain::due::Due> = desk.platform.store.all().await.unwrap();
+    assert_eq!(dues.len(), 2);
+}
+
+/// Of a window of one channel nothing is said to all.
+#[tokio::test]
+async fn the_home_page_tells_the_window_of_all() {
+    let desk = Desk::new("windows", Budgets::default()).await;
+    let before = desk.platform.window_notes().await.unwrap();
+    let alipay = "[[window]]\nphase = \"in_window\"\nchannel = \"alipay\"\nfirst = 2026-09-01\n\
+                  last = 2026-12-31\nstart = \"year_start\"\nwait_months = 0\n\n[benefit]";
+    desk.repack("990100", "[benefit]", alipay).await;
+    let notes = desk.platform.window_notes().await.unwrap();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert_eq!(notes[0].first, before[0].first);
+}
+
+/// What a failed request is called on the page and in the log.
+#[tokio::test]
+async fn each_trouble_has_a_name_of_its_own() {
+    let desk = Desk::new("trouble", Budgets::default()).await;
+    let traces = [(); 2].map(|()| desk.platform.trace());
+    for trace in &traces {
+        let is_hex = |c: char| c.is_ascii_digit() || ('A'..='F').contains(&c);
+        assert!(trace.len() == 8 && trace.chars().all(is_hex), "{trace}");
+    }
+    assert_ne!(traces[0], traces[1]);
 }

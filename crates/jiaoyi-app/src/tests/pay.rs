@@ -3,15 +3,19 @@
 use super::desk::*;
 use crate::limits::Budgets;
 use crate::portal::{
-    BillView, OrderView, Portal, RawNotice, RecordAnswer, StartAnswer, StartRequest, VerifyAnswer,
-    VoucherAnswer, VoucherKey,
+    BillState, BillView, Next, OrderView, Portal, RawNotice, RecordAnswer, StartAnswer,
+    StartRequest, VerifyAnswer, VoucherAnswer, VoucherKey,
 };
+use crate::vouchers::voucher_content_hash;
+use jiaoyi_crypto::Algorithm;
 use jiaoyi_domain::attempt::AttemptState;
 use jiaoyi_domain::channel::{
     ChannelCode, CreateOutcome, Method, News, PayFailure, QueryOutcome, RefundOutcome,
 };
 use jiaoyi_domain::refund::Refund;
-use jiaoyi_domain::time::{DAY_MS, MINUTE_MS, SECOND_MS};
+use jiaoyi_domain::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+use jiaoyi_domain::voucher::Voucher;
+use jiaoyi_domain::{IdSource, VoucherNo};
 
 pub fn start(bill: &BillView, method: Method, form_key: &str) -> StartRequest {
     StartRequest {
@@ -26,7 +30,7 @@ pub fn start(bill: &BillView, method: Method, form_key: &str) -> StartRequest {
 
 impl Desk {
     /// Somebody starts to pay; the token of the order.
-    async fn started(&mut self, device: u8, number: u16, method: Method) -> String {
+    pub async fn started(&mut self, device: u8, number: u16, method: Method) -> String {
         let bill = self.bill(device, number, COUNTY).await;
         let form = format!("f{device}{}", self.platform.now().0);
         let request = start(&bill, method, &form);
@@ -45,7 +49,7 @@ impl Desk {
         order
     }
 
-    async fn order(&self, device: u8, token: &str) -> OrderView {
+    pub async fn order(&self, device: u8, token: &str) -> OrderView {
         let order = self.platform.order(&visitor(device), token).await.unwrap();
         order.unwrap()
     }
@@ -61,7 +65,7 @@ impl Desk {
         self.tell(what, &order);
     }
 
-    async fn notice(&mut self, channel: ChannelCode, id: &str, news: News) {
+    pub async fn notice(&mut self, channel: ChannelCode, id: &str, news: News) {
         let till = match channel {
             ChannelCode::Wechat => &self.wechat,
             ChannelCode::Alipay => &self.alipay,
@@ -78,7 +82,7 @@ impl Desk {
         self.tell(&format!("notice {id}"), &reply);
     }
 
-    async fn work(&mut self, what: &str) {
+    pub async fn work(&mut self, what: &str) {
         let worked = self.platform.work().await;
         self.tell(what, &worked);
     }
@@ -556,4 +560,135 @@ async fn what_was_given_up_meanwhile_is_not_handed_out() {
         let handed = desk.platform.place_attempt(&asked, None).await.unwrap();
         assert_eq!(handed.is_none(), gives_up, "{handed:?}");
     }
+}
+
+/// One device may have ten payments under way, and no eleventh until one of them has ended.
+#[tokio::test]
+async fn who_has_ten_payments_under_way_ends_one_first() {
+    let mut desk = Desk::new("ten", Budgets::OFF).await;
+    desk.roster(1, (1..=11).map(|number| row(number, COUNTY)).collect())
+        .await;
+    let mut tokens = Vec::new();
+    for number in 1..=10 {
+        tokens.push(desk.started(1, number, Method::WechatNative).await);
+    }
+    for device in [1, 2] {
+        let bill = desk.bill(device, 11, COUNTY).await;
+        let request = start(&bill, Method::WechatNative, "eleventh");
+        let mut held = request.clone();
+        held.form_key = format!("f{device}");
+        let answer = desk.platform.start(&visitor(device), held).await;
+        if device == 1 {
+            assert!(matches!(answer, Ok(StartAnswer::TooMany)), "{answer:?}");
+            let given_up = desk.platform.cancel(&visitor(1), &tokens[0]).await;
+            assert!(given_up.unwrap().is_some());
+            let answer = desk.platform.start(&visitor(1), request).await;
+            let Ok(StartAnswer::Started { order, .. }) = answer else {
+                panic!("{answer:?}");
+            };
+            desk.platform.cancel(&visitor(1), &order).await.unwrap();
+        } else {
+            let begun = matches!(answer, Ok(StartAnswer::Started { .. }));
+            assert!(begun, "another device: {answer:?}");
+        }
+    }
+}
+
+/// The form that began an order leads to it even when it can no longer be paid.
+#[tokio::test]
+async fn a_form_sent_again_leads_to_what_became_of_its_order() {
+    let desk = Desk::new("again", Budgets::default()).await;
+    desk.roster(1, vec![row(1, COUNTY)]).await;
+    let bill = desk.bill(1, 1, COUNTY).await;
+    let request = start(&bill, Method::WechatNative, "form");
+    let first = desk.platform.start(&visitor(1), request.clone()).await;
+    let Ok(StartAnswer::Started { order, .. }) = first else {
+        panic!("{first:?}");
+    };
+    desk.platform.cancel(&visitor(1), &order).await.unwrap();
+    let again = desk.platform.start(&visitor(1), request).await;
+    let Ok(StartAnswer::Started { order: told, next }) = again else {
+        panic!("{again:?}");
+    };
+    assert_eq!(told, order);
+    assert!(matches!(next, Next::Page), "{next:?}");
+}
+
+/// Alipay begins at eleven here; WeChat has no hours of its own.
+#[tokio::test]
+async fn a_channel_that_rests_is_told_apart_from_a_bill_that_cannot_be_paid() {
+    let mut desk = Desk::new("rests", Budgets::default()).await;
+    desk.repack(
+        "990100",
+        "[benefit]",
+        "[[calendar]]\nchannel = \"alipay\"\nhours = [\"11:00\", \"15:00\"]\n[benefit]",
+    )
+    .await;
+    desk.roster(1, vec![row(1, COUNTY), row(2, COUNTY)]).await;
+    let opens = START.plus_ms(HOUR_MS);
+    let rests = |answer: &StartAnswer| match answer {
+        StartAnswer::Resting { channel, opens_at } => {
+            (*channel, *opens_at) == (ChannelCode::Alipay, opens)
+        }
+        _ => false,
+    };
+    let bill = desk.bill(1, 1, COUNTY).await;
+    let request = start(&bill, Method::AlipayWap, "f1");
+    let answer = desk.platform.start(&visitor(1), request).await.unwrap();
+    assert!(rests(&answer), "{answer:?}");
+    let order = desk.started(1, 1, Method::WechatNative).await;
+    let (payer, method) = (visitor(1), Method::AlipayWap);
+    let switched = desk.platform.switch(&payer, &order, method, None, "s1");
+    let answer = switched.await.unwrap();
+    assert!(rests(&answer), "{answer:?}");
+    let seen = desk.seen(0).await;
+    desk.notice(ChannelCode::Wechat, "n1", News::Payment(seen))
+        .await;
+    let bill = desk.bill(2, 1, COUNTY).await;
+    let request = start(&bill, Method::AlipayWap, "f2");
+    let answer = desk.platform.start(&visitor(2), request).await.unwrap();
+    let StartAnswer::NotPayable(bill) = &answer else {
+        panic!("it is paid, whoever rests: {answer:?}");
+    };
+    assert!(matches!(bill.state, BillState::Paid { .. }), "{bill:?}");
+    desk.turn(HOUR_MS - MINUTE_MS);
+    let order = desk.started(1, 2, Method::WechatNative).await;
+    desk.turn(MINUTE_MS);
+    let switched = desk.platform.switch(&payer, &order, method, None, "s2");
+    let answer = switched.await.unwrap();
+    assert!(matches!(answer, StartAnswer::Started { .. }), "{answer:?}");
+}
+
+/// What a signature states changes with everything that is printed.
+#[tokio::test]
+async fn the_hash_of_a_voucher_is_of_everything_on_it() {
+    let desk = Desk::new("hash", Budgets::default()).await;
+    desk.roster(1, vec![row(1, COUNTY)]).await;
+    let document = row(1, COUNTY).document;
+    let paid = desk.platform.pay_made(&document, "txn1".to_owned()).await;
+    assert!(paid.unwrap());
+    let voucher = desk
+        .platform
+        .store
+        .all::<Voucher>()
+        .await
+        .unwrap()
+        .remove(0);
+    let changes: [fn(&mut Voucher); 4] = [
+        |row| row.voucher_no = VoucherNo::draw(row.bucket, &mut IdSource::new([1; 32], 0)),
+        |row| row.check_code.push('2'),
+        |row| row.issued_at = row.issued_at.plus_ms(1),
+        |row| row.content.push(' '),
+    ];
+    let hash_of = |row: &Voucher| voucher_content_hash(Algorithm::Es256, row);
+    assert_eq!(hash_of(&voucher), hash_of(&voucher.clone()));
+    let mut hashes = vec![hash_of(&voucher)];
+    for change in changes {
+        let mut other = voucher.clone();
+        change(&mut other);
+        hashes.push(hash_of(&other));
+    }
+    hashes.sort_unstable();
+    hashes.dedup();
+    assert_eq!(hashes.len(), 5);
 }

@@ -23,6 +23,7 @@ use jiaoyi_domain::{AttemptNo, Bucket, Date, Fen, IdSource, Instant, RefundNo};
 use jiaoyi_store::{CallKey, Envelope, Store, StoreError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 pub const HOST: &str = "pay.example.gov.cn";
 pub const START: Instant = Instant(1_795_000_000_000);
@@ -32,8 +33,11 @@ const YEAR: i16 = 2027;
 pub struct TempFile(pub PathBuf);
 
 impl TempFile {
+    /// A place of its own, although tests run side by side; `name` ends it.
     pub fn new(name: &str) -> TempFile {
-        let file = format!("jiaoyi-verify-{}-{name}", std::process::id());
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let file = format!("jiaoyi-verify-{}-{number}-{name}", std::process::id());
         let temp = TempFile(std::env::temp_dir().join(file));
         temp.remove();
         temp
