@@ -42,7 +42,7 @@ impl Platform {
     }
 
     /// Publishes and activates a made roster. `next` gives rows, in ascending place and a few hundred
-    /// at a time, and nothing when there are no more; how many became dues.
+    /// at a time, and nothing when there are no more; how many are dues now.
     ///
     /// # Errors
     ///
@@ -79,10 +79,14 @@ impl Platform {
                 .collect();
             let command = PublishSlice { roster_id, rows };
             let envelope = self.envelope(command, None);
-            if let Answer::Published { appended, same, .. } =
-                self.store.submit_background(envelope).await?
+            if let Answer::Published {
+                appended,
+                same,
+                paid,
+                ..
+            } = self.store.submit_background(envelope).await?
             {
-                published += i64::from(appended) + i64::from(same);
+                published += i64::from(appended) + i64::from(same) + i64::from(paid);
             }
         }
         self.submit(ActivateRoster {

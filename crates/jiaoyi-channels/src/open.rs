@@ -34,6 +34,8 @@ pub struct Channels {
     pub webhooks: Option<Arc<WebhookSender>>,
     /// Payment channels of another make, each instead of ours.
     others: Vec<Arc<dyn Gateway>>,
+    /// Those of them that hand out bills.
+    other_bills: Vec<Arc<dyn Bills>>,
 }
 
 impl Channels {
@@ -89,6 +91,7 @@ impl Channels {
             sms: sms.transpose()?,
             webhooks: Some(Arc::new(webhooks)),
             others: Vec::new(),
+            other_bills: Vec::new(),
         })
     }
 
@@ -99,6 +102,13 @@ impl Channels {
             others: gateways,
             ..Channels::default()
         }
+    }
+
+    /// With the bills of channels of one's own.
+    #[must_use]
+    pub fn with_bills(mut self, bills: Vec<Arc<dyn Bills>>) -> Channels {
+        self.other_bills = bills;
+        self
     }
 
     /// The gateway of a channel, if it is configured.
@@ -131,6 +141,10 @@ impl Channels {
     /// Where the bills of a channel are, if it is configured.
     #[must_use]
     pub fn bills(&self, channel: ChannelCode) -> Option<Arc<dyn Bills>> {
+        let other = self.other_bills.iter().find(|own| own.channel() == channel);
+        if let Some(other) = other {
+            return Some(Arc::clone(other));
+        }
         match channel {
             ChannelCode::Wechat => self.wechat.clone().map(|own| own as Arc<dyn Bills>),
             ChannelCode::Alipay => self.alipay.clone().map(|own| own as Arc<dyn Bills>),

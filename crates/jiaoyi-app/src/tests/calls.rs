@@ -3,6 +3,7 @@
 use super::desk::*;
 use crate::biller::{BillerReply, RawCall};
 use crate::limits::Budgets;
+use crate::portal::BillState;
 use crate::verify::tests::institutions::institution;
 use crate::verify::tests::world::counted;
 use data_encoding::{BASE64, HEXLOWER};
@@ -586,6 +587,24 @@ async fn scenes_of_a_day_file() {
     bank.desk.is("calls_day");
 }
 
+/// Who looks the bill up sees the payment that counts, not one that was undone.
+#[tokio::test]
+async fn a_bill_shows_its_newest_payment() {
+    let mut bank = Bank::new("anew", Budgets::default()).await;
+    bank.desk.roster(1, vec![row(1, COUNTY)]).await;
+    let (_, bill) = bank.bill_of(1).await;
+    for round in 1..=2 {
+        let pay = bank.paying(&format!("p{round}"), &bill);
+        bank.call("pays", "pay", pay).await;
+        let state = bank.desk.state(1, 1, COUNTY).await;
+        assert!(matches!(state, BillState::Paid { .. }), "{state:?}");
+        let undo = bank.undoing(&format!("u{round}"), &format!("p{round}"));
+        bank.call("undoes", "reverse", undo).await;
+        let state = bank.desk.state(1, 1, COUNTY).await;
+        assert!(matches!(state, BillState::Payable { .. }), "{state:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_lock_whose_time_is_over_is_ended_by_the_jobs() {
     let mut bank = Bank::new("lapsed", Budgets::default()).await;
@@ -598,7 +617,8 @@ async fn a_lock_whose_time_is_over_is_ended_by_the_jobs() {
         (2, OrderState::Closed),
     ] {
         bank.desk.turn(wait_ms);
-        bank.desk.platform.work().await.unwrap();
+        let worked = bank.desk.platform.work().await.unwrap();
+        assert_eq!(worked.asked, u32::from(state == OrderState::Closed));
         let orders: Vec<PayOrder> = bank.desk.platform.store.all().await.unwrap();
         assert_eq!(orders[0].state, state);
     }

@@ -6,7 +6,7 @@ use crate::made::MadeRoster;
 use crate::platform::{Platform, PlatformConfig};
 use crate::portal::{BillState, BillView, LookupAnswer, LookupRequest, Portal, Visitor};
 use crate::verify::tests::world::{TempFile, counted};
-use jiaoyi_channels::{Channels, Gateway};
+use jiaoyi_channels::{Bills, Channels, Gateway};
 use jiaoyi_crypto::Keyring;
 use jiaoyi_documents::Fonts;
 use jiaoyi_documents::roster::CheckedRow;
@@ -40,6 +40,8 @@ pub struct Desk {
     text: String,
     names: BTreeMap<String, String>,
     _file: TempFile,
+    /// Where bills are kept.
+    pub bills: tempfile::TempDir,
 }
 
 /// The ID number of person `number`.
@@ -86,17 +88,20 @@ impl Desk {
         let (wechat, alipay) = (till(ChannelCode::Wechat), till(ChannelCode::Alipay));
         let unionpay = till(ChannelCode::Unionpay);
         let tills = [&wechat, &alipay, &unionpay].map(|till| Arc::clone(till) as Arc<dyn Gateway>);
+        let channels =
+            Channels::over(tills.into()).with_bills(vec![Arc::clone(&wechat) as Arc<dyn Bills>]);
+        let bills = tempfile::tempdir().unwrap();
         let config = PlatformConfig {
             public_url: "https://pay.example.gov.cn".to_owned(),
             issuer: "issuer".into(),
             demo: true,
             budgets,
-            bills: None,
+            bills: Some(bills.path().to_owned()),
         };
         let platform = Platform::open(
             store,
             keyring,
-            Channels::over(tills.into()),
+            channels,
             RegionTable::with_demo(),
             config,
             (
@@ -114,6 +119,7 @@ impl Desk {
             text: String::new(),
             names: BTreeMap::new(),
             _file: file,
+            bills,
         };
         for (file_name, text) in demo_packs(START.date()) {
             desk.take_pack(file_name, text).await;

@@ -434,3 +434,65 @@ async fn each_trouble_has_a_name_of_its_own() {
     }
     assert_ne!(traces[0], traces[1]);
 }
+
+/// Every way of paying in a browser at the three channels of the desk; what is told of all channels to
+/// anybody, with the hours of the region that is asked for.
+#[tokio::test]
+async fn the_ways_of_paying_are_those_of_the_configured_channels() {
+    let desk = Desk::new("ways", Budgets::default()).await;
+    let methods = desk.platform.methods();
+    assert!(methods.iter().all(|method| method.in_browser()));
+    let channels = [
+        ChannelCode::Wechat,
+        ChannelCode::Alipay,
+        ChannelCode::Unionpay,
+    ];
+    for channel in ChannelCode::ALL {
+        let offered = methods.iter().any(|method| method.channel() == channel);
+        assert_eq!(offered, channels.contains(&channel), "{channel:?}");
+    }
+    let levies = |region: Option<&str>| {
+        let text = desk.platform.channels_json(region);
+        let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(told["channels"].as_array().unwrap().len(), 17);
+        let levy = told["levy"].as_array().unwrap().clone();
+        let regions = levy.iter().map(|levy| levy["region"].as_str().unwrap());
+        regions.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(levies(Some(COUNTY)), ["990100"]);
+    assert_eq!(levies(Some("110000")), [""; 0]);
+    assert_eq!(levies(None).len(), 6);
+}
+
+/// The lists of devices lie all over the database.
+#[tokio::test]
+async fn devices_have_buckets_of_their_own() {
+    let desk = Desk::new("spread", Budgets::default()).await;
+    let buckets = [1, 2, 3].map(|device| desk.platform.device_bucket(&[device; 32]));
+    assert!(buckets[0] != buckets[1] || buckets[1] != buckets[2]);
+}
+
+/// What was paid is what the bill says, whatever the year costs since.
+#[tokio::test]
+async fn a_paid_bill_tells_what_was_paid() {
+    let desk = Desk::new("dearer", Budgets::default()).await;
+    let rows = vec![row(1, COUNTY), row(2, COUNTY)];
+    desk.roster(1, rows.clone()).await;
+    let paid = desk.platform.pay_made(&rows[0].document, "t1".to_owned());
+    assert!(paid.await.unwrap());
+    let before = desk.bill(1, 1, COUNTY).await;
+    desk.repack(
+        "990100",
+        "medical = 400\nfiscal = 700",
+        "medical = 410\nfiscal = 701",
+    )
+    .await;
+    desk.roster(2, rows).await;
+    let now = desk.bill(1, 1, COUNTY).await;
+    let told = |bill: &crate::portal::BillView| {
+        format!("{:?} {:?} {:?}", bill.amount, bill.items, bill.subsidies)
+    };
+    assert_eq!(told(&now), told(&before));
+    let other = desk.bill(1, 2, COUNTY).await;
+    assert_eq!(other.amount, jiaoyi_domain::Fen::new(41_000));
+}

@@ -1,11 +1,13 @@
 //! A payment channel that answers what a test has told it to, and remembers what it was asked.
 
-use jiaoyi_channels::{Call, Gateway, NoticeAnswer};
+use jiaoyi_channels::{BillOutcome, Bills, Call, Gateway, NoticeAnswer};
+use jiaoyi_domain::bill::BillSort;
 use jiaoyi_domain::channel::{
     AttemptTerms, ChannelCode, CloseOutcome, CreateOutcome, Handover, Method, News, Notice,
     NoticeRefusal, QueryOutcome, RefundOutcome, RefundTerms,
 };
-use jiaoyi_domain::{AttemptNo, Instant, RefundNo};
+use jiaoyi_domain::{AttemptNo, Date, Instant, RefundNo};
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
@@ -19,6 +21,8 @@ pub struct Answers {
     pub query_refund: RefundOutcome,
     /// What a message of it says.
     pub news: News,
+    /// What it sends for a bill, and what it says of it.
+    pub bill: (String, fn() -> BillOutcome),
 }
 
 pub struct Till {
@@ -38,6 +42,7 @@ impl Till {
             refund: RefundOutcome::Processing,
             query_refund: RefundOutcome::Processing,
             news: News::Other("nothing".to_owned()),
+            bill: (String::new(), || BillOutcome::NotYet),
         };
         Till {
             code,
@@ -70,6 +75,12 @@ impl Till {
         }
         Box::pin(std::future::ready(answer))
     }
+}
+
+/// What was rendered for an attempt comes with every question about it.
+fn is_of(no: &AttemptNo, rendered: &[u8]) {
+    let text = String::from_utf8_lossy(rendered);
+    assert!(text.starts_with(no.as_str()), "{no}: {text}");
 }
 
 impl Gateway for Till {
@@ -121,10 +132,11 @@ impl Gateway for Till {
     fn query<'a>(
         &'a self,
         no: &'a AttemptNo,
-        _: &'a [u8],
+        rendered: &'a [u8],
         _: Instant,
         nonce: String,
     ) -> Call<'a, QueryOutcome> {
+        is_of(no, rendered);
         let answer = self.answers().query.clone();
         self.note(format!("query {no}"), &nonce, answer)
     }
@@ -132,10 +144,11 @@ impl Gateway for Till {
     fn close<'a>(
         &'a self,
         no: &'a AttemptNo,
-        _: &'a [u8],
+        rendered: &'a [u8],
         _: Instant,
         nonce: String,
     ) -> Call<'a, CloseOutcome> {
+        is_of(no, rendered);
         let answer = self.answers().close.clone();
         self.note(format!("close {no}"), &nonce, answer)
     }
@@ -193,5 +206,33 @@ impl Gateway for Till {
         } else {
             (401, "text/plain", "fail")
         }
+    }
+}
+
+impl Bills for Till {
+    fn daily(&self) -> &'static [BillSort] {
+        &[BillSort::Funds]
+    }
+
+    fn ready_hour(&self) -> i64 {
+        10
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        sort: BillSort,
+        day: Date,
+        file: &'a mut (dyn Write + Send),
+        _: Instant,
+        nonces: [String; 2],
+    ) -> Call<'a, BillOutcome> {
+        let (text, outcome) = self.answers().bill.clone();
+        file.write_all(text.as_bytes()).unwrap();
+        assert_ne!(nonces[0], nonces[1]);
+        self.note(
+            format!("send {} of {day}", sort.code()),
+            &nonces[0],
+            outcome(),
+        )
     }
 }
