@@ -7,6 +7,7 @@
 mod bills;
 mod calls;
 pub(crate) mod desk;
+mod hooks;
 mod import;
 mod institutions;
 mod jobs;

@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// A bank that signs its calls.
-struct Bank {
-    desk: Desk,
+pub struct Bank {
+    pub desk: Desk,
     signer: CallSigner,
     calls: u32,
 }
@@ -30,7 +30,7 @@ struct Bank {
 type Meddle<'m> = &'m dyn Fn(&mut RawCall);
 
 impl Bank {
-    async fn new(name: &str, budgets: Budgets) -> Bank {
+    pub async fn new(name: &str, budgets: Budgets) -> Bank {
         let mut keyring = Keyring::generate(&mut counted(9));
         keyring.add_answer_keys(&mut counted(10)).unwrap();
         let desk = Desk::with(name, budgets, keyring).await;
@@ -123,7 +123,7 @@ impl Bank {
         assert!(verifier.verify(&string_to_sign(lines, &reply.body), signature));
     }
 
-    async fn call(&mut self, what: &str, verb: &str, body: Value) -> Value {
+    pub async fn call(&mut self, what: &str, verb: &str, body: Value) -> Value {
         let call = self.signed(verb, "application/json", body.to_string().as_bytes());
         self.send(what, call).await
     }
@@ -134,7 +134,7 @@ impl Bank {
     }
 
     /// The token for the bill of person `number`, and the bill.
-    async fn bill_of(&mut self, number: u16) -> (Value, Value) {
+    pub async fn bill_of(&mut self, number: u16) -> (Value, Value) {
         let answer = self.query("asks", number, COUNTY).await;
         (
             answer["query_token"].clone(),
@@ -158,7 +158,7 @@ impl Bank {
         self.desk.platform.now().date().to_string()
     }
 
-    fn paying(&self, seq: &str, bill: &Value) -> Value {
+    pub fn paying(&self, seq: &str, bill: &Value) -> Value {
         json!({"seq": seq, "trace_date": self.day(), "bill_no": bill, "amount_fen": 40_000,
                "paid_at": self.time(), "channel": "A7", "terminal": "T1"})
     }

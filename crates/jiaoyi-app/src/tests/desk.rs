@@ -88,8 +88,9 @@ impl Desk {
         let (wechat, alipay) = (till(ChannelCode::Wechat), till(ChannelCode::Alipay));
         let unionpay = till(ChannelCode::Unionpay);
         let tills = [&wechat, &alipay, &unionpay].map(|till| Arc::clone(till) as Arc<dyn Gateway>);
-        let channels =
-            Channels::over(tills.into()).with_bills(vec![Arc::clone(&wechat) as Arc<dyn Bills>]);
+        let bills_of = vec![Arc::clone(&wechat) as Arc<dyn Bills>];
+        let mut channels = Channels::over(tills.into()).with_bills(bills_of);
+        channels.webhooks = Some(super::hooks::sender());
         let bills = tempfile::tempdir().unwrap();
         let config = PlatformConfig {
             public_url: "https://pay.example.gov.cn".to_owned(),

@@ -1,0 +1,215 @@
+//! Events sent to an institution: over a real connection, to a receiver that takes them or does not.
+
+use super::calls::Bank;
+use super::desk::*;
+use crate::limits::Budgets;
+use jiaoyi_channels::{Channels, ChannelsConfig, WebhookSender};
+use jiaoyi_domain::decide::{Delivery, PutWebhook};
+use jiaoyi_domain::hook::{HookEvent, HookState};
+use jiaoyi_domain::institution::{Institution, Keeper};
+use jiaoyi_domain::time::{HOUR_MS, SECOND_MS};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What sends events, as a configuration without channels gives it.
+pub fn sender() -> Arc<WebhookSender> {
+    let channels = Channels::open(ChannelsConfig::default(), Path::new("."));
+    channels.unwrap().webhooks.unwrap()
+}
+
+/// Somebody who is told of events.
+struct Receiver {
+    url: String,
+    /// The bodies that came, and the statuses with which the next ones are answered; 200 beyond them.
+    shared: Arc<(Mutex<Vec<Value>>, Mutex<VecDeque<u16>>)>,
+}
+
+impl Receiver {
+    async fn start() -> Receiver {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/events", listener.local_addr().unwrap());
+        let shared = Arc::<(Mutex<Vec<Value>>, Mutex<VecDeque<u16>>)>::default();
+        let (taken, answers) = (Arc::clone(&shared), Arc::clone(&shared));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (taken, answers) = (Arc::clone(&taken), Arc::clone(&answers));
+                tokio::spawn(async move {
+                    let status = answers.1.lock().unwrap().pop_front().unwrap_or(200);
+                    let body = answered(stream, status).await;
+                    taken.0.lock().unwrap().push(body);
+                });
+            }
+        });
+        Receiver { url, shared }
+    }
+
+    fn answers(&self, statuses: &[u16]) {
+        *self.shared.1.lock().unwrap() = statuses.iter().copied().collect();
+    }
+
+    /// What came since the last time.
+    fn taken(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.shared.0.lock().unwrap())
+    }
+}
+
+/// Reads one request and answers it; its body.
+async fn answered(mut stream: TcpStream, status: u16) -> Value {
+    let mut text = Vec::new();
+    let body = loop {
+        let mut piece = [0; 4_096];
+        let count = stream.read(&mut piece).await.unwrap();
+        text.extend_from_slice(&piece[..count]);
+        let read = String::from_utf8_lossy(&text);
+        let Some((head, body)) = read.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let length = head.to_lowercase();
+        let (_, length) = length.split_once("content-length: ").unwrap();
+        let length: usize = length.lines().next().unwrap().parse().unwrap();
+        if body.len() >= length {
+            break serde_json::from_str(body).unwrap();
+        }
+    };
+    let answer = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    stream.write_all(answer.as_bytes()).await.unwrap();
+    body
+}
+
+impl Bank {
+    async fn is_told_at(&self, url: &str) {
+        let put = PutWebhook {
+            by: Keeper::Staff,
+            inst_id: "BANK01".to_owned(),
+            url: url.to_owned(),
+        };
+        self.desk.platform.submit(put).await.unwrap();
+        self.desk.platform.reload_institutions().await.unwrap();
+    }
+
+    /// Person `number` pays at the bank: two events.
+    async fn takes(&mut self, number: u16) {
+        let (_, bill) = self.bill_of(number).await;
+        let pay = self.paying(&format!("p{number}"), &bill);
+        self.call("pays", "pay", pay).await;
+    }
+
+    async fn tell(&self) -> u32 {
+        self.desk.platform.tell_institutions().await.unwrap()
+    }
+
+    async fn states(&self) -> Vec<(HookState, u32)> {
+        let rows: Vec<HookEvent> = self.desk.platform.store.all().await.unwrap();
+        let mut states: Vec<_> = rows.iter().map(|row| (row.state, row.tries)).collect();
+        states.sort();
+        states
+    }
+}
+
+#[tokio::test]
+async fn events_are_sent_until_they_are_taken() {
+    let receiver = Receiver::start().await;
+    let mut bank = Bank::new("hooks", Budgets::OFF).await;
+    let rows = (1..=20).map(|number| row(number, COUNTY)).collect();
+    bank.desk.roster(1, rows).await;
+    bank.is_told_at("").await;
+    bank.takes(1).await;
+    assert_eq!(bank.tell().await, 0, "it is told nothing");
+    bank.is_told_at(&receiver.url).await;
+    bank.takes(2).await;
+    assert_eq!(bank.tell().await, 2);
+    let mut kinds: Vec<String> = receiver
+        .taken()
+        .iter()
+        .map(|body| format!("{} {}", body["kind"], body["seq"]))
+        .collect();
+    kinds.sort();
+    assert_eq!(kinds, ["\"payment\" \"p2\"", "\"voucher_issued\" \"p2\""]);
+    assert_eq!(bank.states().await, [(HookState::Delivered, 1); 2]);
+    assert_eq!(bank.tell().await, 0, "nothing is due");
+    // A receiver that took everything is told of the next event at once.
+    bank.takes(3).await;
+    assert_eq!(bank.tell().await, 2);
+    // One of two is not taken: the receiver is left alone, for longer each time it takes nothing.
+    bank.takes(4).await;
+    receiver.answers(&[200, 503]);
+    assert_eq!(bank.tell().await, 2);
+    bank.takes(5).await;
+    bank.desk.turn(5 * SECOND_MS - 1);
+    assert_eq!(bank.tell().await, 0, "it is left alone");
+    bank.desk.turn(1);
+    receiver.answers(&[503; 3]);
+    let sent = bank.tell().await;
+    assert!(sent >= 2, "{sent}");
+    bank.desk.turn(5 * SECOND_MS);
+    assert_eq!(bank.tell().await, 0, "twice as long");
+    // With the first that is taken the waits begin anew.
+    bank.desk.turn(HOUR_MS);
+    receiver.answers(&[200, 503, 503]);
+    assert_eq!(bank.tell().await, 3);
+    receiver.answers(&[]);
+    bank.takes(6).await;
+    bank.desk.turn(5 * SECOND_MS);
+    assert!(bank.tell().await >= 2, "the first wait is short again");
+    bank.desk.turn(HOUR_MS);
+    bank.tell().await;
+    let states = bank.states().await;
+    assert!(
+        states
+            .iter()
+            .all(|(state, _)| *state == HookState::Delivered),
+        "{states:?}"
+    );
+}
+
+/// Sixteen at once are on their way to one receiver; when it takes none, the others stay at home.
+#[tokio::test]
+async fn a_receiver_that_takes_nothing_gets_no_more() {
+    let receiver = Receiver::start().await;
+    let mut bank = Bank::new("silent", Budgets::OFF).await;
+    let rows = (1..=20).map(|number| row(number, COUNTY)).collect();
+    bank.desk.roster(1, rows).await;
+    bank.is_told_at(&receiver.url).await;
+    for number in 1..=9 {
+        bank.takes(number).await;
+    }
+    receiver.answers(&[500; 18]);
+    assert_eq!(bank.tell().await, 16);
+    receiver.answers(&[]);
+    bank.desk.turn(HOUR_MS);
+    receiver.taken();
+    assert_eq!(bank.tell().await, 18);
+    assert_eq!(receiver.taken().len(), 18);
+    // Asked for, all of them are listed, a part of them with the word that there are more.
+    for (limit, more) in [(18, false), (17, true)] {
+        let listed = bank.call("lists", "events", json!({"limit": limit})).await;
+        assert_eq!(listed["events"].as_array().unwrap().len(), limit);
+        assert_eq!(listed["more"], more);
+    }
+}
+
+#[tokio::test]
+async fn a_test_says_that_it_is_one() {
+    let receiver = Receiver::start().await;
+    let bank = Bank::new("test", Budgets::OFF).await;
+    bank.is_told_at(&receiver.url).await;
+    let institutions: Vec<Institution> = bank.desk.platform.store.all().await.unwrap();
+    for (status, taken) in [(200, true), (204, true), (302, false), (404, false)] {
+        receiver.answers(&[status]);
+        let delivery = bank.desk.platform.test_webhook(&institutions[0]).await;
+        let is_taken = matches!(delivery, Delivery::Delivered { .. });
+        assert_eq!(is_taken, taken, "{delivery:?}");
+        let body = receiver.taken().remove(0);
+        assert_eq!(
+            (&body["kind"], &body["inst_id"]),
+            (&json!("test"), &json!("BANK01"))
+        );
+        assert_eq!(body["at"], bank.desk.platform.now().rfc3339());
+        assert!(body["event_id"].as_str().unwrap().len() > 20, "{body}");
+    }
+    assert_eq!(bank.states().await, [], "nothing is kept of it");
+}
