@@ -1,7 +1,7 @@
 //! Scenes of institutions that call: every verb, who may call, and what is wrong with a call.
 
 use super::desk::*;
-use crate::biller::{BillerReply, RawCall};
+use crate::biller::{BillerReply, Misread, Profile, RawCall};
 use crate::limits::Budgets;
 use crate::portal::BillState;
 use crate::verify::tests::institutions::institution;
@@ -18,6 +18,7 @@ use jiaoyi_domain::refund::{Refund, RefundState};
 use jiaoyi_domain::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// A bank that signs its calls.
 pub struct Bank {
@@ -258,6 +259,19 @@ async fn an_institution_may_ask_so_often() {
     ] {
         let answer = bank.query("asks", number, COUNTY).await;
         assert_eq!(answer["code"], code, "{number}");
+    }
+}
+
+/// Who asks for many that are not there raises the alarm; who finds those that he asks for does not.
+#[tokio::test]
+async fn an_institution_that_guesses_raises_the_alarm() {
+    let mut bank = Bank::new("guesses", Budgets::OFF).await;
+    bank.desk.roster(1, vec![row(1, COUNTY)]).await;
+    for (number, alarm) in [(1, false), (2, true)] {
+        for _ in 0..100 {
+            bank.query("asks", number, COUNTY).await;
+        }
+        assert_eq!(bank.desk.platform.limits.guessing(), alarm);
     }
 }
 
@@ -568,6 +582,8 @@ async fn scenes_of_a_day_file() {
     let refunds: Vec<Refund> = bank.desk.platform.store.all().await.unwrap();
     let states: Vec<RefundState> = refunds.iter().map(|row| row.state).collect();
     bank.desk.tell("asked back from the bank", &states);
+    bank.call("its result, booked", "reconcile", asked.clone())
+        .await;
     let mut later = rows.to_vec();
     later.push(format!("p5|{}|40000|A7|R", bill(0)));
     later.push(format!("p6|{}|40000|A7|R", bill(4)));
@@ -603,6 +619,73 @@ async fn a_bill_shows_its_newest_payment() {
         let state = bank.desk.state(1, 1, COUNTY).await;
         assert!(matches!(state, BillState::Payable { .. }), "{state:?}");
     }
+}
+
+/// Writes JSON with a mark in front of it.
+#[derive(Debug)]
+struct Marked;
+
+impl Profile for Marked {
+    fn to_json(&self, verb: &str, body: &[u8]) -> Result<Vec<u8>, Misread> {
+        let json = body.strip_prefix(b"~").map(<[u8]>::to_vec);
+        json.ok_or(Misread {
+            field: verb.to_owned(),
+            message: "it has no mark".to_owned(),
+        })
+    }
+
+    fn of_json(&self, json: &[u8]) -> Vec<u8> {
+        [b"~", json].concat()
+    }
+
+    fn content_type(&self) -> &'static str {
+        "application/marked"
+    }
+}
+
+/// Fields are read and written as the call wants it; a file stays a file.
+#[tokio::test]
+async fn an_answer_is_written_as_the_call_wants_it() {
+    let mut bank = Bank::new("marked", Budgets::default()).await;
+    bank.desk.roster(1, vec![row(1, COUNTY)]).await;
+    let profile = || Some(Arc::new(Marked) as Arc<dyn Profile>);
+    let day = bank.day();
+    bank.desk.turn(15 * HOUR_MS);
+    bank.file("a file", &day, &[]).await;
+    let asking = asking(1, COUNTY).to_string();
+    let of_day = json!({"day": day}).to_string();
+    for (verb, body, status, marked) in [
+        ("query", format!("~{asking}"), 200, true),
+        ("query", asking, 400, true),
+        ("reconcile", format!("~{of_day}"), 200, false),
+    ] {
+        let mut call = bank.signed(verb, "application/marked", body.as_bytes());
+        (call.body_in, call.answer_in) = (profile(), profile());
+        let path = call.path.clone();
+        let reply = bank.desk.platform.biller(call).await;
+        bank.check_signature(&path, &reply);
+        assert_eq!(reply.status, status, "{reply:?}");
+        assert_eq!(reply.body.starts_with(b"~{"), marked, "{reply:?}");
+        assert_eq!(reply.content_type == "application/marked", marked);
+    }
+}
+
+/// A file that only undoes what was paid before is acted upon too.
+#[tokio::test]
+async fn a_file_that_only_undoes_is_booked() {
+    let mut bank = Bank::new("only-undone", Budgets::default()).await;
+    bank.desk.roster(1, vec![row(1, COUNTY)]).await;
+    let (_, bill) = bank.bill_of(1).await;
+    let pay = bank.paying("p1", &bill);
+    bank.call("pays", "pay", pay).await;
+    let day = bank.day();
+    bank.desk.turn(15 * HOUR_MS);
+    let bill = bill.as_str().unwrap();
+    let rows = ["P", "R"].map(|side| format!("p1|{bill}|40000|A7|{side}"));
+    bank.file("undone", &day, &rows).await;
+    bank.work().await;
+    let state = bank.desk.state(1, 1, COUNTY).await;
+    assert!(matches!(state, BillState::Payable { .. }), "{state:?}");
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use crate::limits::Budgets;
 use crate::portal::{LookupAnswer, Portal};
 use crate::verify::tests::world::TempFile;
 use jiaoyi_documents::roster::Limits;
+use jiaoyi_domain::Date;
 use jiaoyi_domain::decide::{ImportPolicy, OpenRoster, Refusal};
+use jiaoyi_domain::person::id_number;
 use jiaoyi_domain::roster::{Person, PolicyPack, Roster, RosterState};
 use jiaoyi_domain::time::SECOND_MS;
 use jiaoyi_store::StoreError;
@@ -177,6 +179,24 @@ async fn all_or_nothing_takes_all_of_a_good_file() {
     });
     assert_eq!(dry.await.unwrap_err().code(), refused.code());
     assert_eq!(desk.rosters().await, states);
+}
+
+/// A number that no office can have given out then is taken, and staff are told.
+#[tokio::test]
+async fn a_number_of_a_region_that_was_not_there_is_a_warning() {
+    let mut desk = Desk::new("warned", Budgets::default()).await;
+    let born = |year| Date::constant(year, 3, 7);
+    // 杭州市下城区 is in the table until 2023; there is no 999999.
+    let numbers = [("330103", 1980), ("330103", 2024), ("999999", 1980)];
+    let lines = numbers.map(|(region, year)| {
+        let id = id_number(region, born(year), 1).unwrap();
+        format!("王桂兰,{id},{COUNTY},城乡居民,,,,")
+    });
+    let report = desk.import("warned", 1, &lines, |_| {}).await.unwrap();
+    assert_eq!((report.rows_good, report.appended), (3, 3));
+    let rows: Vec<u64> = report.warnings.iter().map(|warning| warning.row).collect();
+    assert_eq!(rows, [3, 4]);
+    assert_ne!(report.warnings[0].message_zh, report.warnings[1].message_zh);
 }
 
 /// Rows are published a hundred at a time, so that payments get their turn.

@@ -139,6 +139,7 @@ async fn every_voucher_is_signed_however_many_there_are() {
         assert!(paid.await.unwrap());
         desk.turn(1);
     }
+    desk.turn(MINUTE_MS);
     let mut passes = Vec::new();
     for _ in 0..3 {
         passes.push(desk.platform.work().await.unwrap().signed);

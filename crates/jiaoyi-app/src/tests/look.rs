@@ -237,7 +237,7 @@ async fn what_cannot_be_right_is_told_at_once() {
         ("王桂兰", "passport", "E1", COUNTY, vec![P::DocumentShape]),
         ("王桂兰", "stone", &id, COUNTY, vec![P::DocumentKind]),
         ("王桂兰", "id_card", &id, "000000", vec![P::RegionUnknown]),
-        // 杭州市下城区, a part of another district since 2021.
+        // 杭州市下城区, no district any more.
         ("王桂兰", "id_card", &id, "330103", vec![P::RegionUnknown]),
         (
             "",
