@@ -167,3 +167,87 @@ impl Known {
         faults
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiaoyi_domain::audit::{ChainId, Touched, encode_touched};
+    use jiaoyi_domain::messages::Inbox;
+    use jiaoyi_domain::order::PayOrder;
+    use jiaoyi_domain::record::Record;
+    use jiaoyi_domain::{Bucket, Instant};
+
+    const HOME: i64 = 7;
+
+    /// An event of bucket 7 that touched a row of this table, under a key that begins so.
+    fn event(table: u8, bucket: i64, version: u32, at: i64) -> Event {
+        let touched = Touched {
+            table,
+            key: encoded(&key(bucket)),
+            version,
+            state: 1,
+            hash: [0; 16],
+        };
+        Event {
+            bucket: Bucket::try_new(7).unwrap(),
+            chain_id: ChainId([0; 16]),
+            link_no: i64::from(version),
+            seq: 0,
+            command: "test".to_owned(),
+            actor: "payer".to_owned(),
+            at: Instant(at),
+            touched: encode_touched(&[touched]),
+        }
+    }
+
+    fn key(bucket: i64) -> [Value; 2] {
+        [Value::Int(bucket), Value::Bytes(vec![1; 16])]
+    }
+
+    fn said(history: &History, mut report: Report) -> Vec<String> {
+        history.finish(&mut report);
+        let said = report.violations.iter();
+        said.map(|row| format!("{} {}", row.rule, row.what))
+            .collect()
+    }
+
+    #[test]
+    fn an_event_touches_rows_of_known_tables_and_of_its_own_bucket() {
+        let order = PayOrder::SPEC.number;
+        for (table, bucket, fits) in [(order, HOME, true), (order, 8, false), (250, HOME, false)] {
+            let (mut history, mut report) = (History::default(), Report::default());
+            history.event(&event(table, bucket, 1, 1), &mut report);
+            assert_eq!(report.ok(), fits, "{table} {bucket}");
+        }
+    }
+
+    #[test]
+    fn the_last_change_is_that_of_the_highest_version() {
+        let (mut history, mut report) = (History::default(), Report::default());
+        let order = PayOrder::SPEC;
+        for (version, at) in [(2, 20), (1, 10)] {
+            history.event(&event(order.number, HOME, version, at), &mut report);
+        }
+        history.sort();
+        assert_eq!(history.changed_at(order, &key(HOME)), Some(20));
+        assert_eq!(history.changed_at(order, &key(8)), None);
+        let missing = ["audit.row_missing its events are there and the row is not"];
+        assert_eq!(said(&history, report), missing);
+    }
+
+    #[test]
+    fn a_row_that_never_changes_has_one_event() {
+        let (mut history, mut report) = (History::default(), Report::default());
+        for version in [1, 2] {
+            let mut made = event(Inbox::SPEC.number, HOME, version, 1);
+            let mut touched = decode_touched(&made.touched).unwrap();
+            touched[0].state = 0;
+            made.touched = encode_touched(&touched);
+            history.event(&made, &mut report);
+        }
+        history.sort();
+        let said = said(&history, report);
+        let changed = "audit.history a row that never changes was changed";
+        assert!(said.iter().any(|what| what == changed), "{said:?}");
+    }
+}

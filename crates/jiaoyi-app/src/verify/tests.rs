@@ -234,6 +234,10 @@ fn what_clients_were_told_is_compared() {
         ),
     );
     let journal = TempFile::new("journal.ndjson");
+    let paid_no = file_query(
+        &file.0,
+        "SELECT order_no FROM pay_order WHERE state = 'paid'",
+    );
     let check = |lines: &str| {
         std::fs::write(&journal.0, lines).unwrap();
         let path = Some(Given::File(journal.0.clone()));
@@ -249,10 +253,11 @@ fn what_clients_were_told_is_compared() {
     let good = format!(
         "{{\"kind\":\"accepted\",\"attempt\":\"{paid}\",\"ms\":3}}\n\
          {{\"kind\":\"paid\",\"attempt\":\"{paid}\",\"voucher\":\"{voucher_of_paid}\"}}\n\n\
-         {{\"kind\":\"refused\",\"attempt\":\"{refused}\"}}\n"
+         {{\"kind\":\"refused\",\"attempt\":\"{refused}\"}}\n\
+         {{\"kind\":\"paid\",\"order\":\"{paid_no}\"}}\n"
     );
     let report = check(&good);
-    assert!(report.ok() && report.checked["journal"] == 3, "{report:?}");
+    assert!(report.ok() && report.checked["journal"] == 4, "{report:?}");
     let mut ids = jiaoyi_domain::IdSource::new([1; 32], 0);
     let unknown = jiaoyi_domain::AttemptNo::draw(made.paid.order.0, &mut ids);
     for (line, rule) in [
@@ -436,7 +441,11 @@ fn the_channels_own_books_are_compared_both_ways() {
     unknown["transactions"][place]["refunds"] = serde_json::json!([]);
     let mut foreign = good.clone();
     foreign["transactions"][place]["refunds"][0]["out_refund_no"] = "console".into();
-    for told in [stuck, unknown, foreign] {
+    let mut dearer = good.clone();
+    dearer["transactions"][place]["refunds"][0]["amount_fen"] = 1.into();
+    let mut moved = good.clone();
+    moved["transactions"][place]["out_trade_no"] = "JA0".into();
+    for told in [stuck, unknown, foreign, dearer, moved] {
         assert!(rules(&check(&told)).contains(&"channel.refund"));
     }
     // A number that the channel closed was replaced by another one of ours.
