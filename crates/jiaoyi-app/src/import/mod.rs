@@ -298,3 +298,18 @@ fn file_hash(path: &std::path::Path) -> Result<[u8; 32], FileError> {
         hash.update(&piece[..count]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_beyond_the_bound_are_counted_and_not_kept() {
+        let mut report = ImportReport::new(RosterId([0; 16]));
+        report.problems = vec![CellError::duplicate(2, 1); PROBLEMS_MAX - 1];
+        for (bad, kept) in [(1, PROBLEMS_MAX), (2, PROBLEMS_MAX)] {
+            note(&mut report, vec![CellError::duplicate(3, 1)]);
+            assert_eq!((report.rows_bad, report.problems.len()), (bad, kept));
+        }
+    }
+}

@@ -614,6 +614,26 @@ async fn a_form_sent_again_leads_to_what_became_of_its_order() {
     assert!(matches!(next, Next::Page), "{next:?}");
 }
 
+/// Whoever goes back and forth with one form pays as he pressed last.
+#[tokio::test]
+async fn a_form_pays_by_the_method_that_was_pressed_last() {
+    let desk = Desk::new("forth", Budgets::default()).await;
+    desk.roster(1, vec![row(1, COUNTY)]).await;
+    let bill = desk.bill(1, 1, COUNTY).await;
+    let (qr, wap) = (Method::WechatNative, Method::AlipayWap);
+    for method in [qr, wap, qr, wap, qr] {
+        let request = start(&bill, method, "form");
+        let answer = desk.platform.start(&visitor(1), request).await;
+        let started = matches!(answer, Ok(StartAnswer::Started { .. }));
+        assert!(started, "{method:?}: {answer:?}");
+        let newest = desk.attempts().await.pop().unwrap();
+        assert_eq!(newest.method, method);
+        assert!(newest.is_payable(), "{newest:?}");
+        desk.turn(SECOND_MS);
+    }
+    assert_eq!(desk.attempts().await.len(), 5);
+}
+
 /// Alipay begins at eleven here; WeChat has no hours of its own.
 #[tokio::test]
 async fn a_channel_that_rests_is_told_apart_from_a_bill_that_cannot_be_paid() {

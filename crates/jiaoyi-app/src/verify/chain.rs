@@ -256,3 +256,36 @@ fn check_event(snapshot: &Snapshot, event: &Event, report: &mut Report) -> Resul
     report.demand(same, "audit.event", event, what);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_lists_its_chains_below_its_head() {
+        let heads = vec![
+            (ChainId([1; 16]), 7, [2; 32]),
+            (ChainId([3; 16]), 8, [4; 32]),
+        ];
+        let at = jiaoyi_domain::Instant(5);
+        let row = |heads: String| Checkpoint {
+            bucket: jiaoyi_domain::Bucket::default(),
+            checkpoint_id: [0; 16],
+            at,
+            heads,
+            key_id: "audit".to_owned(),
+            signature: Vec::new(),
+        };
+        let none = row(checkpoint_text(at, &[]));
+        assert_eq!(heads_of(&none), Some(Vec::new()));
+        let text = checkpoint_text(at, &heads);
+        assert_eq!(heads_of(&row(format!("{text}\n"))), Some(heads));
+        for broken in [
+            text.replace(":7:", "::"),
+            format!("{text}x"),
+            text.replace("02", "2"),
+        ] {
+            assert_eq!(heads_of(&row(broken)), None);
+        }
+    }
+}

@@ -9,7 +9,8 @@ pub(crate) mod world;
 
 use super::{
     BUCKETS_END, Given, RANGE_BYTES, Report, SignatureKeys, THREADS_MAX, VIOLATIONS_MAX,
-    VerifyOptions, buckets_for, encoded_key_text, key_text, ranges, raw_key, threads, verify,
+    VerifyError, VerifyOptions, buckets_for, encoded_key_text, key_text, ranges, raw_key, threads,
+    verify,
 };
 use jiaoyi_domain::messages::Case;
 use jiaoyi_domain::record::{Record, Value, encode_values};
@@ -326,6 +327,19 @@ fn broken_pages_of_the_file_are_a_violation() {
     destroy(&file.0, "fact", &[], 0xAA);
     let report = run(&file.0, &VerifyOptions::default());
     assert!(rules(&report).contains(&"file.damaged"), "{report:?}");
+}
+
+/// What cannot be read for another reason says nothing about the rows.
+#[test]
+fn a_table_that_is_not_there_is_an_error() {
+    let (file, world, _) = build("no-table");
+    drop(world);
+    let connection = rusqlite::Connection::open(&file.0).unwrap();
+    connection.execute_batch("DROP TABLE slot").unwrap();
+    drop(connection);
+    let database = jiaoyi_store::Database::Sqlite(file.0.clone());
+    let told = verify(&database, &VerifyOptions::default(), &mut |_, _| {});
+    assert!(matches!(told, Err(VerifyError::Store(_))), "{told:?}");
 }
 
 /// No scan reads an index that only pages and jobs look into.

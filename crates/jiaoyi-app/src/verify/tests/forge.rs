@@ -572,6 +572,18 @@ fn money() -> Vec<(String, &'static str)> {
             "transfer.refers",
         ),
         (
+            first(
+                "transfer",
+                "order_id = zeroblob(16)",
+                "refund_no IS NOT NULL",
+            ),
+            "the refund it names is not there",
+        ),
+        (
+            first("transfer", "line_no = line_no + 1", "refund_no IS NOT NULL"),
+            "the refund it names is not there",
+        ),
+        (
             first("transfer", "order_id = zeroblob(16)", "due_id IS NULL"),
             "transfer.refers",
         ),
@@ -735,6 +747,54 @@ fn a_changed_event_is_named_and_no_other() {
             "{sql}: {:?}",
             report.violations
         );
+    }
+}
+
+/// An order is as far as its lines, the money that came and its end say, in each of these alone.
+#[test]
+fn an_order_is_what_its_lines_and_its_money_say() {
+    let (file, _, _) = build("states");
+    let lines = |state: &str, of: &str| {
+        format!(
+            "UPDATE order_line SET state = '{state}' \
+             WHERE order_id IN (SELECT order_id FROM pay_order WHERE state = '{of}')"
+        )
+    };
+    let order = |set: &str, of: &str| format!("UPDATE pay_order SET {set} WHERE state = '{of}'");
+    let waits = lines("waiting", "paid");
+    for (sql, state) in [
+        (order("ended_at = 1", "placed"), "placed"),
+        (lines("surplus", "placed"), "placed"),
+        (
+            format!(
+                "{waits}; {}",
+                order("state = 'placed', ended_at = NULL", "paid")
+            ),
+            "placed",
+        ),
+        (order("ended_at = NULL", "closed"), "closed"),
+        (lines("surplus", "closed"), "closed"),
+        (
+            format!(
+                "{waits}; {}",
+                order("state = 'closed', ended_at = 1", "paid")
+            ),
+            "closed",
+        ),
+        (lines("surplus", "paid"), "paid"),
+        (order("state = 'paid'", "closed"), "paid"),
+        (order("state = 'surplus'", "closed"), "surplus"),
+        (order("state = 'mixed'", "surplus"), "mixed"),
+    ] {
+        let copy = TempFile::new("state");
+        std::fs::copy(&file.0, &copy.0).unwrap();
+        let connection = Connection::open(&copy.0).unwrap();
+        connection.execute_batch(&sql).unwrap();
+        audit_anew(&connection);
+        drop(connection);
+        let report = run(&copy.0, &VerifyOptions::default());
+        let what = format!("{state} is not what its lines and facts say");
+        assert!(speaks(&report, &what), "{sql}: {:?}", report.violations);
     }
 }
 
