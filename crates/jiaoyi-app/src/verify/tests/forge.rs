@@ -447,6 +447,22 @@ fn orders_and_attempts() -> Vec<(String, &'static str)> {
         ),
         (first("order_line", "revision_no = 9", "1"), "line.revision"),
         (
+            first("order_line", "items = 'medical=1'", "1"),
+            "own part and subsidies, or the items, are not its price",
+        ),
+        (
+            first("order_line", "subsidies = 'fiscal=1'", "1"),
+            "own part and subsidies, or the items, are not its price",
+        ),
+        (
+            "UPDATE revision SET region = '990102'".into(),
+            "its revision has no price or another region",
+        ),
+        (
+            "UPDATE revision SET kind = 'void'".into(),
+            "its revision has no price or another region",
+        ),
+        (
             first("order_line", "policy_version = 'ffffffffffff'", "1"),
             "line.policy",
         ),
@@ -795,6 +811,31 @@ fn an_order_is_what_its_lines_and_its_money_say() {
         let report = run(&copy.0, &VerifyOptions::default());
         let what = format!("{state} is not what its lines and facts say");
         assert!(speaks(&report, &what), "{sql}: {:?}", report.violations);
+    }
+}
+
+/// What a late line costs stands beside the price in the window.
+#[test]
+fn a_line_costs_what_its_revision_says_for_its_phase() {
+    let (file, _, _) = build("phases");
+    let what = "its amounts are not those of its revision";
+    let late = "UPDATE order_line SET phase = 'late'";
+    for (sql, named) in [
+        ("UPDATE revision SET late_own = own + 1".to_owned(), false),
+        (format!("UPDATE revision SET late_own = own; {late}"), false),
+        (
+            format!("UPDATE revision SET late_own = own + 1; {late}"),
+            true,
+        ),
+    ] {
+        let copy = TempFile::new("phase");
+        std::fs::copy(&file.0, &copy.0).unwrap();
+        let connection = Connection::open(&copy.0).unwrap();
+        connection.execute_batch(&sql).unwrap();
+        audit_anew(&connection);
+        drop(connection);
+        let report = run(&copy.0, &VerifyOptions::default());
+        assert_eq!(speaks(&report, what), named, "{sql}");
     }
 }
 

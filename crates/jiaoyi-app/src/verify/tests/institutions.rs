@@ -346,6 +346,10 @@ fn every_rule_about_institutions_speaks() {
             "DELETE FROM biller_call WHERE seq = 'locked'".to_owned(),
             "order.attempts",
         ),
+        (
+            "UPDATE attempt SET amount = amount + 1".to_owned(),
+            "its amount is not the order's",
+        ),
         ("DELETE FROM institution".to_owned(), "reference.missing"),
         (
             "UPDATE hook_event SET body = replace(body, 'payment', 'refund')".to_owned(),
