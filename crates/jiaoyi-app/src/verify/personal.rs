@@ -79,3 +79,34 @@ fn hmac(value: &Value) -> Problem {
     };
     (!hashes).then_some(("personal.hmac", "it is not a hash"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiaoyi_domain::record::Record;
+    use jiaoyi_domain::roster::Person;
+
+    #[test]
+    fn a_sealed_value_has_its_format_and_its_length() {
+        let spec = Person::SPEC;
+        let column = |name| &spec.columns[spec.place(name).unwrap()];
+        let (name, phone) = (column("name_sealed"), column("phone_sealed"));
+        let bytes = |format: u8, length: usize| {
+            let mut bytes = vec![7; length];
+            bytes[0] = format;
+            Value::Bytes(bytes)
+        };
+        for (column, value, fits) in [
+            (name, bytes(SEALED_FORMAT, SEALED_LEN_MIN), true),
+            (name, bytes(SEALED_FORMAT, SEALED_LEN_MIN + 1), true),
+            (name, bytes(SEALED_FORMAT, SEALED_LEN_MIN - 1), false),
+            (name, bytes(SEALED_FORMAT + 1, SEALED_LEN_MIN + 1), false),
+            (name, Value::Null, false),
+            (phone, Value::Null, true),
+            (phone, Value::Text(String::new()), false),
+        ] {
+            let found = sealed(spec, column, &value, None);
+            assert_eq!(found.is_none(), fits, "{} {value:?}", column.name);
+        }
+    }
+}

@@ -396,3 +396,18 @@ fn check_message(view: &View<'_>, voucher: &Voucher, report: &mut Report) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_added_up_by_name_and_nothing_is_left_out() {
+        let sums = by_name([("a", 0), ("b", 1), ("c", 5), ("b", 2)]);
+        let wanted = [("b", 3), ("c", 5)];
+        assert_eq!(
+            sums,
+            wanted.map(|(name, sum)| (name.to_owned(), sum)).into()
+        );
+    }
+}

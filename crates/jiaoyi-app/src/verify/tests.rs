@@ -3,6 +3,7 @@
 mod forge;
 pub(crate) mod institutions;
 mod random;
+mod settled;
 mod tamper;
 mod transfers;
 pub(crate) mod world;
@@ -186,33 +187,6 @@ fn several_threads_find_what_one_finds() {
             assert_eq!(one, check(threads, buckets_at_once), "{threads} threads");
         }
     }
-}
-
-#[test]
-fn what_is_not_finished_in_its_time_is_named() {
-    let (file, world, _) = build("settled");
-    let after = |days: i64| VerifyOptions {
-        settled: Some(world.now.plus_ms(days * DAY_MS)),
-        ..VerifyOptions::default()
-    };
-    let late = run(&file.0, &after(2));
-    let found = rules(&late);
-    for rule in [
-        "settled.attempt",
-        "settled.lock",
-        "settled.outbox",
-        "settled.refund",
-    ] {
-        assert!(found.contains(&rule), "{rule} is not in {found:?}");
-    }
-    let now = run(
-        &file.0,
-        &VerifyOptions {
-            settled: Some(world.now),
-            ..VerifyOptions::default()
-        },
-    );
-    assert!(!rules(&now).contains(&"settled.attempt"));
 }
 
 #[test]

@@ -250,7 +250,7 @@ async fn build(path: &Path) -> World {
     world
 }
 
-fn made(name: &str) -> (TempFile, World) {
+pub fn made(name: &str) -> (TempFile, World) {
     let file = TempFile::new(name);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
