@@ -24,23 +24,32 @@ pub fn sender() -> Arc<WebhookSender> {
 /// Somebody who is told of events.
 struct Receiver {
     url: String,
-    /// The bodies that came, and the statuses with which the next ones are answered; 200 beyond them.
-    shared: Arc<(Mutex<Vec<Value>>, Mutex<VecDeque<u16>>)>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// The bodies that came.
+    taken: Mutex<Vec<Value>>,
+    /// The statuses with which the next ones are answered; 200 beyond them.
+    answers: Mutex<VecDeque<u16>>,
 }
 
 impl Receiver {
     async fn start() -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/events", listener.local_addr().unwrap());
-        let shared = Arc::<(Mutex<Vec<Value>>, Mutex<VecDeque<u16>>)>::default();
-        let (taken, answers) = (Arc::clone(&shared), Arc::clone(&shared));
+        let shared = Arc::<Shared>::default();
+        let all = Arc::clone(&shared);
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (taken, answers) = (Arc::clone(&taken), Arc::clone(&answers));
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let shared = Arc::clone(&all);
                 tokio::spawn(async move {
-                    let status = answers.1.lock().unwrap().pop_front().unwrap_or(200);
-                    let body = answered(stream, status).await;
-                    taken.0.lock().unwrap().push(body);
+                    let status = shared.answers.lock().unwrap().pop_front();
+                    let body = body_of(&mut stream).await;
+                    // Kept before it is answered, so that whoever sent it finds it.
+                    shared.taken.lock().unwrap().push(body);
+                    answer(&mut stream, status.unwrap_or(200)).await;
                 });
             }
         });
@@ -48,19 +57,19 @@ impl Receiver {
     }
 
     fn answers(&self, statuses: &[u16]) {
-        *self.shared.1.lock().unwrap() = statuses.iter().copied().collect();
+        *self.shared.answers.lock().unwrap() = statuses.iter().copied().collect();
     }
 
     /// What came since the last time.
     fn taken(&self) -> Vec<Value> {
-        std::mem::take(&mut *self.shared.0.lock().unwrap())
+        std::mem::take(&mut *self.shared.taken.lock().unwrap())
     }
 }
 
-/// Reads one request and answers it; its body.
-async fn answered(mut stream: TcpStream, status: u16) -> Value {
+/// The body of one request.
+async fn body_of(stream: &mut TcpStream) -> Value {
     let mut text = Vec::new();
-    let body = loop {
+    loop {
         let mut piece = [0; 4_096];
         let count = stream.read(&mut piece).await.unwrap();
         text.extend_from_slice(&piece[..count]);
@@ -68,16 +77,18 @@ async fn answered(mut stream: TcpStream, status: u16) -> Value {
         let Some((head, body)) = read.split_once("\r\n\r\n") else {
             continue;
         };
-        let length = head.to_lowercase();
-        let (_, length) = length.split_once("content-length: ").unwrap();
+        let head = head.to_lowercase();
+        let (_, length) = head.split_once("content-length: ").unwrap();
         let length: usize = length.lines().next().unwrap().parse().unwrap();
         if body.len() >= length {
-            break serde_json::from_str(body).unwrap();
+            return serde_json::from_str(body).unwrap();
         }
-    };
-    let answer = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-    stream.write_all(answer.as_bytes()).await.unwrap();
-    body
+    }
+}
+
+async fn answer(stream: &mut TcpStream, status: u16) {
+    let text = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    stream.write_all(text.as_bytes()).await.unwrap();
 }
 
 impl Bank {
