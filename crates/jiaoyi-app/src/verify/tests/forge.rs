@@ -998,6 +998,34 @@ fn a_line_costs_what_its_revision_says_for_its_phase() {
     }
 }
 
+/// Who became known in the very millisecond of the voucher may have been known otherwise before: neither
+/// the name nor a message is asked for. A millisecond later both are.
+#[test]
+fn what_changed_in_the_same_moment_is_not_held_against_a_voucher() {
+    let (file, _, _) = build("moment");
+    let words = [
+        "its name is not the person's",
+        "the insured was not told that it is paid",
+    ];
+    for (later, named) in [(0, false), (1, true)] {
+        let copy = TempFile::new("moment-copy");
+        std::fs::copy(&file.0, &copy.0).unwrap();
+        let connection = Connection::open(&copy.0).unwrap();
+        let sql = format!(
+            "UPDATE voucher SET content = json_set(content, '$.name_masked', '*'), \
+             issued_at = {later} + (SELECT min(at) FROM event WHERE command = 'publish_slice'); \
+             DELETE FROM outbox WHERE topic = 'sms_paid'"
+        );
+        connection.execute_batch(&sql).unwrap();
+        audit_anew(&connection);
+        drop(connection);
+        let report = run(&copy.0, &VerifyOptions::default());
+        for what in words {
+            assert_eq!(speaks(&report, what), named, "{later}: {what}");
+        }
+    }
+}
+
 /// The answer kept for a call names an order and an attempt that are there.
 #[test]
 fn an_answer_names_what_is_there() {
