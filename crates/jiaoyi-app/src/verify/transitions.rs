@@ -206,3 +206,59 @@ pub(super) fn may_begin(table: u8, state: u8) -> bool {
         state == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiaoyi_domain::messages::Inbox;
+
+    /// Every step that a table's rows may take by one command, and every state in which they begin.
+    fn ways(table: u8) -> (Vec<(u8, u8)>, Vec<u8>) {
+        let pairs = (0..16).flat_map(|from| (0..16).map(move |to| (from, to)));
+        let steps = pairs.filter(|(from, to)| allowed(table, *from, *to));
+        let begins = (0..16).filter(|state| may_begin(table, *state));
+        (steps.collect(), begins.collect())
+    }
+
+    #[test]
+    fn rows_begin_and_go_on_as_their_tables_say() {
+        let same = |to: u8| (1..=to).map(|state| (state, state));
+        let steps = |states: u8, others: &[(u8, u8)]| {
+            let mut steps: Vec<(u8, u8)> = same(states).chain(others.iter().copied()).collect();
+            steps.sort_unstable();
+            steps
+        };
+        for (spec, goes_on, begins) in [
+            // Waiting, premium, surplus, returned.
+            (
+                Line::SPEC,
+                steps(4, &[(1, 2), (1, 3), (2, 4), (3, 2), (4, 3)]),
+                vec![1, 2, 3],
+            ),
+            // Staging, publishing, active, rejected.
+            (
+                Roster::SPEC,
+                steps(4, &[(1, 2), (1, 4), (2, 3), (2, 4)]),
+                vec![1],
+            ),
+            // Waiting, done, failed.
+            (Outbox::SPEC, steps(3, &[(1, 2), (1, 3), (3, 2)]), vec![1]),
+            // Open, closed.
+            (Case::SPEC, steps(2, &[(1, 2)]), vec![1]),
+            // Done, refused, reversed, dead.
+            (BillerCall::SPEC, steps(4, &[(1, 3)]), vec![1, 2, 4]),
+            // Valid, refunded, superseded.
+            (Voucher::SPEC, steps(3, &[(1, 2), (1, 3)]), vec![1]),
+            // Waiting, delivered, failed: asked for again it waits again.
+            (
+                HookEvent::SPEC,
+                vec![(1, 1), (1, 2), (1, 3), (2, 1), (3, 1)],
+                vec![1],
+            ),
+            // Without states.
+            (Inbox::SPEC, vec![(0, 0)], vec![0]),
+        ] {
+            assert_eq!(ways(spec.number), (goes_on, begins), "{}", spec.name);
+        }
+    }
+}
