@@ -1,22 +1,53 @@
 //! Bills of a channel: when they are asked for, what is kept of them, and what is refused.
 
 use super::desk::*;
-use crate::channel_bills::{BillError, FetchedBill};
+use super::pay::start;
+use crate::channel_bills::{BillError, Differs, FetchedBill};
 use crate::limits::Budgets;
+use crate::portal::Portal;
 use jiaoyi_channels::BillOutcome;
-use jiaoyi_domain::Date;
-use jiaoyi_domain::bill::{BillSort, KeptBill};
+use jiaoyi_domain::bank_transfer::Paid;
+use jiaoyi_domain::bill::{BillName, BillSort, BillTotals, KeptBill, RawFile};
 use jiaoyi_domain::channel::ChannelCode::{self, Alipay, Wechat};
+use jiaoyi_domain::channel::{Method, News, QueryOutcome, RefundOutcome};
+use jiaoyi_domain::decide::RecordTransfer;
+use jiaoyi_domain::fact::{Fact, FactKind};
+use jiaoyi_domain::refund::{Refund, RefundState};
 use jiaoyi_domain::time::{DAY_MS, HOUR_MS, MINUTE_MS};
+use jiaoyi_domain::{Date, Fen};
+use sha2::{Digest, Sha256};
 
-/// WeChat Pay's bill of one day with one payment; the day before [`START`] is `2026-11-17`.
+/// A movement: whether it came in, our number, the channel's, and fen.
+type Movement = (bool, String, String, u64);
+
+/// WeChat Pay's bill of the movements of a day.
+fn bill_of(day: &str, movements: &[Movement]) -> String {
+    let mut text =
+        "记账时间,微信支付业务单号,业务类型,收支类型,收支金额(元),业务凭证号\r\n".to_owned();
+    let mut sums = [(0, 0), (0, 0)];
+    for (came, ours, theirs, fen) in movements {
+        let side = if *came {
+            "交易,`收入"
+        } else {
+            "退款,`支出"
+        };
+        text += &format!(
+            "`{day} 10:00:00,`{theirs},`{side},`{},`{ours}\r\n",
+            Fen::new(*fen)
+        );
+        let sum = &mut sums[usize::from(!came)];
+        *sum = (sum.0 + 1, sum.1 + fen);
+    }
+    let [(came, income), (went, outlay)] = sums;
+    text += "资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额\r\n";
+    let (income, outlay) = (Fen::new(income), Fen::new(outlay));
+    text + &format!("`{},`{came},`{income},`{went},`{outlay}\r\n", came + went)
+}
+
+/// The same with one payment; the day before [`START`] is `2026-11-17`.
 fn bill(day: &str, yuan: &str) -> String {
-    format!(
-        "记账时间,微信支付业务单号,业务类型,收支类型,收支金额(元),业务凭证号\r\n\
-         `{day} 10:00:00,`4200001,`交易,`收入,`{yuan},`JA1\r\n\
-         资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额\r\n\
-         `1,`1,`{yuan},`0,`0.00\r\n"
-    )
+    let fen = yuan.replace('.', "").parse().unwrap();
+    bill_of(day, &[(true, "JA1".to_owned(), "4200001".to_owned(), fen)])
 }
 
 fn days_before(days: i64) -> Date {
@@ -171,4 +202,148 @@ async fn the_job_asks_for_the_last_days_from_the_channel_s_hour_on() {
     desk.turn(HOUR_MS);
     assert_eq!(desk.platform.fetch_due_bills().await, 1);
     assert_eq!(desk.wechat.take_asked(), asked(0, 0));
+}
+
+impl Desk {
+    /// A bill of today that lies in the folder, as if it had been fetched.
+    fn laid(&self, sort: BillSort, merchant: &str, movements: Option<&[Movement]>) -> KeptBill {
+        let name = BillName {
+            channel: Wechat,
+            merchant: merchant.to_owned(),
+            sort,
+            day: START.date(),
+        };
+        let file = movements.map(|movements| {
+            let text = bill_of("2026-11-18", movements);
+            std::fs::write(self.bills.path().join("laid.csv"), &text).unwrap();
+            RawFile {
+                name: "laid.csv".to_owned(),
+                sha256: Sha256::digest(&text).into(),
+                bytes: 1,
+            }
+        });
+        KeptBill::new(&name, file, &BillTotals::default(), START)
+    }
+
+    /// The differences of such a bill, and how many payments and refunds of ours it was compared with.
+    fn compared(&self, kept: &KeptBill) -> (Vec<(Differs, String)>, (u64, u64)) {
+        let report = self.platform.compare_bill(kept, 100).unwrap();
+        assert_eq!(report.differences, report.first.len() as u64);
+        let ours = (report.ours.payments, report.ours.refunds);
+        let found = report.first.into_iter();
+        (found.map(|row| (row.differs, row.number)).collect(), ours)
+    }
+}
+
+/// Payments of two channels, what went back by the channel, and what staff paid.
+#[tokio::test]
+async fn a_bill_is_compared_with_what_is_its_channel_s() {
+    let mut desk = Desk::new("compared", Budgets::default()).await;
+    desk.roster(1, (1..=3).map(|number| row(number, COUNTY)).collect())
+        .await;
+    // Person 1 by one payment, 2 by one more that goes back, 3 by one more that staff give back.
+    desk.started(1, 1, Method::WechatNative).await;
+    let seen = desk.seen(0).await;
+    desk.notice(Wechat, "n0", News::Payment(seen)).await;
+    desk.turn(MINUTE_MS);
+    for (number, outcome) in [(2, "done"), (3, "abnormal")] {
+        let refund = desk.paid_twice(number, outcome).await;
+        if outcome == "abnormal" {
+            assert_eq!(refund.state, RefundState::Manual);
+            let paid = Paid::new("ICBC-1", START.date(), None, "li").unwrap();
+            let refund_no = refund.refund_no;
+            let command = RecordTransfer { refund_no, paid };
+            desk.platform.submit(command).await.unwrap();
+        } else {
+            assert_eq!(refund.state, RefundState::Done);
+        }
+    }
+    let facts: Vec<Fact> = desk.platform.store.all().await.unwrap();
+    let of_wechat = facts.iter().filter(|fact| fact.channel == Wechat);
+    let true_bill: Vec<Movement> = of_wechat
+        .map(|fact| {
+            let came = fact.kind == FactKind::Success;
+            let no = fact.attempt_no.to_string();
+            let (ours, theirs) = (
+                if came { no } else { fact.txn_id.clone() },
+                fact.txn_id.clone(),
+            );
+            (came, ours, theirs, fact.amount.get())
+        })
+        .collect();
+    let refunds: Vec<Refund> = desk.platform.store.all().await.unwrap();
+    let by_staff = refunds.iter().find(|row| row.detail.is_some()).unwrap();
+    let by_staff = by_staff.channel_no.to_string();
+    assert_eq!(facts.len(), 6, "five payments and what went back");
+    assert_eq!(true_bill.len(), 4);
+    let funds = |movements: &[Movement]| desk.laid(BillSort::Funds, "merchant", Some(movements));
+    assert_eq!(desk.compared(&funds(&true_bill)), (vec![], (3, 1)));
+    // Each line missing, at another amount, and under another number.
+    for (place, (came, ours, _, _)) in true_bill.iter().enumerate() {
+        let mut missing = true_bill.clone();
+        missing.remove(place);
+        let only_ours = vec![(Differs::OnlyOurs, ours.clone())];
+        assert_eq!(desk.compared(&funds(&missing)), (only_ours, (3, 1)));
+        let mut dearer = true_bill.clone();
+        dearer[place].3 += 1;
+        let otherwise = vec![(Differs::Otherwise, ours.clone())];
+        assert_eq!(desk.compared(&funds(&dearer)), (otherwise, (3, 1)));
+        let mut foreign = true_bill.clone();
+        foreign[place].1 = "foreign".to_owned();
+        let (found, _) = desk.compared(&funds(&foreign));
+        assert_eq!(found.len(), 2, "{came}: {found:?}");
+    }
+    // What staff paid is not the channel's; that it says so nevertheless is a difference.
+    let mut twice = true_bill.clone();
+    twice.push((false, by_staff.clone(), "r9".to_owned(), 40_000));
+    let only_bill = vec![(Differs::OnlyBill, by_staff)];
+    assert_eq!(desk.compared(&funds(&twice)), (only_bill, (3, 1)));
+    // The channel says that there is nothing, of payments or of refunds alone, or of another merchant.
+    for (sort, merchant, differs) in [
+        (BillSort::Funds, "merchant", 4),
+        (BillSort::Success, "merchant", 3),
+        (BillSort::Refund, "merchant", 1),
+        (BillSort::Funds, "other", 0),
+    ] {
+        let none = desk.laid(sort, merchant, None);
+        let (found, _) = desk.compared(&none);
+        assert_eq!(found.len(), differs, "{sort:?} {merchant}: {found:?}");
+    }
+}
+
+impl Desk {
+    /// Person `number` is paid for at WeChat Pay and at Alipay; the first goes back, or cannot.
+    async fn paid_twice(&mut self, number: u16, outcome: &str) -> Refund {
+        let device = u8::try_from(number).unwrap();
+        self.started(device, number, Method::WechatNative).await;
+        self.turn(3 * MINUTE_MS);
+        let bill = self.bill(device + 100, number, COUNTY).await;
+        let mut second = start(&bill, Method::AlipayWap, "second");
+        second.displace = true;
+        let payer = visitor(device + 100);
+        let _ = self.platform.start(&payer, second).await.unwrap();
+        let (seen, late) = (self.seen(0).await, self.seen(1).await);
+        self.wechat.answers().query = QueryOutcome::Paid(late.clone());
+        self.wechat.answers().refund = match outcome {
+            "done" => RefundOutcome::Done {
+                amount: late.amount,
+                at: self.platform.now(),
+            },
+            _ => RefundOutcome::Abnormal {
+                code: "ABNORMAL".to_owned(),
+            },
+        };
+        let id = |which: &str| format!("{which}{number}");
+        self.notice(Alipay, &id("a"), News::Payment(seen)).await;
+        self.notice(Wechat, &id("w"), News::Payment(late)).await;
+        for _ in 0..3 {
+            self.platform.work().await.unwrap();
+            self.turn(MINUTE_MS);
+        }
+        let refunds: Vec<Refund> = self.platform.store.all().await.unwrap();
+        refunds
+            .into_iter()
+            .max_by_key(|row| row.created_at)
+            .unwrap()
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::calls::Bank;
 use super::desk::*;
+use crate::biller::access::{AccessAction, AccessAnswer};
 use crate::limits::Budgets;
 use jiaoyi_channels::{Channels, ChannelsConfig, WebhookSender};
 use jiaoyi_domain::decide::{Delivery, PutWebhook};
@@ -156,14 +157,15 @@ async fn events_are_sent_until_they_are_taken() {
     receiver.answers(&[503; 3]);
     let sent = bank.tell().await;
     assert!(sent >= 2, "{sent}");
+    bank.takes(6).await;
     bank.desk.turn(5 * SECOND_MS);
     assert_eq!(bank.tell().await, 0, "twice as long");
     // With the first that is taken the waits begin anew.
     bank.desk.turn(HOUR_MS);
     receiver.answers(&[200, 503, 503]);
-    assert_eq!(bank.tell().await, 3);
+    assert_eq!(bank.tell().await, 5);
     receiver.answers(&[]);
-    bank.takes(6).await;
+    bank.takes(7).await;
     bank.desk.turn(5 * SECOND_MS);
     assert!(bank.tell().await >= 2, "the first wait is short again");
     bank.desk.turn(HOUR_MS);
@@ -187,6 +189,7 @@ async fn a_receiver_that_takes_nothing_gets_no_more() {
     bank.is_told_at(&receiver.url).await;
     for number in 1..=9 {
         bank.takes(number).await;
+        bank.desk.turn(1);
     }
     receiver.answers(&[500; 18]);
     assert_eq!(bank.tell().await, 16);
@@ -195,6 +198,21 @@ async fn a_receiver_that_takes_nothing_gets_no_more() {
     receiver.taken();
     assert_eq!(bank.tell().await, 18);
     assert_eq!(receiver.taken().len(), 18);
+    // Its own page lists the newest of them first.
+    let link = bank.desk.platform.make_access_link("BANK01", 1).await;
+    let link = link.unwrap();
+    let (token, visitor) = (link.rsplit_once('/').unwrap().1, visitor(1));
+    let open = bank
+        .desk
+        .platform
+        .access_acted(&visitor, token, AccessAction::Open);
+    open.await.unwrap();
+    let shown = bank.desk.platform.access_shown(&visitor, token).await;
+    let AccessAnswer::Open(view) = shown.unwrap() else {
+        panic!("it was opened here");
+    };
+    assert_eq!(view.events.len(), 18);
+    assert!(view.events.is_sorted_by(|a, b| a.at >= b.at));
     // Asked for, all of them are listed, a part of them with the word that there are more.
     for (limit, more) in [(18, false), (17, true)] {
         let listed = bank.call("lists", "events", json!({"limit": limit})).await;

@@ -8,6 +8,7 @@ use crate::portal::{
 };
 use crate::vouchers::voucher_content_hash;
 use jiaoyi_crypto::Algorithm;
+use jiaoyi_documents::PayerRelation;
 use jiaoyi_domain::attempt::AttemptState;
 use jiaoyi_domain::channel::{
     ChannelCode, CreateOutcome, Method, News, PayFailure, QueryOutcome, RefundOutcome,
@@ -140,6 +141,15 @@ async fn scenes_of_a_voucher() {
     let Ok(VoucherAnswer::Shown(view)) = voucher else {
         panic!("{voucher:?}");
     };
+    for (relation, told) in [
+        ("self", PayerRelation::Insured),
+        ("other", PayerRelation::Other),
+        ("", PayerRelation::Unstated),
+    ] {
+        let mut view = view.clone();
+        view.relation = relation.to_owned();
+        assert_eq!(desk.platform.face(&view).relation, told);
+    }
     let code = view.check_code.clone();
     let typed = number.replace('-', " ").to_lowercase();
     let known = desk

@@ -137,7 +137,13 @@ impl Gateway for Till {
         nonce: String,
     ) -> Call<'a, QueryOutcome> {
         is_of(no, rendered);
-        let answer = self.answers().query.clone();
+        let answer = match self.answers().query.clone() {
+            // Of another order nothing is known.
+            QueryOutcome::Paid(seen) if seen.attempt_no != no.as_str() => {
+                QueryOutcome::NotPaid(None)
+            }
+            answer => answer,
+        };
         self.note(format!("query {no}"), &nonce, answer)
     }
 

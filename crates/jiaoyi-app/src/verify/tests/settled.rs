@@ -163,6 +163,25 @@ fn a_late_refund_needs_a_case_of_its_own() {
     }
 }
 
+/// Held until a moment that somebody set, it is not late by its age.
+#[test]
+fn a_refund_that_is_held_until_a_moment_is_not_late() {
+    let (file, world, _) = build("held");
+    let late = world.now.plus_ms(2 * DAY_MS).0;
+    for (until, is_late) in [("NULL", true), ("1", false)] {
+        let sql = format!(
+            "DELETE FROM refund WHERE state <> 'held'; UPDATE refund SET held_until = {until}; \
+             DELETE FROM exception_case"
+        );
+        let copy = changed(&file.0, &sql);
+        assert_eq!(
+            named(&copy.0, "settled.refund", late) > 0,
+            is_late,
+            "{until}"
+        );
+    }
+}
+
 /// What an institution is to give back is looked after by an open case of its order.
 #[test]
 fn a_refund_of_an_institution_waits_with_its_case() {
