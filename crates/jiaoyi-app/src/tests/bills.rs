@@ -1,15 +1,13 @@
 //! Bills of a channel: when they are asked for, what is kept of them, and what is refused.
 
 use super::desk::*;
-use super::pay::start;
 use crate::channel_bills::{BillError, Differs, FetchedBill};
 use crate::limits::Budgets;
-use crate::portal::Portal;
 use jiaoyi_channels::BillOutcome;
 use jiaoyi_domain::bank_transfer::Paid;
 use jiaoyi_domain::bill::{BillName, BillSort, BillTotals, KeptBill, RawFile};
 use jiaoyi_domain::channel::ChannelCode::{self, Alipay, Wechat};
-use jiaoyi_domain::channel::{Method, News, QueryOutcome, RefundOutcome};
+use jiaoyi_domain::channel::{Method, News, RefundOutcome};
 use jiaoyi_domain::decide::RecordTransfer;
 use jiaoyi_domain::fact::{Fact, FactKind};
 use jiaoyi_domain::refund::{Refund, RefundState};
@@ -246,18 +244,21 @@ async fn a_bill_is_compared_with_what_is_its_channel_s() {
     let seen = desk.seen(0).await;
     desk.notice(Wechat, "n0", News::Payment(seen)).await;
     desk.turn(MINUTE_MS);
-    for (number, outcome) in [(2, "done"), (3, "abnormal")] {
-        let refund = desk.paid_twice(number, outcome).await;
-        if outcome == "abnormal" {
-            assert_eq!(refund.state, RefundState::Manual);
-            let paid = Paid::new("ICBC-1", START.date(), None, "li").unwrap();
-            let refund_no = refund.refund_no;
-            let command = RecordTransfer { refund_no, paid };
-            desk.platform.submit(command).await.unwrap();
-        } else {
-            assert_eq!(refund.state, RefundState::Done);
-        }
-    }
+    let done = RefundOutcome::Done {
+        amount: Fen::new(40_000),
+        at: desk.platform.now(),
+    };
+    let refund = desk.given_back(2, done).await;
+    assert_eq!(refund.state, RefundState::Done);
+    let abnormal = RefundOutcome::Abnormal {
+        code: "ABNORMAL".to_owned(),
+    };
+    let refund = desk.given_back(3, abnormal).await;
+    assert_eq!(refund.state, RefundState::Manual);
+    let paid = Paid::new("ICBC-1", START.date(), None, "li").unwrap();
+    let refund_no = refund.refund_no;
+    let command = RecordTransfer { refund_no, paid };
+    desk.platform.submit(command).await.unwrap();
     let facts: Vec<Fact> = desk.platform.store.all().await.unwrap();
     let of_wechat = facts.iter().filter(|fact| fact.channel == Wechat);
     let true_bill: Vec<Movement> = of_wechat
@@ -312,38 +313,16 @@ async fn a_bill_is_compared_with_what_is_its_channel_s() {
 }
 
 impl Desk {
-    /// Person `number` is paid for at WeChat Pay and at Alipay; the first goes back, or cannot.
-    async fn paid_twice(&mut self, number: u16, outcome: &str) -> Refund {
-        let device = u8::try_from(number).unwrap();
-        self.started(device, number, Method::WechatNative).await;
-        self.turn(3 * MINUTE_MS);
-        let bill = self.bill(device + 100, number, COUNTY).await;
-        let mut second = start(&bill, Method::AlipayWap, "second");
-        second.displace = true;
-        let payer = visitor(device + 100);
-        let _ = self.platform.start(&payer, second).await.unwrap();
-        let (seen, late) = (self.seen(0).await, self.seen(1).await);
-        self.wechat.answers().query = QueryOutcome::Paid(late.clone());
-        self.wechat.answers().refund = match outcome {
-            "done" => RefundOutcome::Done {
-                amount: late.amount,
-                at: self.platform.now(),
-            },
-            _ => RefundOutcome::Abnormal {
-                code: "ABNORMAL".to_owned(),
-            },
-        };
-        let id = |which: &str| format!("{which}{number}");
-        self.notice(Alipay, &id("a"), News::Payment(seen)).await;
-        self.notice(Wechat, &id("w"), News::Payment(late)).await;
+    /// What came of the surplus of person `number`, with this answer of WeChat Pay to the refund.
+    async fn given_back(&mut self, number: u16, outcome: RefundOutcome) -> Refund {
+        self.paid_twice(number).await;
+        self.wechat.answers().refund = outcome;
         for _ in 0..3 {
             self.platform.work().await.unwrap();
             self.turn(MINUTE_MS);
         }
         let refunds: Vec<Refund> = self.platform.store.all().await.unwrap();
-        refunds
-            .into_iter()
-            .max_by_key(|row| row.created_at)
-            .unwrap()
+        let newest = refunds.into_iter().max_by_key(|row| row.created_at);
+        newest.unwrap()
     }
 }

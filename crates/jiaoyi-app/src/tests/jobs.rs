@@ -9,9 +9,7 @@ use jiaoyi_crypto::Keyring;
 use jiaoyi_crypto::keyring::verify_checkpoint;
 use jiaoyi_domain::attempt::AttemptState;
 use jiaoyi_domain::audit::Checkpoint;
-use jiaoyi_domain::channel::{
-    ChannelCode, CloseOutcome, Method, News, QueryOutcome, RefundOutcome,
-};
+use jiaoyi_domain::channel::{CloseOutcome, Method, RefundOutcome};
 use jiaoyi_domain::messages::{Outbox, OutboxState};
 use jiaoyi_domain::time::{MINUTE_MS, SECOND_MS};
 use jiaoyi_domain::voucher::Voucher;
@@ -75,22 +73,11 @@ async fn a_close_is_asked_for_until_it_is_answered() {
 async fn no_message_is_left_behind_where_no_texts_are_sent() {
     let mut desk = Desk::new("no-texts", Budgets::default()).await;
     desk.roster(1, vec![row(1, COUNTY)]).await;
-    let first = desk.started(1, 1, Method::WechatNative).await;
-    desk.turn(3 * MINUTE_MS);
-    let bill = desk.bill(2, 1, COUNTY).await;
-    let mut second = start(&bill, Method::AlipayWap, "second");
-    second.displace = true;
-    let _ = desk.platform.start(&visitor(2), second).await.unwrap();
-    let (seen, late) = (desk.seen(0).await, desk.seen(1).await);
-    desk.wechat.answers().query = QueryOutcome::Paid(late.clone());
+    let first = desk.paid_twice(1).await;
     desk.wechat.answers().refund = RefundOutcome::Done {
-        amount: late.amount,
+        amount: desk.attempts().await[0].amount,
         at: desk.platform.now(),
     };
-    desk.notice(ChannelCode::Alipay, "n1", News::Payment(seen))
-        .await;
-    desk.notice(ChannelCode::Wechat, "n2", News::Payment(late))
-        .await;
     assert_eq!(desk.unsent().await, ["close", "sms_paid"]);
     for _ in 0..4 {
         desk.platform.work().await.unwrap();

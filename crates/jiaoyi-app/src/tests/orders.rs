@@ -119,18 +119,7 @@ async fn an_order_tells_the_period_of_its_own_payment() {
 async fn a_refund_by_bank_is_told_with_its_day_and_account() {
     let mut desk = Desk::new("by-bank", Budgets::default()).await;
     desk.roster(1, vec![row(1, COUNTY)]).await;
-    let first = desk.started(1, 1, Method::WechatNative).await;
-    desk.turn(3 * MINUTE_MS);
-    let bill = desk.bill(2, 1, COUNTY).await;
-    let mut second = start(&bill, Method::AlipayWap, "second");
-    second.displace = true;
-    let _ = desk.platform.start(&visitor(2), second).await.unwrap();
-    let (seen, late) = (desk.seen(0).await, desk.seen(1).await);
-    desk.wechat.answers().query = jiaoyi_domain::channel::QueryOutcome::Paid(late.clone());
-    desk.notice(ChannelCode::Alipay, "n1", News::Payment(seen))
-        .await;
-    desk.notice(ChannelCode::Wechat, "n2", News::Payment(late))
-        .await;
+    let first = desk.paid_twice(1).await;
     assert_eq!(desk.platform.refunds_for_staff().await.unwrap(), []);
     desk.wechat.answers().refund = RefundOutcome::Abnormal {
         code: "USER_ACCOUNT_ABNORMAL".to_owned(),

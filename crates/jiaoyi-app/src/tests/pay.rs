@@ -83,6 +83,27 @@ impl Desk {
         self.tell(&format!("notice {id}"), &reply);
     }
 
+    /// Person `number` is paid for at WeChat Pay and then, in its place, at Alipay: the first is surplus,
+    /// which WeChat Pay confirms. The token of its order.
+    pub async fn paid_twice(&mut self, number: u16) -> String {
+        let device = u8::try_from(number).unwrap();
+        let first = self.started(device, number, Method::WechatNative).await;
+        self.turn(3 * MINUTE_MS);
+        let payer = visitor(device + 100);
+        let bill = self.bill(device + 100, number, COUNTY).await;
+        let mut second = start(&bill, Method::AlipayWap, "second");
+        second.displace = true;
+        let _ = self.platform.start(&payer, second).await.unwrap();
+        let (seen, late) = (self.seen(0).await, self.seen(1).await);
+        self.wechat.answers().query = QueryOutcome::Paid(late.clone());
+        let (alipay, wechat) = (format!("a{number}"), format!("w{number}"));
+        self.notice(ChannelCode::Alipay, &alipay, News::Payment(seen))
+            .await;
+        self.notice(ChannelCode::Wechat, &wechat, News::Payment(late))
+            .await;
+        first
+    }
+
     pub async fn work(&mut self, what: &str) {
         let worked = self.platform.work().await;
         self.tell(what, &worked);
@@ -511,18 +532,7 @@ async fn scenes_of_messages_of_channels() {
 async fn a_refund_is_not_sent_once_its_window_is_over() {
     let mut desk = Desk::new("over", Budgets::default()).await;
     desk.roster(1, vec![row(1, COUNTY)]).await;
-    desk.started(1, 1, Method::WechatNative).await;
-    desk.turn(3 * MINUTE_MS);
-    let bill = desk.bill(2, 1, COUNTY).await;
-    let mut second = start(&bill, Method::AlipayWap, "second");
-    second.displace = true;
-    let _ = desk.platform.start(&visitor(2), second).await.unwrap();
-    let (seen, late) = (desk.seen(0).await, desk.seen(1).await);
-    desk.wechat.answers().query = QueryOutcome::Paid(late.clone());
-    desk.notice(ChannelCode::Alipay, "n1", News::Payment(seen))
-        .await;
-    desk.notice(ChannelCode::Wechat, "n2", News::Payment(late))
-        .await;
+    desk.paid_twice(1).await;
     let unknown = || RefundOutcome::Unknown {
         why: "timeout".to_owned(),
     };
