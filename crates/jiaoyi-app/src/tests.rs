@@ -15,4 +15,5 @@ mod lanes;
 mod look;
 mod orders;
 mod pay;
+mod receiver;
 mod till;

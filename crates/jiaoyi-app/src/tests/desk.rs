@@ -6,7 +6,7 @@ use crate::made::MadeRoster;
 use crate::platform::{Platform, PlatformConfig};
 use crate::portal::{BillState, BillView, LookupAnswer, LookupRequest, Portal, Visitor};
 use crate::verify::tests::world::{TempFile, counted};
-use jiaoyi_channels::{Bills, Channels, Gateway};
+use jiaoyi_channels::{Bills, Channels, ChannelsConfig, Gateway};
 use jiaoyi_crypto::Keyring;
 use jiaoyi_documents::Fonts;
 use jiaoyi_documents::roster::CheckedRow;
@@ -21,6 +21,7 @@ use jiaoyi_domain::{Date, Instant};
 use jiaoyi_store::Store;
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -79,6 +80,11 @@ impl Desk {
     }
 
     pub async fn with(name: &str, budgets: Budgets, keyring: Keyring) -> Desk {
+        Desk::open(name, budgets, keyring, "").await
+    }
+
+    /// With what a `channels.toml` says of anything but payment channels.
+    pub async fn open(name: &str, budgets: Budgets, keyring: Keyring, toml: &str) -> Desk {
         let file = TempFile::new(&format!("desk-{name}"));
         let store = Store::open_file(&file.0, [1; 16], START).unwrap();
         let clock = Arc::new(AtomicI64::new(START.0));
@@ -90,7 +96,9 @@ impl Desk {
         let tills = [&wechat, &alipay, &unionpay].map(|till| Arc::clone(till) as Arc<dyn Gateway>);
         let bills_of = vec![Arc::clone(&wechat) as Arc<dyn Bills>];
         let mut channels = Channels::over(tills.into()).with_bills(bills_of);
-        channels.webhooks = Some(super::hooks::sender());
+        let config = ChannelsConfig::parse(toml).unwrap();
+        let others = Channels::open(config, Path::new(".")).unwrap();
+        (channels.webhooks, channels.sms) = (others.webhooks, others.sms);
         let bills = tempfile::tempdir().unwrap();
         let config = PlatformConfig {
             public_url: "https://pay.example.gov.cn".to_owned(),

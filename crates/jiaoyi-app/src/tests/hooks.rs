@@ -2,95 +2,14 @@
 
 use super::calls::Bank;
 use super::desk::*;
+use super::receiver::Receiver;
 use crate::biller::access::{AccessAction, AccessAnswer};
 use crate::limits::Budgets;
-use jiaoyi_channels::{Channels, ChannelsConfig, WebhookSender};
 use jiaoyi_domain::decide::{Delivery, PutWebhook};
 use jiaoyi_domain::hook::{HookEvent, HookState};
 use jiaoyi_domain::institution::{Institution, Keeper};
 use jiaoyi_domain::time::{HOUR_MS, SECOND_MS};
-use serde_json::{Value, json};
-use std::collections::VecDeque;
-use std::path::Path;
-use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-
-/// What sends events, as a configuration without channels gives it.
-pub fn sender() -> Arc<WebhookSender> {
-    let channels = Channels::open(ChannelsConfig::default(), Path::new("."));
-    channels.unwrap().webhooks.unwrap()
-}
-
-/// Somebody who is told of events.
-struct Receiver {
-    url: String,
-    shared: Arc<Shared>,
-}
-
-#[derive(Default)]
-struct Shared {
-    /// The bodies that came.
-    taken: Mutex<Vec<Value>>,
-    /// The statuses with which the next ones are answered; 200 beyond them.
-    answers: Mutex<VecDeque<u16>>,
-}
-
-impl Receiver {
-    async fn start() -> Receiver {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/events", listener.local_addr().unwrap());
-        let shared = Arc::<Shared>::default();
-        let all = Arc::clone(&shared);
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let shared = Arc::clone(&all);
-                tokio::spawn(async move {
-                    let status = shared.answers.lock().unwrap().pop_front();
-                    let body = body_of(&mut stream).await;
-                    // Kept before it is answered, so that whoever sent it finds it.
-                    shared.taken.lock().unwrap().push(body);
-                    answer(&mut stream, status.unwrap_or(200)).await;
-                });
-            }
-        });
-        Receiver { url, shared }
-    }
-
-    fn answers(&self, statuses: &[u16]) {
-        *self.shared.answers.lock().unwrap() = statuses.iter().copied().collect();
-    }
-
-    /// What came since the last time.
-    fn taken(&self) -> Vec<Value> {
-        std::mem::take(&mut *self.shared.taken.lock().unwrap())
-    }
-}
-
-/// The body of one request.
-async fn body_of(stream: &mut TcpStream) -> Value {
-    let mut text = Vec::new();
-    loop {
-        let mut piece = [0; 4_096];
-        let count = stream.read(&mut piece).await.unwrap();
-        text.extend_from_slice(&piece[..count]);
-        let read = String::from_utf8_lossy(&text);
-        let Some((head, body)) = read.split_once("\r\n\r\n") else {
-            continue;
-        };
-        let head = head.to_lowercase();
-        let (_, length) = head.split_once("content-length: ").unwrap();
-        let length: usize = length.lines().next().unwrap().parse().unwrap();
-        if body.len() >= length {
-            return serde_json::from_str(body).unwrap();
-        }
-    }
-}
-
-async fn answer(stream: &mut TcpStream, status: u16) {
-    let text = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-    stream.write_all(text.as_bytes()).await.unwrap();
-}
+use serde_json::json;
 
 impl Bank {
     async fn is_told_at(&self, url: &str) {
@@ -131,7 +50,7 @@ async fn events_are_sent_until_they_are_taken() {
     bank.is_told_at("").await;
     bank.takes(1).await;
     assert_eq!(bank.tell().await, 0, "it is told nothing");
-    bank.is_told_at(&receiver.url).await;
+    bank.is_told_at(&receiver.url("events")).await;
     bank.takes(2).await;
     assert_eq!(bank.tell().await, 2);
     let mut kinds: Vec<String> = receiver
@@ -186,7 +105,7 @@ async fn a_receiver_that_takes_nothing_gets_no_more() {
     let mut bank = Bank::new("silent", Budgets::OFF).await;
     let rows = (1..=20).map(|number| row(number, COUNTY)).collect();
     bank.desk.roster(1, rows).await;
-    bank.is_told_at(&receiver.url).await;
+    bank.is_told_at(&receiver.url("events")).await;
     for number in 1..=9 {
         bank.takes(number).await;
         bank.desk.turn(1);
@@ -225,7 +144,7 @@ async fn a_receiver_that_takes_nothing_gets_no_more() {
 async fn a_test_says_that_it_is_one() {
     let receiver = Receiver::start().await;
     let bank = Bank::new("test", Budgets::OFF).await;
-    bank.is_told_at(&receiver.url).await;
+    bank.is_told_at(&receiver.url("events")).await;
     let institutions: Vec<Institution> = bank.desk.platform.store.all().await.unwrap();
     for (status, taken) in [(200, true), (204, true), (302, false), (404, false)] {
         receiver.answers(&[status]);

@@ -2,6 +2,7 @@
 
 use super::desk::*;
 use super::pay::start;
+use super::receiver::Receiver;
 use crate::limits::Budgets;
 use crate::portal::{OrderStatus, Portal};
 use crate::verify::tests::world::counted;
@@ -9,7 +10,9 @@ use jiaoyi_crypto::Keyring;
 use jiaoyi_crypto::keyring::verify_checkpoint;
 use jiaoyi_domain::attempt::AttemptState;
 use jiaoyi_domain::audit::Checkpoint;
+use jiaoyi_domain::bank_transfer::Paid;
 use jiaoyi_domain::channel::{CloseOutcome, Method, RefundOutcome};
+use jiaoyi_domain::decide::RecordTransfer;
 use jiaoyi_domain::messages::{Outbox, OutboxState};
 use jiaoyi_domain::time::{MINUTE_MS, SECOND_MS};
 use jiaoyi_domain::voucher::Voucher;
@@ -86,6 +89,80 @@ async fn no_message_is_left_behind_where_no_texts_are_sent() {
     let order = desk.order(1, &first).await;
     assert_eq!(order.status, OrderStatus::Refunded);
     assert_eq!(desk.unsent().await, [""; 0]);
+}
+
+/// The insured are told what was paid for them and what goes back, once, by the number of each.
+#[tokio::test]
+async fn the_insured_are_told_by_text_message() {
+    let receiver = Receiver::start().await;
+    let toml = format!(
+        "[sms]\nbase_url = \"{}\"\nkey = \"key\"\n",
+        receiver.base_url
+    );
+    let keyring = Keyring::generate(&mut counted(9));
+    let mut desk = Desk::open("texts", Budgets::OFF, keyring, &toml).await;
+    desk.roster(1, vec![row(1, COUNTY), row(2, COUNTY)]).await;
+    // The service is away at first: the message is sent once more.
+    receiver.answers(&[503, 200]);
+    let first = desk.paid_twice(1).await;
+    desk.wechat.answers().refund = RefundOutcome::Done {
+        amount: desk.attempts().await[0].amount,
+        at: desk.platform.now(),
+    };
+    for _ in 0..6 {
+        desk.platform.work().await.unwrap();
+        desk.turn(30 * SECOND_MS);
+    }
+    let told = receiver.taken();
+    let vouchers: Vec<Voucher> = desk.platform.store.all().await.unwrap();
+    let number = vouchers[0].voucher_no.as_str();
+    let refund = desk.order(1, &first).await.refund.unwrap();
+    let of = |id: &str| {
+        told.iter()
+            .filter(|body| body["id"] == id)
+            .collect::<Vec<_>>()
+    };
+    let paid = of(number);
+    assert_eq!(paid.len(), 2, "{told:?}");
+    for body in paid {
+        let text = body["text"].as_str().unwrap();
+        let printed = vouchers[0].voucher_no.to_string();
+        assert!(text.contains("400.00") && text.contains(&printed), "{text}");
+        assert_eq!(body["to"], "13800130421");
+    }
+    let back = of(&refund.refund_no);
+    assert_eq!((back.len(), told.len()), (1, 3), "{told:?}");
+    let text = back[0]["text"].as_str().unwrap();
+    assert!(
+        text.contains("原路退回") && text.contains(&refund.refund_no),
+        "{text}"
+    );
+    assert_eq!(back[0]["to"], "13800130421");
+    assert_eq!(desk.unsent().await, [""; 0]);
+    // What it refuses for good is not sent again. What staff paid is told in other words.
+    receiver.answers(&[400]);
+    desk.paid_twice(2).await;
+    desk.wechat.answers().refund = RefundOutcome::Abnormal {
+        code: "ABNORMAL".to_owned(),
+    };
+    for _ in 0..3 {
+        desk.platform.work().await.unwrap();
+        desk.turn(30 * SECOND_MS);
+    }
+    assert_eq!(receiver.taken().len(), 1);
+    let waiting = desk.platform.refunds_for_staff().await.unwrap().remove(0);
+    let paid = Paid::new("ICBC-1", START.date(), None, "li").unwrap();
+    let refund_no = waiting.refund_no;
+    let command = RecordTransfer { refund_no, paid };
+    desk.platform.submit(command).await.unwrap();
+    desk.platform.work().await.unwrap();
+    let told = receiver.taken();
+    let text = told[0]["text"].as_str().unwrap();
+    assert!(
+        text.contains("银行转账") && text.contains("2026-11-18"),
+        "{text}"
+    );
+    assert_eq!((told.len(), desk.unsent().await.len()), (1, 0));
 }
 
 /// A checkpoint states how far each chain is, signed.
