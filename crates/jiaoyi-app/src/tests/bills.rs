@@ -297,7 +297,7 @@ async fn a_bill_is_compared_with_what_is_its_channel_s() {
     // What staff paid is not the channel's; that it says so nevertheless is a difference.
     let mut twice = true_bill.clone();
     twice.push((false, by_staff.clone(), "r9".to_owned(), 40_000));
-    let only_bill = vec![(Differs::OnlyBill, by_staff)];
+    let only_bill = vec![(Differs::OnlyBill, by_staff.clone())];
     assert_eq!(desk.compared(&funds(&twice)), (only_bill, (3, 1)));
     // The channel says that there is nothing, of payments or of refunds alone, or of another merchant.
     for (sort, merchant, differs) in [
@@ -310,6 +310,16 @@ async fn a_bill_is_compared_with_what_is_its_channel_s() {
         let (found, _) = desk.compared(&none);
         assert_eq!(found.len(), differs, "{sort:?} {merchant}: {found:?}");
     }
+    // Once the channel has told of it itself, it is in our books as well.
+    let outcome = RefundOutcome::Done {
+        amount: Fen::new(40_000),
+        at: desk.platform.now(),
+    };
+    let refund_no = by_staff;
+    let told = News::Refund { refund_no, outcome };
+    desk.notice(Wechat, "r1", told).await;
+    let kept = desk.laid(BillSort::Funds, "merchant", Some(&twice));
+    assert_eq!(desk.compared(&kept), (vec![], (3, 2)));
 }
 
 impl Desk {

@@ -10,6 +10,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use jiaoyi_crypto::Keyring;
 use jiaoyi_crypto::calls::{CallScheme, CallSigner, CallVerifier, string_to_sign};
 use jiaoyi_domain::decide::{PutInstitution, PutInstitutionKey};
+use jiaoyi_domain::fact::Fact;
 use jiaoyi_domain::institution::{InstitutionKey, Keeper, KeyScheme};
 use jiaoyi_domain::messages::Case;
 use jiaoyi_domain::order::{OrderState, PayOrder};
@@ -668,6 +669,35 @@ async fn an_answer_is_written_as_the_call_wants_it() {
         assert_eq!(reply.body.starts_with(b"~{"), marked, "{reply:?}");
         assert_eq!(reply.content_type == "application/marked", marked);
     }
+}
+
+/// What was paid on one day and stands in the file of another is no further money: there is a case.
+#[tokio::test]
+async fn a_payment_in_the_file_of_another_day_is_not_booked_again() {
+    let mut bank = Bank::new("another-day", Budgets::default()).await;
+    bank.desk.roster(1, vec![row(1, COUNTY)]).await;
+    let (_, bill) = bank.bill_of(1).await;
+    let pay = bank.paying("p1", &bill);
+    bank.call("pays", "pay", pay).await;
+    bank.desk.turn(DAY_MS);
+    let day = bank.day();
+    bank.desk.turn(15 * HOUR_MS);
+    let bill = bill.as_str().unwrap();
+    let rows = [("p1", 40_000), ("p9", 0)].map(|(seq, fen)| format!("{seq}|{bill}|{fen}|A7|P"));
+    let answer = bank.file("the next day", &day, &rows).await;
+    assert_eq!(answer["long"], 2, "{answer}");
+    bank.work().await;
+    let facts: Vec<Fact> = bank.desk.platform.store.all().await.unwrap();
+    assert_eq!(facts.len(), 1);
+    let cases: Vec<Case> = bank.desk.platform.store.all().await.unwrap();
+    for (seq, why) in [
+        ("p1", "taken on another day"),
+        ("p9", "no bill of ours, or no money"),
+    ] {
+        let mut of_it = cases.iter().filter(|case| case.subject.ends_with(seq));
+        assert!(of_it.any(|case| case.detail.contains(why)), "{cases:?}");
+    }
+    assert_eq!(cases.len(), 2);
 }
 
 /// A file that only undoes what was paid before is acted upon too.
