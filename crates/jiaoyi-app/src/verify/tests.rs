@@ -6,6 +6,7 @@ mod random;
 mod settled;
 mod tamper;
 mod transfers;
+mod words;
 pub(crate) mod world;
 
 use super::{
