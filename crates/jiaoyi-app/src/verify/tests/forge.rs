@@ -21,6 +21,7 @@ use jiaoyi_domain::working_set::TABLES;
 use rusqlite::types::Value as Raw;
 use rusqlite::{Connection, params_from_iter};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// A row by the number of its table and its encoded key.
 type Name = (u8, Vec<u8>);
@@ -619,6 +620,16 @@ fn money() -> Vec<(String, &'static str)> {
     ]
 }
 
+/// A copy of a database in which these statements changed something and the chain was made to fit.
+fn forged(file: &Path, sql: &str) -> TempFile {
+    let copy = TempFile::copy_of(file);
+    let connection = Connection::open(&copy.0).unwrap();
+    connection.execute_batch(sql).unwrap();
+    assert!(connection.changes() > 0, "{sql} changed nothing");
+    audit_anew(&connection);
+    copy
+}
+
 /// Whether something is named by its rule, or in these words.
 pub fn speaks(report: &Report, wanted: &str) -> bool {
     let mut named = report.violations.iter();
@@ -631,8 +642,7 @@ fn every_rule_speaks_when_the_chain_was_made_to_fit() {
     let keys = world.keyring.public_keys();
     let mut silent = Vec::new();
     for (sql, rule) in forgeries() {
-        let copy = TempFile::new("forged");
-        std::fs::copy(&file.0, &copy.0).unwrap();
+        let copy = TempFile::copy_of(&file.0);
         let connection = Connection::open(&copy.0).unwrap();
         connection
             .pragma_update(None, "synchronous", "off")
@@ -721,9 +731,7 @@ fn a_broken_chain_is_named() {
             "row.damaged",
         ),
     ] {
-        let copy = TempFile::new("broken");
-        std::fs::copy(&file.0, &copy.0).unwrap();
-        Connection::open(&copy.0).unwrap().execute(sql, []).unwrap();
+        let copy = TempFile::changed(&file.0, sql);
         let signatures = SignatureKeys {
             vouchers: &keys,
             audit: world.keyring.audit_public(),
@@ -756,9 +764,7 @@ fn a_changed_event_is_named_and_no_other() {
         ),
         ("DELETE FROM event WHERE link_no = 3", "audit.event_missing"),
     ] {
-        let copy = TempFile::new("named");
-        std::fs::copy(&file.0, &copy.0).unwrap();
-        Connection::open(&copy.0).unwrap().execute(sql, []).unwrap();
+        let copy = TempFile::changed(&file.0, sql);
         let report = run(&copy.0, &VerifyOptions::default());
         let named = report.violations.iter().filter(|row| row.rule == rule);
         assert_eq!(
@@ -806,13 +812,7 @@ fn an_order_is_what_its_lines_and_its_money_say() {
         (order("state = 'surplus'", "closed"), "surplus"),
         (order("state = 'mixed'", "surplus"), "mixed"),
     ] {
-        let copy = TempFile::new("state");
-        std::fs::copy(&file.0, &copy.0).unwrap();
-        let connection = Connection::open(&copy.0).unwrap();
-        connection.execute_batch(&sql).unwrap();
-        audit_anew(&connection);
-        drop(connection);
-        let report = run(&copy.0, &VerifyOptions::default());
+        let report = run(&forged(&file.0, &sql).0, &VerifyOptions::default());
         let what = format!("{state} is not what its lines and facts say");
         assert!(speaks(&report, &what), "{sql}: {:?}", report.violations);
     }
@@ -832,13 +832,7 @@ fn a_line_costs_what_its_revision_says_for_its_phase() {
             true,
         ),
     ] {
-        let copy = TempFile::new("phase");
-        std::fs::copy(&file.0, &copy.0).unwrap();
-        let connection = Connection::open(&copy.0).unwrap();
-        connection.execute_batch(&sql).unwrap();
-        audit_anew(&connection);
-        drop(connection);
-        let report = run(&copy.0, &VerifyOptions::default());
+        let report = run(&forged(&file.0, &sql).0, &VerifyOptions::default());
         assert_eq!(speaks(&report, what), named, "{sql}");
     }
 }
@@ -853,18 +847,12 @@ fn what_changed_in_the_same_moment_is_not_held_against_a_voucher() {
         "the insured was not told that it is paid",
     ];
     for (later, named) in [(0, false), (1, true)] {
-        let copy = TempFile::new("moment-copy");
-        std::fs::copy(&file.0, &copy.0).unwrap();
-        let connection = Connection::open(&copy.0).unwrap();
         let sql = format!(
             "UPDATE voucher SET content = json_set(content, '$.name_masked', '*'), \
              issued_at = {later} + (SELECT min(at) FROM event WHERE command = 'publish_slice'); \
              DELETE FROM outbox WHERE topic = 'sms_paid'"
         );
-        connection.execute_batch(&sql).unwrap();
-        audit_anew(&connection);
-        drop(connection);
-        let report = run(&copy.0, &VerifyOptions::default());
+        let report = run(&forged(&file.0, &sql).0, &VerifyOptions::default());
         for what in words {
             assert_eq!(speaks(&report, what), named, "{later}: {what}");
         }
@@ -895,17 +883,11 @@ fn an_answer_names_what_is_there() {
         ("'\"Done\"'".to_owned(), true),
         ("'{}'".to_owned(), false),
     ] {
-        let copy = TempFile::new("answered");
-        std::fs::copy(&file.0, &copy.0).unwrap();
-        let connection = Connection::open(&copy.0).unwrap();
         let sql = format!(
             "UPDATE command_key SET answer = (SELECT {answer} FROM pay_order o \
              JOIN attempt a USING (bucket, order_id) LIMIT 1)"
         );
-        assert!(connection.execute(&sql, []).unwrap() > 0);
-        audit_anew(&connection);
-        drop(connection);
-        let report = run(&copy.0, &VerifyOptions::default());
+        let report = run(&forged(&file.0, &sql).0, &VerifyOptions::default());
         assert_eq!(!speaks(&report, "command_key.answer"), known, "{answer}");
     }
 }

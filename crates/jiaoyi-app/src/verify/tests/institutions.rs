@@ -471,8 +471,7 @@ fn every_rule_about_institutions_speaks() {
     ];
     let mut silent = Vec::new();
     for (sql, rule) in cases.into_iter().chain(told) {
-        let copy = TempFile::new("institution-forged");
-        std::fs::copy(&file.0, &copy.0).unwrap();
+        let copy = TempFile::copy_of(&file.0);
         let connection = Connection::open(&copy.0).unwrap();
         if !connection.execute(&sql, []).is_ok_and(|count| count > 0) {
             silent.push(format!("{sql}: changed nothing"));

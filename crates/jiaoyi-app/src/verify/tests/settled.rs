@@ -8,17 +8,6 @@ use jiaoyi_domain::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use rusqlite::Connection;
 use std::path::Path;
 
-/// A copy of a database, changed by these statements.
-fn changed(file: &Path, sql: &str) -> TempFile {
-    let copy = TempFile::new("settled-copy");
-    std::fs::copy(file, &copy.0).unwrap();
-    Connection::open(&copy.0)
-        .unwrap()
-        .execute_batch(sql)
-        .unwrap();
-    copy
-}
-
 fn number(file: &Path, sql: &str) -> i64 {
     let connection = Connection::open(file).unwrap();
     connection.query_row(sql, [], |row| row.get(0)).unwrap()
@@ -91,7 +80,7 @@ fn what_is_not_finished_is_named_from_its_time_on() {
             DAY_MS,
         ),
     ] {
-        let copy = changed(&file.0, sql);
+        let copy = TempFile::changed(&file.0, sql);
         let last = number(&copy.0, &begins) + limit_ms;
         assert_eq!(named(&copy.0, rule, last), 0, "{rule}, in time");
         assert!(named(&copy.0, rule, last + 1) > 0, "{rule}, too late");
@@ -110,7 +99,7 @@ fn an_order_is_over_when_every_attempt_is_dead() {
     );
     let over = number(&file.0, placed) - number(&file.0, &payable);
     assert_eq!(named(&file.0, "settled.order", late) as i64, over);
-    let dead = changed(&file.0, "UPDATE attempt SET state = 'expired'");
+    let dead = TempFile::changed(&file.0, "UPDATE attempt SET state = 'expired'");
     let all = number(&file.0, placed);
     assert!(all > over, "there is one that can be paid");
     assert_eq!(named(&dead.0, "settled.order", late) as i64, all);
@@ -127,7 +116,7 @@ fn surplus_without_a_refund_needs_an_open_case() {
     let closed = format!("{cancelled}; UPDATE exception_case SET state = 'closed'");
     let mut counts = Vec::new();
     for (sql, refunds) in [("", true), (cancelled, false), (closed.as_str(), false)] {
-        let copy = changed(&file.0, sql);
+        let copy = TempFile::changed(&file.0, sql);
         let found = named(&copy.0, "settled.suspense", world.now.0);
         let without = if refunds { 0 } else { number(&copy.0, of_case) };
         assert_eq!(found as i64, without, "{sql}");
@@ -156,7 +145,7 @@ fn a_late_refund_needs_a_case_of_its_own() {
         (about(&of("refund_no"), "closed"), 0),
         (about(&of("refund_no"), "open"), 1),
     ] {
-        let copy = changed(&file.0, &sql);
+        let copy = TempFile::changed(&file.0, &sql);
         let all = number(&copy.0, "SELECT count(*) FROM refund");
         let found = named(&copy.0, "settled.refund", late);
         assert_eq!(found as i64, all - excused, "{sql}");
@@ -173,7 +162,7 @@ fn a_refund_that_is_held_until_a_moment_is_not_late() {
             "DELETE FROM refund WHERE state <> 'held'; UPDATE refund SET held_until = {until}; \
              DELETE FROM exception_case"
         );
-        let copy = changed(&file.0, &sql);
+        let copy = TempFile::changed(&file.0, &sql);
         assert_eq!(
             named(&copy.0, "settled.refund", late) > 0,
             is_late,
@@ -196,7 +185,7 @@ fn a_refund_of_an_institution_waits_with_its_case() {
         )
     };
     for (state, excused) in [("open", 1), ("closed", 0)] {
-        let copy = changed(&file.0, &with_it(state));
+        let copy = TempFile::changed(&file.0, &with_it(state));
         let all = number(&copy.0, "SELECT count(*) FROM refund");
         let found = named(&copy.0, "settled.refund", late);
         assert_eq!(found as i64, all - excused, "{state}");

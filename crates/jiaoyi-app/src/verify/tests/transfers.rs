@@ -125,8 +125,7 @@ fn a_forged_or_removed_transfer_is_named() {
     let (file, world, _) = build("transfers");
     let mut silent = Vec::new();
     for (sql, what) in FORGERIES {
-        let copy = TempFile::new("forged transfer");
-        std::fs::copy(&file.0, &copy.0).unwrap();
+        let copy = TempFile::copy_of(&file.0);
         let connection = Connection::open(&copy.0).unwrap();
         if connection.execute(sql, []).unwrap() == 0 {
             silent.push(format!("{sql}: changed nothing"));

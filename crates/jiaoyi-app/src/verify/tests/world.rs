@@ -43,6 +43,20 @@ impl TempFile {
         temp
     }
 
+    pub fn copy_of(file: &Path) -> TempFile {
+        let copy = TempFile::new("copy");
+        std::fs::copy(file, &copy.0).unwrap();
+        copy
+    }
+
+    /// A copy of a database, changed by these statements.
+    pub fn changed(file: &Path, sql: &str) -> TempFile {
+        let copy = TempFile::copy_of(file);
+        let connection = rusqlite::Connection::open(&copy.0).unwrap();
+        connection.execute_batch(sql).unwrap();
+        copy
+    }
+
     fn remove(&self) {
         for suffix in ["", "-wal", "-shm"] {
             let path = format!("{}{suffix}", self.0.display());
