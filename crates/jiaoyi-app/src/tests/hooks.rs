@@ -3,7 +3,6 @@
 use super::calls::Bank;
 use super::desk::*;
 use super::receiver::Receiver;
-use crate::biller::access::{AccessAction, AccessAnswer};
 use crate::limits::Budgets;
 use jiaoyi_domain::decide::{Delivery, PutWebhook};
 use jiaoyi_domain::hook::{HookEvent, HookState};
@@ -118,18 +117,9 @@ async fn a_receiver_that_takes_nothing_gets_no_more() {
     assert_eq!(bank.tell().await, 18);
     assert_eq!(receiver.taken().len(), 18);
     // Its own page lists the newest of them first.
-    let link = bank.desk.platform.make_access_link("BANK01", 1).await;
-    let link = link.unwrap();
-    let (token, visitor) = (link.rsplit_once('/').unwrap().1, visitor(1));
-    let open = bank
-        .desk
-        .platform
-        .access_acted(&visitor, token, AccessAction::Open);
-    open.await.unwrap();
-    let shown = bank.desk.platform.access_shown(&visitor, token).await;
-    let AccessAnswer::Open(view) = shown.unwrap() else {
-        panic!("it was opened here");
-    };
+    let token = bank.desk.link("BANK01").await;
+    bank.desk.opens(1, &token).await;
+    let view = bank.desk.view(&token).await;
     assert_eq!(view.events.len(), 18);
     assert!(view.events.is_sorted_by(|a, b| a.at >= b.at));
     // Asked for, all of them are listed, a part of them with the word that there are more.

@@ -54,20 +54,25 @@ async fn two_links(name: &str) -> (Desk, [String; 2]) {
             change: false,
         };
         desk.platform.submit(put).await.unwrap();
-        let link = desk.platform.make_access_link(inst_id, 30).await.unwrap();
-        let (_, token) = link.rsplit_once('/').unwrap();
-        tokens.push(token.to_owned());
+        tokens.push(desk.link(inst_id).await);
     }
     (desk, tokens.try_into().unwrap())
 }
 
 impl Desk {
+    /// The token of a new link for an institution.
+    pub async fn link(&self, inst_id: &str) -> String {
+        let link = self.platform.make_access_link(inst_id, 30).await.unwrap();
+        let (_, token) = link.rsplit_once('/').unwrap();
+        token.to_owned()
+    }
+
     async fn shows(&self, device: u8, token: &str) -> AccessAnswer {
         let shown = self.platform.access_shown(&visitor(device), token).await;
         shown.unwrap()
     }
 
-    async fn opens(&self, device: u8, token: &str) -> Acted {
+    pub async fn opens(&self, device: u8, token: &str) -> Acted {
         let (who, open) = (visitor(device), AccessAction::Open);
         let acted = self.platform.access_acted(&who, token, open).await;
         acted.unwrap()
@@ -89,7 +94,7 @@ impl Desk {
     }
 
     /// What the holder of a link sees of himself.
-    async fn view(&self, token: &str) -> AccessView {
+    pub async fn view(&self, token: &str) -> AccessView {
         match self.shows(1, token).await {
             AccessAnswer::Open(view) => *view,
             other => panic!("{other:?}"),
