@@ -4,8 +4,10 @@
 //! (`cargo xtask gen sql`), the loading and writing in the store, the audit image of a row, and the
 //! privacy class of every column. What this module does not know: any engine, any SQL.
 
+use crate::channel::{ChannelCode, Method};
 use crate::id::{AttemptNo, Bucket, OrderNo, RefundNo, VoucherNo};
 use crate::money::Fen;
+use crate::policy::{AfterClose, Difference};
 use crate::time::{Date, Instant};
 use sha2::{Digest, Sha256};
 
@@ -214,10 +216,23 @@ pub fn without_last_nulls(encoded: &[u8]) -> &[u8] {
     &encoded[..end]
 }
 
+/// What [`encode_values`] wrote for the first `count` values; all of it when it is damaged or shorter.
+#[must_use]
+pub fn encoded_prefix(encoded: &[u8], count: usize) -> &[u8] {
+    let mut rest = encoded;
+    for _ in 0..count {
+        if next_encoded(&mut rest).is_none() {
+            return encoded;
+        }
+    }
+    encoded.get(..encoded.len() - rest.len()).unwrap_or(encoded)
+}
+
 /// Reads what [`encode_values`] wrote; `None` when it is damaged.
 #[must_use]
 pub fn decode_values(mut bytes: &[u8]) -> Option<Vec<Value>> {
-    let mut values = Vec::new();
+    // As many as most rows have.
+    let mut values = Vec::with_capacity(16);
     while !bytes.is_empty() {
         values.push(match next_encoded(&mut bytes)? {
             (0, _) => Value::Null,
@@ -263,6 +278,9 @@ macro_rules! int_newtype {
                     Value::Null | Value::Text(_) | Value::Bytes(_) => None,
                 }
             }
+            fn encode(&self, out: &mut Vec<u8>) {
+                encode_int($to(self), out);
+            }
         }
     };
 }
@@ -284,11 +302,11 @@ int_newtype!(
 );
 
 macro_rules! text_newtype {
-    ($type:ty, $to:expr, $from:expr) => {
+    ($type:ty, $text:ident, $from:expr) => {
         impl Column for $type {
             const KIND: Kind = Kind::Text;
             fn to_value(&self) -> Value {
-                Value::Text($to(self))
+                Value::Text(self.$text().to_owned())
             }
             fn from_value(value: Value) -> Option<Self> {
                 match value {
@@ -296,9 +314,34 @@ macro_rules! text_newtype {
                     Value::Null | Value::Int(_) | Value::Bytes(_) => None,
                 }
             }
+            fn encode(&self, out: &mut Vec<u8>) {
+                encode_text(self.$text(), out);
+            }
         }
     };
 }
+text_newtype!(OrderNo, as_str, OrderNo::parse);
+text_newtype!(AttemptNo, as_str, AttemptNo::parse);
+text_newtype!(RefundNo, as_str, RefundNo::parse);
+text_newtype!(VoucherNo, as_str, VoucherNo::parse);
+text_newtype!(ChannelCode, code, ChannelCode::from_code);
+text_newtype!(Method, code, Method::from_code);
+text_newtype!(AfterClose, code, AfterClose::from_code);
+text_newtype!(Difference, code, Difference::from_code);
+
+impl Column for Date {
+    const KIND: Kind = Kind::Text;
+    fn to_value(&self) -> Value {
+        Value::Text(self.to_string())
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Text(text) => text.parse().ok(),
+            Value::Null | Value::Int(_) | Value::Bytes(_) => None,
+        }
+    }
+}
+
 impl Column for String {
     const KIND: Kind = Kind::Text;
     fn to_value(&self) -> Value {
@@ -314,51 +357,6 @@ impl Column for String {
         encode_text(self, out);
     }
 }
-text_newtype!(Date, |date: &Date| date.to_string(), |text: &str| text
-    .parse()
-    .ok());
-text_newtype!(
-    OrderNo,
-    |no: &OrderNo| no.as_str().to_owned(),
-    OrderNo::parse
-);
-text_newtype!(
-    AttemptNo,
-    |no: &AttemptNo| no.as_str().to_owned(),
-    AttemptNo::parse
-);
-text_newtype!(
-    RefundNo,
-    |no: &RefundNo| no.as_str().to_owned(),
-    RefundNo::parse
-);
-text_newtype!(
-    VoucherNo,
-    |no: &VoucherNo| no.as_str().to_owned(),
-    VoucherNo::parse
-);
-text_newtype!(
-    crate::channel::ChannelCode,
-    |code: &crate::channel::ChannelCode| code.code().to_owned(),
-    crate::channel::ChannelCode::from_code
-);
-text_newtype!(
-    crate::channel::Method,
-    |method: &crate::channel::Method| method.code().to_owned(),
-    crate::channel::Method::from_code
-);
-
-text_newtype!(
-    crate::policy::AfterClose,
-    |rule: &crate::policy::AfterClose| rule.code().to_owned(),
-    crate::policy::AfterClose::from_code
-);
-text_newtype!(
-    crate::policy::Difference,
-    |rule: &crate::policy::Difference| rule.code().to_owned(),
-    crate::policy::Difference::from_code
-);
-
 impl Column for Vec<u8> {
     const KIND: Kind = Kind::Bytes;
     fn to_value(&self) -> Value {
@@ -567,7 +565,8 @@ macro_rules! record {
                 $crate::record!(@state self $($state)?)
             }
             fn bucket(&self) -> $crate::id::Bucket {
-                $crate::record::HasBucket::bucket_of(&self.key().0)
+                let (first, ..) = ($(&self.$key,)+);
+                $crate::record::HasBucket::bucket_of(first)
             }
         }
     };
@@ -708,6 +707,26 @@ mod tests {
     }
 
     #[test]
+    fn the_first_values_are_the_first_part() {
+        let values = [
+            Value::Int(7),
+            Value::Text("缴".to_owned()),
+            Value::Null,
+            Value::Bytes(vec![0; 3]),
+        ];
+        let mut all = Vec::new();
+        encode_values(&values, &mut all);
+        for count in 0..=values.len() {
+            let mut first = Vec::new();
+            encode_values(&values[..count], &mut first);
+            assert_eq!(encoded_prefix(&all, count), first);
+        }
+        assert_eq!(encoded_prefix(&all, 5), all);
+        let damaged = &all[..all.len() - 1];
+        assert_eq!(encoded_prefix(damaged, 4), damaged);
+    }
+
+    #[test]
     fn only_nulls_at_the_end_are_left_out() {
         let encoded = |values: &[Value]| {
             let mut bytes = Vec::new();
@@ -768,7 +787,7 @@ mod tests {
         check(&[vec![1_u8], Vec::new()], &[int(1), text("a")]);
         check(&[[1_u8; 16]], &[bytes(15), bytes(17), text("a")]);
         check(crate::order::OrderState::ALL, &[text("other"), int(1)]);
-        check(&crate::channel::Method::ALL, &[text("cash"), int(1)]);
+        check(&Method::ALL, &[text("cash"), int(1)]);
         check(&[crate::due::OrderId([1; 16])], &[bytes(15), text("a")]);
     }
 }

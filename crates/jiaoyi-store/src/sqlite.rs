@@ -10,6 +10,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{
     CachedStatement, Connection, ErrorCode, OpenFlags, ToSql, TransactionBehavior, params_from_iter,
 };
+use std::borrow::Cow;
 use std::path::Path;
 
 /// A value on its way into a statement.
@@ -190,6 +191,12 @@ pub(crate) fn query(
     Ok(found)
 }
 
+/// Text as it is; what is none in a damaged file is replaced. Most of it is sound, and to know that is
+/// quicker than to look for what is not.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
 /// Reads the columns of one row.
 pub(crate) fn read_row(row: &rusqlite::Row<'_>, width: usize) -> Result<Vec<Value>, StoreError> {
     let mut values = Vec::with_capacity(width);
@@ -197,7 +204,7 @@ pub(crate) fn read_row(row: &rusqlite::Row<'_>, width: usize) -> Result<Vec<Valu
         values.push(match row.get_ref(place)? {
             ValueRef::Null => Value::Null,
             ValueRef::Integer(number) => Value::Int(number),
-            ValueRef::Text(bytes) => Value::Text(String::from_utf8_lossy(bytes).into_owned()),
+            ValueRef::Text(bytes) => Value::Text(text(bytes).into_owned()),
             ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
             // No column of ours is a float; a damaged file shows as a value of no type.
             ValueRef::Real(_) => Value::Null,
@@ -217,7 +224,7 @@ pub(crate) fn encode_row(
         match row.get_ref(place)? {
             ValueRef::Null | ValueRef::Real(_) => encode_null(out),
             ValueRef::Integer(number) => encode_int(number, out),
-            ValueRef::Text(bytes) => encode_text(&String::from_utf8_lossy(bytes), out),
+            ValueRef::Text(bytes) => encode_text(&text(bytes), out),
             ValueRef::Blob(bytes) => encode_bytes(bytes, out),
         }
     }

@@ -46,8 +46,8 @@ fn paid(view: &View<'_>, transfer: &BankTransfer, refund: &Refund, report: &mut 
     let bank = Account::BankTransfer {
         day: transfer.paid_on,
     };
-    let keys = view.part.index.transfers_of_refund.get(&refund.refund_no);
-    let rows = view.transfer_list(keys);
+    let number = refund.refund_no.as_str();
+    let rows = view.index.transfers_of_refund.get(&number);
     let mut booked = rows
         .iter()
         .filter(|row: &&&Transfer| row.kind == TransferKind::BankTransfer);

@@ -139,7 +139,7 @@ fn check_call(view: &View<'_>, call: &BillerCall, report: &mut Report) {
 
 /// Whether an institution has returned the surplus of what its day file told.
 fn is_given_back(view: &View<'_>, call: &BillerCall, fact: &Fact) -> bool {
-    let mut refunds = view.refunds_of(fact).into_iter();
+    let mut refunds = view.refunds_of(fact).iter();
     call.verb == Verb::Told && refunds.any(|row| row.state == RefundState::Done)
 }
 

@@ -33,8 +33,9 @@ pub(super) fn check_links(
     let weights = RandomState::new();
     let mut promised = 0_u64;
     let mut previous: Option<Link> = None;
+    let mut links = 0;
     snapshot.scan_raw::<Link>(|values| {
-        report.count(Link::SPEC.name);
+        links += 1;
         let Some(link) = Link::from_values(values.clone()).filter(|row| row.values() == values)
         else {
             let key = raw_key(Link::SPEC, &values);
@@ -54,6 +55,7 @@ pub(super) fn check_links(
         }
         previous = Some(link);
     })?;
+    report.count(Link::SPEC.name, links);
     let mut checkpoints = Vec::new();
     snapshot.scan_raw::<Checkpoint>(|values| checkpoints.push(values))?;
     for values in checkpoints {
@@ -143,7 +145,7 @@ fn check_checkpoint(
     keys: Option<&SignatureKeys<'_>>,
     report: &mut Report,
 ) -> Result<(), StoreError> {
-    report.count(Checkpoint::SPEC.name);
+    report.count(Checkpoint::SPEC.name, 1);
     let key = raw_key(Checkpoint::SPEC, &values);
     let Some(row) = Checkpoint::from_values(values) else {
         report.fail(

@@ -116,7 +116,7 @@ impl Books {
     }
 
     fn payment(&self, fact: &Fact, report: &mut Report) {
-        report.count("channel payments");
+        report.count("channel payments", 1);
         let channel = fact.channel.code().to_owned();
         let name = (channel, fact.merchant.clone(), fact.txn_id.clone());
         let Some(told) = self.payments.get(&name) else {
@@ -147,7 +147,7 @@ impl Books {
             .refunds
             .get(&(channel, refund.channel_no.as_str().to_owned()));
         if let Some(told) = told {
-            report.count("channel refunds");
+            report.count("channel refunds", 1);
             told.found.store(true, Ordering::Relaxed);
             let same =
                 told.amount == refund.amount.get() && told.number == refund.attempt_no.as_str();

@@ -100,8 +100,7 @@ fn lock(view: &View<'_>, due: &Due, report: &mut Report) {
 
 /// The valid vouchers of a due.
 fn valid<'a>(view: &View<'a>, due: &Due) -> Vec<&'a Voucher> {
-    let keys = view.part.index.vouchers_of_due.get(&due.key());
-    let mut vouchers: Vec<&Voucher> = view.list(keys);
+    let mut vouchers = view.index.vouchers_of_due.get(&due.key()).to_vec();
     vouchers.retain(|voucher| voucher.state == VoucherState::Valid);
     vouchers
 }

@@ -22,11 +22,12 @@ struct Known {
     row_seen: bool,
 }
 
-/// Every change of every row of a range of buckets. Each row is looked up twice or more, which is
-/// most of the work: by hash, not by order.
+/// Every change of every row of a range of buckets. Each row is looked up twice or more: by hash, not
+/// by order.
 #[derive(Default)]
 pub(super) struct History {
-    rows: HashMap<(u8, Vec<u8>), Known>,
+    /// Rows by encoded key, at the place of their table's number.
+    tables: Vec<HashMap<Vec<u8>, Known>>,
 }
 
 /// A rule and how a row's history breaks it.
@@ -37,9 +38,9 @@ fn table_of(number: u8) -> Option<&'static TableSpec> {
 }
 
 /// A stored row as it is compared.
-pub(super) struct Stored {
+pub(super) struct Stored<'a> {
     /// Its key, encoded.
-    pub key: Vec<u8>,
+    pub key: &'a [u8],
     /// Hash of its columns.
     pub hash: [u8; 16],
     /// Its version and its state, when it reads as its type.
@@ -69,33 +70,37 @@ impl History {
                 report.fail_row("audit.event", event, what);
                 continue;
             }
-            self.rows
-                .entry((row.table, row.key))
-                .or_default()
-                .changes
-                .push(Change {
-                    version: row.version,
-                    state: row.state,
-                    hash: row.hash,
-                    at: event.at.0,
-                });
+            let known = self.table(row.table).entry(row.key).or_default();
+            known.changes.push(Change {
+                version: row.version,
+                state: row.state,
+                hash: row.hash,
+                at: event.at.0,
+            });
         }
+    }
+
+    fn table(&mut self, number: u8) -> &mut HashMap<Vec<u8>, Known> {
+        let place = usize::from(number);
+        if self.tables.len() <= place {
+            self.tables.resize_with(place + 1, HashMap::default);
+        }
+        &mut self.tables[place]
     }
 
     /// Puts the changes of every row in order; before the rows are compared.
     pub(super) fn sort(&mut self) {
-        let all = self.rows.values_mut();
+        let all = self.tables.iter_mut().flat_map(HashMap::values_mut);
         all.for_each(|known| known.changes.sort_by_key(|change| change.version));
     }
 
     /// Compares a stored row with its last after-image.
-    pub(super) fn row(&mut self, spec: &'static TableSpec, row: Stored, report: &mut Report) {
+    pub(super) fn row(&mut self, spec: &'static TableSpec, row: Stored<'_>, report: &mut Report) {
         let Stored { key, hash, stands } = row;
-        let name = (spec.number, key);
         let mut fail = |rule, what| {
-            report.fail(rule, spec.name, encoded_key_text(&name.1), what);
+            report.fail(rule, spec.name, encoded_key_text(key), what);
         };
-        let Some(known) = self.rows.get_mut(&name) else {
+        let Some(known) = self.table(spec.number).get_mut(key) else {
             fail("audit.no_event", "no event has made this row");
             return;
         };
@@ -113,23 +118,25 @@ impl History {
 
     /// When a row was changed last, as far as this range knows.
     pub(super) fn changed_at(&self, spec: &'static TableSpec, key: &[Value]) -> Option<i64> {
-        let known = self.rows.get(&(spec.number, encoded(key)))?;
+        let table = self.tables.get(usize::from(spec.number))?;
+        let known = table.get(&encoded(key))?;
         known.changes.last().map(|change| change.at)
     }
 
     /// Names rows that are gone, and histories that no path of the tables explains.
     pub(super) fn finish(&self, report: &mut Report) {
-        let judged = self.rows.iter().filter_map(|(row, known)| {
-            let spec = table_of(row.0)?;
-            let faults = known.faults(spec);
-            (!faults.is_empty()).then_some((row, spec, faults))
-        });
-        let mut judged: Vec<_> = judged.collect();
-        judged.sort_unstable_by_key(|(row, ..)| *row);
-        for ((_, key), spec, faults) in judged {
-            let name = encoded_key_text(key);
-            for (rule, what) in faults {
-                report.fail(rule, spec.name, name.clone(), what);
+        for (number, rows) in (0..).zip(&self.tables) {
+            let Some(spec) = table_of(number) else {
+                continue;
+            };
+            let judged = rows.iter().map(|(key, known)| (key, known.faults(spec)));
+            let mut judged: Vec<_> = judged.filter(|(_, faults)| !faults.is_empty()).collect();
+            judged.sort_unstable();
+            for (key, faults) in judged {
+                let name = encoded_key_text(key);
+                for (rule, what) in faults {
+                    report.fail(rule, spec.name, name.clone(), what);
+                }
             }
         }
     }

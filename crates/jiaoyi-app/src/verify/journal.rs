@@ -31,7 +31,7 @@ pub(super) fn check(
         }
         let told: serde_json::Value =
             serde_json::from_str(&line).map_err(|error| trouble(number, error.to_string()))?;
-        report.count("journal");
+        report.count("journal", 1);
         check_line(snapshot, &told, report)
             .map_err(VerifyError::Store)?
             .map_err(|why| trouble(number, why))?;

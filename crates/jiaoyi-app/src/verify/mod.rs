@@ -61,6 +61,7 @@ mod chain;
 pub mod channel_books;
 mod dues;
 mod history;
+mod index;
 mod journal;
 mod messages;
 mod money;
@@ -204,12 +205,11 @@ impl Report {
         })
     }
 
-    fn count(&mut self, what: &str) {
-        match self.checked.get_mut(what) {
-            Some(count) => *count = count.saturating_add(1),
-            None => {
-                self.checked.insert(what.to_owned(), 1);
-            }
+    /// So many more of `what` were looked at.
+    fn count(&mut self, what: &str, more: u64) {
+        if more > 0 {
+            let count = self.checked.entry(what.to_owned()).or_default();
+            *count = count.saturating_add(more);
         }
     }
 
@@ -238,8 +238,7 @@ impl Report {
     /// Takes in what was found after all this.
     fn append(&mut self, later: Report) {
         for (what, count) in later.checked {
-            let sum = self.checked.entry(what).or_default();
-            *sum = sum.saturating_add(count);
+            self.count(&what, count);
         }
         let room = VIOLATIONS_MAX.saturating_sub(self.violations.len());
         self.violations

@@ -77,13 +77,8 @@ fn check_success(view: &View<'_>, fact: &Fact, report: &mut Report) {
         fact,
         "premium and surplus are not its amount",
     );
-    let name = (
-        fact.bucket,
-        fact.channel,
-        fact.merchant.clone(),
-        fact.txn_id.clone(),
-    );
-    let mut rows = view.transfer_list(view.part.index.transfers_of_fact.get(&name));
+    let name = (fact.bucket, fact.channel, &*fact.merchant, &*fact.txn_id);
+    let mut rows = view.index.transfers_of_fact.get(&name).to_vec();
     // Money that came over from another bucket belongs to a slot, not to a fact of this bucket.
     let transit = Account::Transit.to_string();
     rows.retain(|row| row.debit != transit);
@@ -178,9 +173,9 @@ fn check_reversal(view: &View<'_>, fact: &Fact, report: &mut Report) {
 /// Money that a channel gave back belongs to a refund of ours.
 fn check_paid_out(view: &View<'_>, fact: &Fact, report: &mut Report) {
     let order = (fact.bucket, fact.order_id);
-    let refunds: Vec<&Refund> = view.list(view.part.index.refunds_of_order.get(&order));
+    let refunds = view.index.refunds_of_order.get(&order);
     let refund = refunds
-        .into_iter()
+        .iter()
         .find(|row| row.channel_no.as_str() == fact.txn_id);
     let same = refund.is_some_and(|row| {
         row.state == RefundState::Done
@@ -251,8 +246,8 @@ fn check_refund(view: &View<'_>, refund: &Refund, report: &mut Report) {
 }
 
 fn refund_transfers(view: &View<'_>, refund: &Refund, report: &mut Report) {
-    let keys = view.part.index.transfers_of_refund.get(&refund.refund_no);
-    let rows = view.transfer_list(keys);
+    let number = refund.refund_no.as_str();
+    let rows = view.index.transfers_of_refund.get(&number);
     let total = |kind: TransferKind| {
         sum(rows
             .iter()
@@ -347,8 +342,8 @@ fn refund_end(view: &View<'_>, refund: &Refund, report: &mut Report) {
 
 fn refund_messages(view: &View<'_>, refund: &Refund, report: &mut Report) {
     let posted = |topic: Topic| {
-        let name = (refund.bucket, topic, refund.refund_no.as_str().to_owned());
-        view.part.index.outbox.contains(&name)
+        let subject = refund.refund_no.as_str();
+        view.index.was_posted(refund.bucket, topic, subject)
     };
     // An institution is told in its result file; nothing has to leave.
     let inbound = refund.channel.front_end().is_some();

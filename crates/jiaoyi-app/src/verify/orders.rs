@@ -4,12 +4,12 @@ use super::Report;
 use super::view::{View, sum, whole};
 use jiaoyi_domain::attempt::{Attempt, AttemptState};
 use jiaoyi_domain::due::{Revision, RevisionKind, Slot, split_amounts};
-use jiaoyi_domain::fact::{Fact, FactKind};
+use jiaoyi_domain::fact::FactKind;
 use jiaoyi_domain::messages::{CaseKind, Topic};
 use jiaoyi_domain::order::{Line, LineState, OrderState, PayOrder};
 use jiaoyi_domain::record::Record;
-use jiaoyi_domain::refund::Refund;
 use jiaoyi_domain::roster::RosterState;
+use std::borrow::Cow;
 
 pub(super) fn check(view: &View<'_>, report: &mut Report) {
     for order in view.part.orders.values() {
@@ -50,8 +50,7 @@ fn check_order(view: &View<'_>, order: &PayOrder, report: &mut Report) {
         order,
         "its number names another bucket",
     );
-    let keys = view.part.index.attempts_of_order.get(&order.key());
-    let mut attempts: Vec<&Attempt> = view.list(keys);
+    let mut attempts = view.index.attempts_of_order.get(&order.key()).to_vec();
     attempts.sort_by_key(|attempt| attempt.seq);
     let numbered = (1..)
         .zip(&attempts)
@@ -60,7 +59,7 @@ fn check_order(view: &View<'_>, order: &PayOrder, report: &mut Report) {
     let what = "its attempts are not 1 to its count";
     report.demand(numbered && counted, "order.attempts", order, what);
     // An institution's lock is an order before anything is paid.
-    let collected = view.part.index.calls_of_order.contains_key(&order.key());
+    let collected = !view.index.calls_of_order.get(&order.key()).is_empty();
     let needed = order.amount.is_zero() || !attempts.is_empty() || collected;
     report.demand(
         needed,
@@ -71,8 +70,8 @@ fn check_order(view: &View<'_>, order: &PayOrder, report: &mut Report) {
     check_state(view, order, &lines, report);
 }
 
-fn check_state(view: &View<'_>, order: &PayOrder, lines: &[Line], report: &mut Report) {
-    let facts: Vec<&Fact> = view.list(view.part.index.facts_of_order.get(&order.key()));
+fn check_state(view: &View<'_>, order: &PayOrder, lines: &[Cow<'_, Line>], report: &mut Report) {
+    let facts = view.index.facts_of_order.get(&order.key());
     let money = facts.iter().any(|fact| fact.kind == FactKind::Success);
     let filled = lines
         .iter()
@@ -119,7 +118,7 @@ fn check_line(view: &View<'_>, line: &Line, report: &mut Report) {
         );
     }
     if line.state == LineState::Surplus {
-        let refunds: Vec<&Refund> = view.list(view.part.index.refunds_of_order.get(&order));
+        let refunds = view.index.refunds_of_order.get(&order);
         let held = refunds.iter().any(|refund| refund.line_no == line.line_no);
         report.demand(held, "line.state", line, "it is surplus and has no refund");
     }
@@ -225,12 +224,8 @@ fn check_attempt(view: &View<'_>, attempt: &Attempt, report: &mut Report) {
         attempt,
         "its method is of another channel",
     );
-    let facts: Vec<&Fact> = view.list(
-        view.part
-            .index
-            .facts_of_order
-            .get(&(attempt.bucket, attempt.order_id)),
-    );
+    let order_key = (attempt.bucket, attempt.order_id);
+    let facts = view.index.facts_of_order.get(&order_key);
     let mut paid = facts
         .iter()
         .filter(|fact| fact.kind == FactKind::Success && fact.attempt_no == attempt.attempt_no);
@@ -260,12 +255,8 @@ fn check_attempt(view: &View<'_>, attempt: &Attempt, report: &mut Report) {
         "handed out without a time",
     );
     let asked = |topic| {
-        let name = (
-            attempt.bucket,
-            topic,
-            attempt.attempt_no.as_str().to_owned(),
-        );
-        view.part.index.outbox.contains(&name)
+        let subject = attempt.attempt_no.as_str();
+        view.index.was_posted(attempt.bucket, topic, subject)
     };
     if attempt.method.placed_by_call() {
         let what = "nothing was posted to place it";

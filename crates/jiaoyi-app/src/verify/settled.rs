@@ -3,10 +3,10 @@
 use super::Report;
 use super::view::View;
 use jiaoyi_domain::Instant;
-use jiaoyi_domain::attempt::{Attempt, AttemptState, DEATH_MARGIN_MS, WATCH_MS};
+use jiaoyi_domain::attempt::{AttemptState, DEATH_MARGIN_MS, WATCH_MS};
 use jiaoyi_domain::due::DueState;
 use jiaoyi_domain::fact::FactKind;
-use jiaoyi_domain::messages::{CaseState, OutboxState};
+use jiaoyi_domain::messages::OutboxState;
 use jiaoyi_domain::order::OrderState;
 use jiaoyi_domain::record::Record;
 use jiaoyi_domain::refund::RefundState;
@@ -30,11 +30,8 @@ pub(super) fn check(view: &View<'_>, now: Instant, report: &mut Report) {
         report.demand(!over, "settled.lock", due, "it is locked beyond its time");
     }
     for order in view.part.orders.values() {
-        let keys = view.part.index.attempts_of_order.get(&order.key());
-        let dead = view
-            .list::<Attempt>(keys)
-            .iter()
-            .all(|attempt| attempt.is_dead());
+        let attempts = view.index.attempts_of_order.get(&order.key());
+        let dead = attempts.iter().all(|attempt| attempt.is_dead());
         // An institution's lock has no attempt and ends by time.
         let over = order.state == OrderState::Placed && dead && order.until.plus_ms(LOCK_MS) < now;
         report.demand(
@@ -89,12 +86,10 @@ fn suspense(view: &View<'_>, report: &mut Report) {
         if fact.kind != FactKind::Success || fact.surplus.is_zero() {
             continue;
         }
-        let mut refunds = view.refunds_of(fact).into_iter();
+        let mut refunds = view.refunds_of(fact).iter();
         let refund = refunds.any(|refund| refund.state != RefundState::Cancelled);
         let order = (fact.bucket, fact.order_id);
-        let case = view
-            .cases_of(&order)
-            .any(|case| case.state == CaseState::Open);
+        let case = view.is_with_staff(&order);
         let what = "its surplus has no refund and no open case";
         report.demand(refund || case, "settled.suspense", fact, what);
     }
@@ -116,10 +111,7 @@ fn refunds(view: &View<'_>, now: Instant, report: &mut Report) {
         // An institution takes its time; the case of its day file stands until it has given it back.
         let order = (refund.bucket, refund.order_id);
         let inbound = refund.channel.front_end().is_some();
-        let with_it = inbound
-            && view
-                .cases_of(&order)
-                .any(|case| case.state == CaseState::Open);
+        let with_it = inbound && view.is_with_staff(&order);
         let what = format!(
             "it is {} beyond its time and has no case",
             refund.state.code()

@@ -9,7 +9,7 @@ use jiaoyi_domain::voucher::{VoucherContent, VoucherSignature};
 
 pub(super) fn check(view: &View<'_>, keys: &SignatureKeys<'_>, report: &mut Report) {
     for row in view.part.signatures.values() {
-        report.count("voucher signatures");
+        report.count("voucher signatures", 1);
         check_one(view, row, keys, report);
     }
 }

@@ -1,6 +1,7 @@
 //! Slots and vouchers: what stands in a slot equals its fact, its quote, the books and its voucher.
 
 use super::Report;
+use super::index::due_of;
 use super::view::{View, sum, whole};
 use jiaoyi_domain::books::{Transfer, TransferKind};
 use jiaoyi_domain::due::{Slot, split_amounts};
@@ -19,12 +20,9 @@ pub(super) fn check(view: &View<'_>, report: &mut Report) {
     for voucher in view.part.vouchers.values() {
         check_voucher(view, voucher, report);
     }
-    for (due, transfers) in &view.part.index.transfers_of_due {
-        if !view.part.slots.contains_key(due) {
-            for row in view.transfer_list(Some(transfers)) {
-                report.fail_row("transfer.refers", row, "its due has no slot");
-            }
-        }
+    for row in view.part.transfers.values() {
+        let filled = due_of(row).is_none_or(|due| view.part.slots.contains_key(&due));
+        report.demand(filled, "transfer.refers", row, "its due has no slot");
     }
 }
 
@@ -197,8 +195,7 @@ fn check_transfers(
     fact: Option<&Fact>,
     report: &mut Report,
 ) {
-    let keys = view.part.index.transfers_of_due.get(&slot.key());
-    let mut rows = view.transfer_list(keys);
+    let mut rows = view.index.transfers_of_due.get(&slot.key()).to_vec();
     check_undone(slot, &rows, report);
     rows.retain(|row| matches!(row.kind, TransferKind::Premium | TransferKind::Applied));
     let payer = |row: &Transfer| row.debit.strip_prefix("aid:").map(str::to_owned);
@@ -382,12 +379,10 @@ fn check_message(view: &View<'_>, voucher: &Voucher, report: &mut Report) {
         .changed_at(spec, &key)
         .is_some_and(|at| at < voucher.issued_at.0)
     {
-        let name = (
-            voucher.bucket,
-            Topic::SmsPaid,
-            voucher.voucher_no.as_str().to_owned(),
-        );
-        let told = view.part.index.outbox.contains(&name);
+        let subject = voucher.voucher_no.as_str();
+        let told = view
+            .index
+            .was_posted(voucher.bucket, Topic::SmsPaid, subject);
         report.demand(
             told,
             "outbox.missing",

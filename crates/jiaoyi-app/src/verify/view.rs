@@ -1,5 +1,6 @@
 //! Rows as the checks ask for them: from the range that is held, else from the snapshot.
 
+use super::index::Index;
 use super::part::{Part, Reference, Table};
 use jiaoyi_domain::Bucket;
 use jiaoyi_domain::attempt::Attempt;
@@ -12,7 +13,7 @@ use jiaoyi_domain::fact::Fact;
 use jiaoyi_domain::messages::{Case, CaseKind, CaseState};
 use jiaoyi_domain::money::Fen;
 use jiaoyi_domain::order::{Line, PayOrder};
-use jiaoyi_domain::record::{Column, Record, Value};
+use jiaoyi_domain::record::{Column, Record};
 use jiaoyi_domain::refund::Refund;
 use jiaoyi_domain::roster::Person;
 use jiaoyi_domain::voucher::Voucher;
@@ -22,12 +23,16 @@ use std::cell::RefCell;
 
 /// A record whose rows a range holds.
 pub(super) trait Held: Record {
+    fn bucket_of(key: &Self::Key) -> Bucket;
     fn table(part: &Part) -> &Table<Self>;
 }
 
 macro_rules! held {
     ($($record:ty = $field:ident,)*) => {$(
         impl Held for $record {
+            fn bucket_of(key: &Self::Key) -> Bucket {
+                key.0
+            }
             fn table(part: &Part) -> &Table<Self> {
                 &part.$field
             }
@@ -44,12 +49,13 @@ held! {
 pub(super) struct View<'a> {
     snapshot: &'a Snapshot,
     pub part: &'a Part,
+    pub index: Index<'a>,
     pub reference: &'a Reference,
     trouble: RefCell<Option<StoreError>>,
 }
 
 impl<'a> View<'a> {
-    pub(super) const fn new(
+    pub(super) fn new(
         snapshot: &'a Snapshot,
         part: &'a Part,
         reference: &'a Reference,
@@ -57,6 +63,7 @@ impl<'a> View<'a> {
         View {
             snapshot,
             part,
+            index: Index::of(part),
             reference,
             trouble: RefCell::new(None),
         }
@@ -67,11 +74,8 @@ impl<'a> View<'a> {
         self.trouble.into_inner().map_or(Ok(()), Err)
     }
 
-    fn holds(&self, key: &[Value]) -> bool {
-        match key.first() {
-            Some(Value::Int(bucket)) => (self.part.from..self.part.to).contains(bucket),
-            Some(Value::Null | Value::Text(_) | Value::Bytes(_)) | None => false,
-        }
+    fn holds(&self, bucket: Bucket) -> bool {
+        (self.part.from..self.part.to).contains(&i64::from(bucket.get()))
     }
 
     fn note<T: Default>(&self, found: Result<T, StoreError>) -> T {
@@ -88,7 +92,7 @@ impl<'a> View<'a> {
 
     /// One row by its key, wherever it lies.
     pub(super) fn get<R: Held>(&self, key: &R::Key) -> Option<Cow<'a, R>> {
-        if self.holds(&R::key_values(key)) {
+        if self.holds(R::bucket_of(key)) {
             R::table(self.part).get(key).map(Cow::Borrowed)
         } else {
             self.note(self.snapshot.load::<R>(key)).map(Cow::Owned)
@@ -109,17 +113,15 @@ impl<'a> View<'a> {
     }
 
     /// The lines of an order.
-    pub(super) fn lines(&self, order: &OrderKey) -> Vec<Line> {
-        let given = [order.0.to_value(), order.1.to_value()];
-        if self.holds(&given) {
+    pub(super) fn lines(&self, order: &OrderKey) -> Vec<Cow<'a, Line>> {
+        if self.holds(order.0) {
             let all = (order.0, order.1, 0)..=(order.0, order.1, u32::MAX);
-            self.part
-                .lines
-                .range(all)
-                .map(|(_, line)| line.clone())
-                .collect()
+            let lines = self.part.lines.range(all);
+            lines.map(|(_, line)| Cow::Borrowed(line)).collect()
         } else {
-            self.note(self.snapshot.range("by_order", &given))
+            let given = [order.0.to_value(), order.1.to_value()];
+            let lines = self.note(self.snapshot.range("by_order", &given));
+            lines.into_iter().map(Cow::Owned).collect()
         }
     }
 
@@ -135,24 +137,10 @@ impl<'a> View<'a> {
         self.part.revisions.range(all).map(|(_, revision)| revision)
     }
 
-    /// Rows of this range by a list of keys out of the index.
-    pub(super) fn list<R: Held>(&self, keys: Option<&'a Vec<R::Key>>) -> Vec<&'a R> {
-        let table = R::table(self.part);
-        keys.into_iter()
-            .flatten()
-            .filter_map(|key| table.get(key))
-            .collect()
-    }
-
     /// What gives a success back.
-    pub(super) fn refunds_of(&self, fact: &Fact) -> Vec<&'a Refund> {
-        let name = (
-            fact.bucket,
-            fact.channel,
-            fact.merchant.clone(),
-            fact.txn_id.clone(),
-        );
-        self.list(self.part.index.refunds_of_fact.get(&name))
+    pub(super) fn refunds_of<'s>(&'s self, fact: &'s Fact) -> &'s [&'s Refund] {
+        let name = (fact.bucket, fact.channel, &*fact.merchant, &*fact.txn_id);
+        self.index.refunds_of_fact.get(&name)
     }
 
     /// The bank transfer by which staff paid a refund of this range.
@@ -160,29 +148,16 @@ impl<'a> View<'a> {
         self.part.bank_transfers.get(&refund.key())
     }
 
-    /// Transfers of this range by a list of keys out of the index.
-    pub(super) fn transfer_list(
-        &self,
-        keys: Option<&'a Vec<<Transfer as Record>::Key>>,
-    ) -> Vec<&'a Transfer> {
-        let table = &self.part.transfers;
-        keys.into_iter()
-            .flatten()
-            .filter_map(|key| table.get(key))
-            .collect()
-    }
-
     /// Whether an order of this range has a case of this kind, open or closed.
     pub(super) fn has_case(&self, order: &OrderKey, kind: CaseKind) -> bool {
-        self.cases_of(order).any(|case| case.kind == kind)
+        let cases = self.index.cases_of_order.get(order);
+        cases.iter().any(|case| case.kind == kind)
     }
 
-    /// The cases of an order of this range.
-    pub(super) fn cases_of(&self, order: &OrderKey) -> impl Iterator<Item = &'a Case> {
-        let keys = self.part.index.cases_of_order.get(order);
-        keys.into_iter()
-            .flatten()
-            .filter_map(|key| self.part.cases.get(key))
+    /// Whether an order of this range has an open case.
+    pub(super) fn is_with_staff(&self, order: &OrderKey) -> bool {
+        let cases = self.index.cases_of_order.get(order);
+        cases.iter().any(|case| case.state == CaseState::Open)
     }
 
     /// Whether a number of this range has an open case.
@@ -192,19 +167,13 @@ impl<'a> View<'a> {
     }
 
     /// The cases about a number of this range.
-    pub(super) fn cases_about(
-        &self,
+    pub(super) fn cases_about<'s>(
+        &'s self,
         bucket: Bucket,
-        subject: &str,
-    ) -> impl Iterator<Item = &'a Case> {
-        let keys = self
-            .part
-            .index
-            .cases_of_subject
-            .get(&(bucket, subject.to_owned()));
-        keys.into_iter()
-            .flatten()
-            .filter_map(|key| self.part.cases.get(key))
+        subject: &'s str,
+    ) -> impl Iterator<Item = &'s Case> {
+        let cases = self.index.cases_of_subject.get(&(bucket, subject));
+        cases.iter().copied()
     }
 }
 
