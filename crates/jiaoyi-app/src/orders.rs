@@ -16,7 +16,6 @@ use jiaoyi_domain::record::Column;
 use jiaoyi_domain::refund::{Refund, RefundState};
 use jiaoyi_domain::roster::Person;
 use jiaoyi_domain::time::SECOND_MS;
-use jiaoyi_domain::voucher::Voucher;
 use jiaoyi_domain::{Bucket, Fen, Instant};
 use jiaoyi_store::StoreError;
 
@@ -30,7 +29,8 @@ pub(crate) struct Loaded {
     pub attempts: Vec<Attempt>,
     pub refunds: Vec<Refund>,
     pub transfers: Vec<BankTransfer>,
-    pub vouchers: Vec<Voucher>,
+    /// What its lines filled, in their order.
+    pub slots: Vec<Slot>,
     pub person: Option<Person>,
     pub due: Option<Due>,
 }
@@ -170,7 +170,10 @@ impl Platform {
         for refund in refunds.iter().filter(|row| row.state == RefundState::Done) {
             transfers.extend(self.bank_transfer_of(refund).await?);
         }
-        let vouchers: Vec<Voucher> = self.store.range("by_order", &given).await?;
+        let mut slots = Vec::new();
+        for line in &lines {
+            slots.extend(self.slot_of(line).await?);
+        }
         let due: Option<Due> = match lines.first() {
             Some(line) => {
                 self.store
@@ -189,10 +192,21 @@ impl Platform {
             attempts,
             refunds,
             transfers,
-            vouchers,
+            slots,
             person,
             due,
         }))
+    }
+
+    /// The slot that a line filled, if it did: the slot of its due may be another order's.
+    async fn slot_of(&self, line: &Line) -> Result<Option<Slot>, StoreError> {
+        if !matches!(line.state, LineState::Premium | LineState::Returned) {
+            return Ok(None);
+        }
+        let key = (line.due_bucket, line.due_id, line.generation);
+        let slot: Option<Slot> = self.store.load(&key).await?;
+        let named = |slot: &Slot| (slot.order_id, slot.line_no) == (line.order_id, line.line_no);
+        Ok(slot.filter(named))
     }
 
     async fn bridge(&self, attempt: &Attempt, prepay_id: &str) -> Option<Bridge> {
@@ -248,17 +262,9 @@ impl Platform {
         }
         let line = loaded.lines.first();
         let region = line.and_then(|line| self.regions.get(&line.region));
-        let slot: Option<Slot> = match line {
-            Some(line) => {
-                self.store
-                    .load(&(line.due_bucket, line.due_id, line.generation))
-                    .await?
-            }
-            None => None,
-        };
+        let of_first = |slot: &&Slot| line.is_some_and(|line| slot.line_no == line.line_no);
+        let slot = loaded.slots.iter().find(of_first);
         let period = slot
-            .as_ref()
-            .filter(|slot| slot.order_id == order.order_id)
             .map(|slot| (slot.benefit_first, slot.benefit_last))
             .or_else(|| line.map(|line| (line.benefit_first, line.benefit_last)))
             .unwrap_or((now.date(), now.date()));
@@ -291,10 +297,7 @@ impl Platform {
             pay_url,
             pay_form,
             bridge,
-            voucher_no: loaded
-                .vouchers
-                .first()
-                .map(|voucher| voucher.voucher_no.to_string()),
+            voucher_no: loaded.slots.first().map(|slot| slot.voucher_no.to_string()),
             refund: loaded.refund_view(),
             failure: (status == OrderStatus::Failed).then(|| {
                 match latest.and_then(Attempt::pay_failure) {
@@ -359,10 +362,7 @@ impl Platform {
                 benefit_year: loaded.due.as_ref().map_or(0, |due| due.benefit_year),
                 amount: loaded.order.amount,
                 at: loaded.order.created_at,
-                voucher_no: loaded
-                    .vouchers
-                    .first()
-                    .map(|row| row.voucher_no.to_string()),
+                voucher_no: loaded.slots.first().map(|slot| slot.voucher_no.to_string()),
             });
         }
         Ok(records)

@@ -12,8 +12,10 @@ use jiaoyi_domain::decide::{
     order_from_text,
 };
 use jiaoyi_domain::due::OrderId;
+use jiaoyi_domain::order::{DeviceOrder, OrderState, PayOrder};
 use jiaoyi_domain::policy::Phase;
-use jiaoyi_domain::record::{Column, Value};
+use jiaoyi_domain::record::Column;
+use jiaoyi_domain::time::HOUR_MS;
 use jiaoyi_domain::{AttemptNo, Bucket, Instant};
 use jiaoyi_store::{CallKey, StoreError, View};
 
@@ -24,8 +26,10 @@ struct Pressed<'f> {
     form_key: &'f str,
 }
 
-/// Most open payments of one device.
-const OPEN_LOCKS_MAX: i64 = 10;
+/// Most open payments of one device, of those begun lately.
+const OPEN_LOCKS_MAX: usize = 10;
+/// What was begun before that is over, or waits for the word of a channel, which is nobody's fault.
+const OPEN_LOCKS_MS: i64 = HOUR_MS;
 
 /// What keeps a bill from being paid, when it is the calendar of the chosen channel alone.
 fn resting(priced: Option<&Priced>, channel: ChannelCode, answer: StartAnswer) -> StartAnswer {
@@ -48,13 +52,24 @@ impl Platform {
         }
     }
 
-    async fn holds_too_many(view: &View<'_>, visitor: &Visitor) -> Result<bool, StoreError> {
-        let given = [visitor.device.to_value()];
-        let found = view.query("open_locks_of_holder", &given).await?;
-        let open = match found.first().and_then(|row| row.first()) {
-            Some(Value::Int(count)) => *count,
-            _ => 0,
-        };
+    /// Whether a device has begun too much that is still open. Its own list says what it has begun; only
+    /// with so much in it are the orders themselves looked at.
+    async fn holds_too_many(&self, view: &View<'_>, visitor: &Visitor) -> Result<bool, StoreError> {
+        let bucket = self.device_bucket(&visitor.device);
+        let given = [bucket.to_value(), visitor.device.to_value()];
+        let mut begun: Vec<DeviceOrder> = view.range("by_device", &given).await?;
+        let since = self.now().plus_ms(-OPEN_LOCKS_MS);
+        begun.retain(|row| row.added_at >= since);
+        if begun.len() < OPEN_LOCKS_MAX {
+            return Ok(false);
+        }
+        let mut open = 0;
+        for row in begun {
+            let order: Option<PayOrder> = view.load(&(row.order_bucket, row.order_id)).await?;
+            // A receipt that was added to the list is somebody else's payment.
+            let own = order.filter(|order| order.holder == visitor.device);
+            open += usize::from(own.is_some_and(|order| order.state == OrderState::Placed));
+        }
         Ok(open >= OPEN_LOCKS_MAX)
     }
 
@@ -89,7 +104,7 @@ impl Platform {
         let view = self.store.view().await?;
         let priced = self.bill_priced(&view, &reference, Some(channel.code()));
         let priced = priced.await?;
-        let too_many = Platform::holds_too_many(&view, visitor).await?;
+        let too_many = self.holds_too_many(&view, visitor).await?;
         drop(view);
         let Some(quote) = priced.as_ref().and_then(Priced::quote) else {
             let answer = self.not_payable(visitor, &reference).await?;

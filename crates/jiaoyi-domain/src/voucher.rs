@@ -100,7 +100,7 @@ record! {
             ended_at: Option<Instant> = Public,
             version: u32 = Public,
         }
-        ranges { "by_order" (order_bucket, order_id), }
+        ranges { }
     }
 }
 

@@ -63,7 +63,3 @@ CROSS JOIN LATERAL (
     ORDER BY t.bucket, t.doc_hmac
     LIMIT 1
 ) AS d
-
--- name: open_locks_of_holders
-SELECT k.place, (SELECT count(*) FROM pay_order AS t WHERE t.holder = k.holder AND t.state = 'placed')
-FROM (SELECT unnest(?1::bytes[]) AS holder, generate_subscripts(?1::bytes[], 1) AS place) AS k

@@ -94,11 +94,6 @@ WHERE v.issued_at >= ?1 AND s.voucher_no IS NULL
 ORDER BY v.issued_at
 LIMIT ?2
 
--- name: open_locks_of_holder
-SELECT count(*)
-FROM pay_order
-WHERE holder = ?1 AND state = 'placed'
-
 -- name: any_sealed
 SELECT number_sealed
 FROM document

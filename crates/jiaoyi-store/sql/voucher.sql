@@ -26,12 +26,6 @@ JOIN unnest(?1::bigint[], ?2::text[]) AS k (bucket, voucher_no)
     ON t.bucket = k.bucket AND t.voucher_no = k.voucher_no
 WHERE t.bucket = ANY(?3::bigint[])
 
--- name: by_order_many
-SELECT t.bucket, t.voucher_no, t.check_code, t.state, t.order_bucket, t.order_id, t.line_no, t.due_id, t.generation, t.content, t.issued_at, t.ended_at, t.version
-FROM voucher AS t
-JOIN unnest(?1::bigint[], ?2::bytes[]) AS k (order_bucket, order_id)
-    ON t.order_bucket = k.order_bucket AND t.order_id = k.order_id
-
 -- name: insert_many
 INSERT INTO voucher (bucket, voucher_no, check_code, state, order_bucket, order_id, line_no, due_id, generation, content, issued_at, ended_at, version)
 SELECT k.bucket, k.voucher_no, k.check_code, k.state, k.order_bucket, k.order_id, k.line_no, k.due_id, k.generation, k.content, k.issued_at, k.ended_at, k.version
@@ -53,12 +47,6 @@ WHERE t.version = k.expected_version
     AND t.bucket = ANY(?4::bigint[])
 ORDER BY t.bucket, t.voucher_no
 FOR SHARE OF t
-
--- name: by_order
-SELECT bucket, voucher_no, check_code, state, order_bucket, order_id, line_no, due_id, generation, content, issued_at, ended_at, version
-FROM voucher
-WHERE order_bucket = ?1 AND order_id = ?2
-ORDER BY bucket, voucher_no
 
 -- name: scan
 SELECT bucket, voucher_no, check_code, state, order_bucket, order_id, line_no, due_id, generation, content, issued_at, ended_at, version

@@ -614,6 +614,35 @@ async fn who_has_ten_payments_under_way_ends_one_first() {
     }
 }
 
+/// What others have begun and what was begun long ago is nobody's burden.
+#[tokio::test]
+async fn only_own_payments_of_the_last_hour_count() {
+    let mut desk = Desk::new("own", Budgets::OFF).await;
+    desk.roster(1, (1..=13).map(|number| row(number, COUNTY)).collect())
+        .await;
+    for number in 1..=10 {
+        let token = desk.started(1, number, Method::WechatNative).await;
+        let added = desk.platform.add_receipt(&visitor(2), &token).await;
+        assert!(matches!(added, Ok(RecordAnswer::Added)), "{added:?}");
+    }
+    // Ten receipts of another's payments.
+    desk.started(2, 11, Method::WechatNative).await;
+    let begins = async |number: u16, form: &str| {
+        let bill = desk.bill(1, number, COUNTY).await;
+        let request = start(&bill, Method::WechatNative, form);
+        let answer = desk.platform.start(&visitor(1), request).await.unwrap();
+        assert!(
+            matches!(answer, StartAnswer::Started { .. } | StartAnswer::TooMany),
+            "{answer:?}"
+        );
+        matches!(answer, StartAnswer::Started { .. })
+    };
+    desk.turn(HOUR_MS);
+    assert!(!begins(12, "an hour").await);
+    desk.turn(1);
+    assert!(begins(12, "more than an hour").await);
+}
+
 /// The form that began an order leads to it even when it can no longer be paid.
 #[tokio::test]
 async fn a_form_sent_again_leads_to_what_became_of_its_order() {

@@ -36,7 +36,6 @@ pub(super) fn range_many(range: &str) -> &'static str {
         "by_due" => "by_due_many",
         "by_attempt" => "by_attempt_many",
         "by_subject" => "by_subject_many",
-        "by_holder" => "by_holder_many",
         "by_device" => "by_device_many",
         "by_source" => "by_source_many",
         "by_day" => "by_day_many",

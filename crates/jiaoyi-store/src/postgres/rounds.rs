@@ -11,7 +11,6 @@ use crate::engine::RawRows;
 use crate::error::StoreError;
 use crate::schema::all_tables;
 use futures_util::future::join_all;
-use jiaoyi_domain::order::PayOrder;
 use jiaoyi_domain::record::{Record, TableSpec, Value};
 use jiaoyi_domain::roster::Document;
 use std::collections::{BTreeMap, VecDeque};
@@ -28,20 +27,12 @@ const BY_INDEX: &[&str] = &["order_of_number", "outbox_of_subject"];
 
 /// Such queries with a statement for several questions at once, which says at which place in the
 /// arrays each of its rows was asked for; and the columns that are given.
-const NUMBERED: &[(&str, &str, &TableSpec, &[&str])] = &[
-    (
-        "nearest_document",
-        "nearest_documents",
-        Document::SPEC,
-        &["bucket", "doc_hmac"],
-    ),
-    (
-        "open_locks_of_holder",
-        "open_locks_of_holders",
-        PayOrder::SPEC,
-        &["holder"],
-    ),
-];
+const NUMBERED: &[(&str, &str, &TableSpec, &[&str])] = &[(
+    "nearest_document",
+    "nearest_documents",
+    Document::SPEC,
+    &["bucket", "doc_hmac"],
+)];
 
 /// How a question is asked together with others.
 struct Form {

@@ -14,8 +14,9 @@ use sqlparser::parser::Parser;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-/// Statements that ask every shard, and what may wait so long: staff, jobs that look for work,
-/// imports, verification. None of them decides about money.
+/// Statements that ask every shard, and what may wait so long: staff, institutions that read lists, jobs
+/// that look for work, imports, verification. No payer waits for one (decision 0032), and none decides
+/// about money.
 const SCATTERS: &[&str] = &[
     // `verify` and the conformance of engines read whole tables.
     "*.scan",
@@ -52,13 +53,6 @@ const SCATTERS: &[&str] = &[
     "queries.staged_keys",
     "queries.staged_rows",
     "queries.unstage_pages",
-    // Before a payment: a limit of courtesy.
-    "queries.open_locks_of_holder",
-    "pay_order.by_holder",
-    "pay_order.by_holder_many",
-    // By the order's bucket, which another index than that of the rows' own leads with.
-    "voucher.by_order",
-    "voucher.by_order_many",
 ];
 
 /// Statements that only undistributed PostgreSQL runs; another stands beside each.
@@ -71,7 +65,6 @@ pub const PLAIN_ONLY: &[&str] = &[
     "access_link.assert_many",
     "queries.nearest_document",
     "postgres.nearest_documents",
-    "postgres.open_locks_of_holders",
 ];
 
 /// The mark of a copy that is under way: it stands in a table beside the schema, which comes and goes.
