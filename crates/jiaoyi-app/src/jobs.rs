@@ -17,6 +17,7 @@ use jiaoyi_domain::decide::{
 use jiaoyi_domain::due::{Due, OrderId};
 use jiaoyi_domain::person::Phone;
 use jiaoyi_domain::record::{Column, Value};
+use jiaoyi_domain::order::Line;
 use jiaoyi_domain::refund::{Refund, RefundState};
 use jiaoyi_domain::roster::Person;
 use jiaoyi_domain::time::SECOND_MS;
@@ -313,7 +314,8 @@ impl Platform {
             return Ok(true);
         };
         let due_key = (voucher.bucket, voucher.due_id, voucher.generation);
-        let phone = self.phone_of(&due_key).await?;
+        let person = self.insured(&due_key).await?;
+        let phone = person.and_then(|person| self.phone_of(&person));
         let content = VoucherContent::from_text(&voucher.content);
         let (Some(phone), Some(content)) = (phone, content) else {
             return Ok(true);
@@ -346,26 +348,21 @@ impl Platform {
         let Some(refund) = refund else {
             return Ok(true);
         };
-        let order = self
-            .load_order_by_key(refund.bucket, refund.order_id)
-            .await?;
-        let Some(order) = order else { return Ok(true) };
-        let line = order
-            .lines
-            .iter()
-            .find(|line| line.line_no == refund.line_no);
-        let Some(line) = line.or(order.lines.first()) else {
+        let of_order = |line_no: u32| (refund.bucket, refund.order_id, line_no);
+        let mut line: Option<Line> = self.store.load(&of_order(refund.line_no)).await?;
+        if line.is_none() {
+            line = self.store.load(&of_order(1)).await?;
+        }
+        let Some(line) = line else { return Ok(true) };
+        let due_key = (line.due_bucket, line.due_id, line.generation);
+        let Some(person) = self.insured(&due_key).await? else {
             return Ok(true);
         };
-        let due_key = (line.due_bucket, line.due_id, line.generation);
-        let Some(phone) = self.phone_of(&due_key).await? else {
+        let Some(phone) = self.phone_of(&person) else {
             return Ok(true);
         };
         let mark = if self.config.demo { "【演示】" } else { "" };
-        let name = order
-            .person
-            .map(|person| person.name_masked)
-            .unwrap_or_default();
+        let name = person.name_masked;
         let (amount, no) = (refund.amount, &refund.refund_no);
         let text = match self.bank_transfer_of(&refund).await? {
             None => {
@@ -383,18 +380,19 @@ impl Platform {
         ))
     }
 
-    /// The phone of the person who owes a due, opened only to send to it.
-    async fn phone_of(&self, due: &DueKey) -> Result<Option<Phone>, StoreError> {
-        let Some(due): Option<Due> = self.store.load(due).await? else {
-            return Ok(None);
-        };
-        let person: Option<Person> = self.store.load(&(due.bucket, due.person_id)).await?;
-        let Some(sealed) = person.and_then(|person| person.phone_sealed) else {
-            return Ok(None);
-        };
-        let text = self.keyring.open(&sealed, place::PHONE).ok();
-        let text = text.and_then(|bytes| String::from_utf8(bytes).ok());
-        Ok(text.and_then(|text| Phone::parse(&text).ok()))
+    /// Whom a due is about.
+    async fn insured(&self, due: &DueKey) -> Result<Option<Person>, StoreError> {
+        match self.store.load::<Due>(due).await? {
+            Some(due) => self.store.load(&(due.bucket, due.person_id)).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Somebody's phone, opened only to send to it.
+    fn phone_of(&self, person: &Person) -> Option<Phone> {
+        let sealed = person.phone_sealed.as_ref()?;
+        let text = self.keyring.open(sealed, place::PHONE).ok()?;
+        Phone::parse(&String::from_utf8(text).ok()?).ok()
     }
 
     /// Signs vouchers that nobody has read yet.

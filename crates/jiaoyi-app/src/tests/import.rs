@@ -7,7 +7,8 @@ use crate::portal::{LookupAnswer, Portal};
 use crate::verify::tests::world::TempFile;
 use jiaoyi_documents::roster::Limits;
 use jiaoyi_domain::Date;
-use jiaoyi_domain::decide::{ImportPolicy, OpenRoster, Refusal};
+use jiaoyi_domain::decide::{ActivateRoster, ImportPolicy, OpenRoster, Refusal};
+use jiaoyi_domain::due::RosterId;
 use jiaoyi_domain::person::id_number;
 use jiaoyi_domain::roster::{Person, PolicyPack, Roster, RosterState};
 use jiaoyi_domain::time::SECOND_MS;
@@ -253,6 +254,46 @@ async fn an_import_that_ended_while_publishing_is_taken_up_or_overtaken() {
         let staged = desk.platform.store.query("staged_rosters", &[]).await;
         assert_eq!(staged.unwrap().len(), 0);
     }
+}
+
+/// The process ends when the roster counts and the names in it are not taken over yet.
+#[tokio::test]
+async fn an_import_that_ended_when_its_roster_counted_takes_its_names() {
+    let mut desk = Desk::new("names", Budgets::default()).await;
+    let old = [line("王桂兰", 1, "", "", "")];
+    desk.import("first", 1, &old, |_| {}).await.unwrap();
+    desk.turn(SECOND_MS);
+    let file = TempFile::new("import-names.csv");
+    let new = line("王桂芳", 1, "", "", "");
+    std::fs::write(&file.0, format!("{HEADER}\n{new}\n")).unwrap();
+    let request = ImportRequest {
+        path: file.0.clone(),
+        ..asked(2)
+    };
+    let platform = std::sync::Arc::clone(&desk.platform);
+    let ends = tokio::spawn(async move {
+        let mut progress = |stage: Stage, _, _| assert_eq!(stage, Stage::Reading);
+        platform.import_roster(&request, &mut progress).await
+    });
+    assert!(ends.await.unwrap_err().is_panic());
+    let rosters: Vec<Roster> = desk.platform.store.all().await.unwrap();
+    let second = rosters.iter().find(|roster| roster.serial == 2).unwrap();
+    let counts = ActivateRoster {
+        roster_id: RosterId(second.roster_id),
+        rows_published: 1,
+        older_confirmed: false,
+    };
+    desk.platform.submit(counts).await.unwrap();
+    let name = async |desk: &Desk| {
+        let persons: Vec<Person> = desk.platform.store.all().await.unwrap();
+        persons[0].name_masked.clone()
+    };
+    assert_eq!(name(&desk).await, "王*兰");
+    assert!(desk.platform.resume_imports().await.unwrap());
+    assert_eq!(name(&desk).await, "王*芳");
+    assert_eq!(desk.rosters().await, [RosterState::Active; 2]);
+    let staged = desk.platform.store.query("staged_rosters", &[]).await;
+    assert_eq!(staged.unwrap().len(), 0);
 }
 
 #[tokio::test]
