@@ -15,9 +15,9 @@ use jiaoyi_domain::decide::{
     Answer, ApproveRefund, AskBack, DueKey, EndCollect, FinishOutbox, LeaseOutbox, Refusal,
 };
 use jiaoyi_domain::due::{Due, OrderId};
+use jiaoyi_domain::order::Line;
 use jiaoyi_domain::person::Phone;
 use jiaoyi_domain::record::{Column, Value};
-use jiaoyi_domain::order::Line;
 use jiaoyi_domain::refund::{Refund, RefundState};
 use jiaoyi_domain::roster::Person;
 use jiaoyi_domain::time::SECOND_MS;

@@ -74,6 +74,14 @@ impl TableSpec {
     pub fn place(&self, column: &str) -> Option<usize> {
         self.columns.iter().position(|spec| spec.name == column)
     }
+
+    /// Whether its rows lie in buckets; those of a table of reference do not.
+    #[must_use]
+    pub fn in_buckets(&self) -> bool {
+        self.columns
+            .first()
+            .is_some_and(|spec| spec.name == "bucket")
+    }
 }
 
 /// A Rust type that stands in a column.

@@ -281,6 +281,15 @@ macro_rules! working_set {
         /// Every table that decisions read and write, in write order.
         pub const TABLES: &[&TableSpec] = &[$(<$type as Record>::SPEC),*];
 
+        /// The one of [`TABLES`] that has a number.
+        #[must_use]
+        pub const fn table_of(number: u8) -> Option<&'static TableSpec> {
+            $(if number == <$type as Record>::SPEC.number {
+                return Some(<$type as Record>::SPEC);
+            })*
+            None
+        }
+
         impl WorkingSet {
             /// Which of the needs are not loaded yet.
             #[must_use]

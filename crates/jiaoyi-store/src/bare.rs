@@ -14,7 +14,7 @@ use crate::sqlite::{self, Bound};
 use crate::statements::sql;
 use jiaoyi_domain::audit::{ChainId, Event, Link, decode_touched};
 use jiaoyi_domain::record::{Record, TableSpec, Value, decode_values};
-use jiaoyi_domain::working_set::TABLES;
+use jiaoyi_domain::working_set::{TABLES, table_of};
 use jiaoyi_domain::{Bucket, Instant};
 use rusqlite::{Connection, Statement};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,10 +38,6 @@ impl CommandRows {
     pub fn count(&self) -> usize {
         self.0.len()
     }
-}
-
-pub(crate) fn table_of(number: u8) -> Option<&'static TableSpec> {
-    TABLES.iter().find(|spec| spec.number == number).copied()
 }
 
 /// The key by which the commands about one payment find together: that of the order or attempt.

@@ -11,7 +11,7 @@ use jiaoyi_domain::audit::{ChainId, Event, Link, Touched, encode_touched, event_
 use jiaoyi_domain::decide::{Answer, Command, Context, Refusal};
 use jiaoyi_domain::messages::CommandKey;
 use jiaoyi_domain::record::{TableSpec, Value};
-use jiaoyi_domain::working_set::{Change, Need, TABLES, WorkingSet};
+use jiaoyi_domain::working_set::{Change, Need, WorkingSet, table_of};
 use jiaoyi_domain::{Bucket, Date, IdSource, Instant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -61,13 +61,12 @@ pub use crate::group::{ALL_BUCKETS, Group};
 
 /// Whether the rows of a table lie in buckets.
 fn has_bucket(table: u8) -> bool {
-    let spec = TABLES.iter().find(|spec| spec.number == table);
-    spec.is_some_and(|spec| spec.columns[0].name == "bucket")
+    table_of(table).is_some_and(TableSpec::in_buckets)
 }
 
 /// The bucket under which a need looks; none for a table of reference.
 pub(crate) fn bucket_of_need(need: &Need) -> Option<u16> {
-    let spec = TABLES.iter().find(|spec| spec.number == need.table())?;
+    let spec = table_of(need.table())?;
     let (first, column) = match need {
         Need::Key { key, .. } => (key.first(), Some(spec.columns[0].name)),
         Need::Range { range, given, .. } => {

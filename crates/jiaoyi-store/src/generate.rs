@@ -77,7 +77,7 @@ pub fn table_sql(spec: &TableSpec) -> String {
         "scan_as_it_lies",
         format!("SELECT {all}\nFROM {}", spec.name),
     );
-    if spec.columns[0].name == "bucket" {
+    if spec.in_buckets() {
         statement(
             "scan_buckets",
             format!(

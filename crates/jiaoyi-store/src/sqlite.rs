@@ -8,7 +8,8 @@ use jiaoyi_domain::record::{Value, encode_bytes, encode_int, encode_null, encode
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{
-    CachedStatement, Connection, ErrorCode, OpenFlags, ToSql, TransactionBehavior, params_from_iter,
+    CachedStatement, Connection, ErrorCode, OpenFlags, Statement, ToSql, TransactionBehavior,
+    params_from_iter,
 };
 use std::borrow::Cow;
 use std::path::Path;
@@ -182,6 +183,14 @@ pub(crate) fn query(
     given: &[Value],
 ) -> Result<Vec<Vec<Value>>, StoreError> {
     let mut statement = connection.prepare_cached(text)?;
+    rows(&mut statement, given)
+}
+
+/// The rows of a prepared statement.
+pub(crate) fn rows(
+    statement: &mut Statement<'_>,
+    given: &[Value],
+) -> Result<Vec<Vec<Value>>, StoreError> {
     let width = statement.column_count();
     let mut rows = statement.query(params_from_iter(given.iter().map(Bound)))?;
     let mut found = Vec::new();

@@ -10,21 +10,27 @@ use jiaoyi_domain::audit::{Event, Link};
 use jiaoyi_domain::messages::Outbox;
 use jiaoyi_domain::planted::{Bug, has};
 use jiaoyi_domain::record::{Record, TableSpec, Value};
-use jiaoyi_domain::working_set::{Change, Need, TABLES};
+use jiaoyi_domain::working_set::{Change, Need, table_of};
 use rusqlite::{Connection, params_from_iter};
 
-/// Every row of the needs.
+/// Every row of the needs, which lie table by table: a statement is looked up once for its needs.
 pub(crate) fn load(connection: &Connection, needs: &[Need]) -> Result<Vec<Found>, Failure> {
     let mut found = Vec::with_capacity(needs.len());
+    let (mut held, mut held_for) = (None, None);
     for need in needs {
         let table = need.table();
-        let Some(spec) = TABLES.iter().find(|spec| spec.number == table) else {
+        let Some(spec) = table_of(table) else {
             continue;
         };
-        let rows = match need {
-            Need::Key { key, .. } => query(connection, sql(spec.name, "load"), key)?,
-            Need::Range { range, given, .. } => query(connection, sql(spec.name, range), given)?,
+        let (name, given) = match need {
+            Need::Key { key, .. } => ("load", key),
+            Need::Range { range, given, .. } => (*range, given),
         };
+        if held_for != Some((table, name)) {
+            (held, held_for) = (None, Some((table, name)));
+        }
+        let statement = sqlite::prepared(connection, &mut held, || sql(spec.name, name))?;
+        let rows = sqlite::rows(statement, given)?;
         if !rows.is_empty() {
             found.push(Found { table, rows });
         }

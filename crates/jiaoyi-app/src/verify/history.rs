@@ -4,7 +4,7 @@ use super::{Report, encoded_key_text, transitions};
 use foldhash::HashMap;
 use jiaoyi_domain::audit::{Event, decode_touched};
 use jiaoyi_domain::record::{TableSpec, Value, encode_values};
-use jiaoyi_domain::working_set::TABLES;
+use jiaoyi_domain::working_set::table_of;
 use smallvec::SmallVec;
 
 /// One change of one row.
@@ -33,10 +33,6 @@ pub(super) struct History {
 /// A rule and how a row's history breaks it.
 type Fault = (&'static str, String);
 
-fn table_of(number: u8) -> Option<&'static TableSpec> {
-    TABLES.iter().find(|spec| spec.number == number).copied()
-}
-
 /// A stored row as it is compared.
 pub(super) struct Stored<'a> {
     /// Its key, encoded.
@@ -64,7 +60,7 @@ impl History {
         let own_bucket = encoded(&[Value::Int(i64::from(event.bucket.get()))]);
         for row in touched {
             let known = table_of(row.table);
-            let sharded = known.is_some_and(|spec| spec.columns[0].name == "bucket");
+            let sharded = known.is_some_and(TableSpec::in_buckets);
             if known.is_none() || (sharded && !row.key.starts_with(&own_bucket)) {
                 let what = "it touches a row of an unknown table or of another bucket";
                 report.fail_row("audit.event", event, what);

@@ -424,19 +424,24 @@ fn check(
         let checked = whole.check(place, range, &mut found);
         (found, checked)
     };
-    dealt.each_range(threads(options), work, |(found, range_checked)| {
-        report.append(found);
-        checked = range_checked;
-        if checked.is_err() {
-            return ControlFlow::Break(());
-        }
-        step();
-        ControlFlow::Continue(())
+    // Facts of all buckets are compared beside the ranges, which leave the snapshot alone.
+    let unique = std::thread::scope(|scope| {
+        let unique = scope.spawn(|| money::unique_facts(snapshot));
+        dealt.each_range(threads(options), work, |(found, range_checked)| {
+            report.append(found);
+            checked = range_checked;
+            if checked.is_err() {
+                return ControlFlow::Break(());
+            }
+            step();
+            ControlFlow::Continue(())
+        });
+        unique.join().unwrap_or(Err(StoreError::Stopped))
     });
     checked?;
     chain.finish(&dealt, report)?;
-    drop(dealt);
-    money::unique_facts(snapshot, report)?;
+    dealt.leave();
+    report.append(unique?);
     step();
     if let Some(books) = books {
         books.finish(report);

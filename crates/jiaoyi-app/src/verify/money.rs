@@ -504,7 +504,8 @@ fn check_transit(view: &View<'_>, row: &Transfer, report: &mut Report) {
 }
 
 /// One channel transaction is one success, whatever bucket it lies in.
-pub(super) fn unique_facts(snapshot: &Snapshot, report: &mut Report) -> Result<(), StoreError> {
+pub(super) fn unique_facts(snapshot: &Snapshot) -> Result<Report, StoreError> {
+    let mut report = Report::default();
     let counted = snapshot.query("count_facts", &[])?;
     let count = match counted.first().and_then(|row| row.first()) {
         Some(Value::Int(count)) => u64::try_from(*count).unwrap_or(0),
@@ -525,5 +526,5 @@ pub(super) fn unique_facts(snapshot: &Snapshot, report: &mut Report) -> Result<(
             }
         })?;
     }
-    Ok(())
+    Ok(report)
 }

@@ -147,8 +147,8 @@ fn read<'a, R: Record>(
 
 /// Every table that lies in buckets.
 pub(super) fn tables() -> Vec<&'static TableSpec> {
-    let in_buckets = |spec: &&TableSpec| spec.columns[0].name == "bucket";
-    let mut tables: Vec<_> = TABLES.iter().copied().filter(in_buckets).collect();
+    let tables = TABLES.iter().copied();
+    let mut tables: Vec<_> = tables.filter(|spec| spec.in_buckets()).collect();
     tables.push(Event::SPEC);
     tables
 }

@@ -96,7 +96,7 @@ pub(crate) fn rows_of(url: &str, events: &[Event]) -> Result<Vec<CommandRows>, S
             let mut rows: BTreeMap<(u8, Vec<Value>), Vec<Value>> = BTreeMap::new();
             for of in found {
                 let keyed = of.rows.into_iter().map(|row| {
-                    let spec = crate::bare::table_of(of.table);
+                    let spec = jiaoyi_domain::working_set::table_of(of.table);
                     let key_len = spec.map_or(0, |spec| spec.key_len);
                     ((of.table, row[..key_len].to_vec()), row)
                 });

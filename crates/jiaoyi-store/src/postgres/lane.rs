@@ -14,7 +14,7 @@ use crate::statements::sql;
 use futures_util::future::{join, join_all};
 use jiaoyi_domain::audit::{ChainId, Event, Link};
 use jiaoyi_domain::record::{Column, Record, TableSpec, Value};
-use jiaoyi_domain::working_set::{Change, Need, TABLES};
+use jiaoyi_domain::working_set::{Change, Need, table_of};
 use jiaoyi_domain::{Bucket, Instant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -161,7 +161,7 @@ fn loads<'a>(needs: &'a [Need], machines: &Machines) -> Vec<Set<'a>> {
     }
     let mut sets = Vec::with_capacity(groups.len());
     for ((table, range, _), rows) in groups {
-        let Some(spec) = TABLES.iter().find(|spec| spec.number == table) else {
+        let Some(spec) = table_of(table) else {
             continue;
         };
         let declared = spec.ranges.iter().find(|(name, _)| *name == range);
@@ -191,7 +191,7 @@ type Rows<'a> = (Vec<&'a [Value]>, Vec<Option<i64>>);
 /// The place of the shard in which a row of this table lies.
 fn place_of(spec: &TableSpec, row: &[Value], shards: &Groups) -> usize {
     match row.first() {
-        Some(Value::Int(bucket)) if spec.columns[0].name == "bucket" => {
+        Some(Value::Int(bucket)) if spec.in_buckets() => {
             u16::try_from(*bucket).map_or(0, |bucket| shards.place(bucket))
         }
         _ => 0,
