@@ -80,6 +80,22 @@ impl Desk {
         report
     }
 
+    /// Takes a line in, and the process ends while it is published.
+    async fn import_ends(&self, file: &str, serial: i64, line: &str) {
+        let file = TempFile::new(file);
+        std::fs::write(&file.0, format!("{HEADER}\n{line}\n")).unwrap();
+        let request = ImportRequest {
+            path: file.0.clone(),
+            ..asked(serial)
+        };
+        let platform = std::sync::Arc::clone(&self.platform);
+        let ends = tokio::spawn(async move {
+            let mut progress = |stage: Stage, _, _| assert_eq!(stage, Stage::Reading);
+            platform.import_roster(&request, &mut progress).await
+        });
+        assert!(ends.await.unwrap_err().is_panic());
+    }
+
     async fn rosters(&self) -> Vec<RosterState> {
         let mut rows: Vec<Roster> = self.platform.store.all().await.unwrap();
         rows.sort_by_key(|row| (row.created_at, row.serial));
@@ -218,19 +234,8 @@ async fn a_roster_is_published_in_slices() {
 async fn an_import_that_ended_while_publishing_is_taken_up_or_overtaken() {
     for overtaken in [false, true] {
         let mut desk = Desk::new("taken-up", Budgets::default()).await;
-        let file = TempFile::new("import-taken-up.csv");
         let old = line("王桂兰", 1, "", "", "");
-        std::fs::write(&file.0, format!("{HEADER}\n{old}\n")).unwrap();
-        let request = ImportRequest {
-            path: file.0.clone(),
-            ..asked(1)
-        };
-        let platform = std::sync::Arc::clone(&desk.platform);
-        let ends = tokio::spawn(async move {
-            let mut progress = |stage: Stage, _, _| assert_eq!(stage, Stage::Reading);
-            platform.import_roster(&request, &mut progress).await
-        });
-        assert!(ends.await.unwrap_err().is_panic());
+        desk.import_ends("import-taken-up.csv", 1, &old).await;
         assert_eq!(desk.rosters().await, [RosterState::Publishing]);
         let looks = async |desk: &Desk, number| {
             let request = looking(number, COUNTY);
@@ -263,19 +268,8 @@ async fn an_import_that_ended_when_its_roster_counted_takes_its_names() {
     let old = [line("王桂兰", 1, "", "", "")];
     desk.import("first", 1, &old, |_| {}).await.unwrap();
     desk.turn(SECOND_MS);
-    let file = TempFile::new("import-names.csv");
     let new = line("王桂芳", 1, "", "", "");
-    std::fs::write(&file.0, format!("{HEADER}\n{new}\n")).unwrap();
-    let request = ImportRequest {
-        path: file.0.clone(),
-        ..asked(2)
-    };
-    let platform = std::sync::Arc::clone(&desk.platform);
-    let ends = tokio::spawn(async move {
-        let mut progress = |stage: Stage, _, _| assert_eq!(stage, Stage::Reading);
-        platform.import_roster(&request, &mut progress).await
-    });
-    assert!(ends.await.unwrap_err().is_panic());
+    desk.import_ends("import-names.csv", 2, &new).await;
     let rosters: Vec<Roster> = desk.platform.store.all().await.unwrap();
     let second = rosters.iter().find(|roster| roster.serial == 2).unwrap();
     let counts = ActivateRoster {
