@@ -74,7 +74,9 @@ impl<'s> Dealt<'s> {
 
     /// Gives the rows up without waiting: where a disk is told what became free, that takes seconds.
     pub fn leave(self) {
-        thread::spawn(move || drop(self.heaps));
+        if let Some(heaps) = self.heaps {
+            thread::spawn(move || drop(heaps));
+        }
     }
 
     /// Does `work` for every range, on so many threads, and hands each answer to `take` on this one, in

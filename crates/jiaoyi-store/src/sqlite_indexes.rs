@@ -63,10 +63,9 @@ fn faults(connection: &Connection, table: &str, indexes: &[Index]) -> Vec<Option
         readable.and_then(Result::ok)
     });
     let read: Vec<Option<Entries>> = read.collect();
-    let readable = indexes.iter().zip(&read);
-    let readable: Vec<&Index> = readable
-        .filter_map(|(index, entries)| entries.as_ref().map(|_| index))
-        .collect();
+    let both = indexes.iter().zip(&read);
+    let readable = both.filter(|(_, entries)| entries.is_some());
+    let readable: Vec<&Index> = readable.map(|(index, _)| index).collect();
     let Ok(sums) = sums_of_table(connection, table, &readable, &hashes) else {
         return vec![None; indexes.len()];
     };

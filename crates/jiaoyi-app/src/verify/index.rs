@@ -10,6 +10,7 @@ use jiaoyi_domain::channel::ChannelCode;
 use jiaoyi_domain::decide::{DueKey, OrderKey};
 use jiaoyi_domain::fact::Fact;
 use jiaoyi_domain::messages::{Case, Topic};
+use jiaoyi_domain::record::Record;
 use jiaoyi_domain::refund::Refund;
 use jiaoyi_domain::voucher::Voucher;
 use smallvec::SmallVec;
@@ -21,11 +22,8 @@ pub(super) type FactName<'n> = (Bucket, ChannelCode, &'n str, &'n str);
 /// Rows that have something in common, in the order of their keys.
 pub(super) struct Lists<'p, K, R>(HashMap<K, SmallVec<[&'p R; 2]>>);
 
-impl<'p, K: Eq + Hash, R> Lists<'p, K, R> {
-    fn of(table: &'p Table<R>, common: impl Fn(&'p R) -> Option<K>) -> Lists<'p, K, R>
-    where
-        R: jiaoyi_domain::record::Record,
-    {
+impl<'p, K: Eq + Hash, R: Record> Lists<'p, K, R> {
+    fn of(table: &'p Table<R>, common: impl Fn(&'p R) -> Option<K>) -> Lists<'p, K, R> {
         let mut lists: HashMap<K, SmallVec<[&R; 2]>> = HashMap::default();
         for row in table.values() {
             if let Some(common) = common(row) {

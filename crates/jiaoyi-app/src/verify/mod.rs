@@ -424,7 +424,7 @@ fn check(
         let checked = whole.check(place, range, &mut found);
         (found, checked)
     };
-    // Facts of all buckets are compared beside the ranges, which leave the snapshot alone.
+    // Facts of all buckets are compared beside the ranges, of which the embedded file's are dealt out.
     let unique = std::thread::scope(|scope| {
         let unique = scope.spawn(|| money::unique_facts(snapshot));
         dealt.each_range(threads(options), work, |(found, range_checked)| {

@@ -72,12 +72,10 @@ fn held<R: Record>(
     snapshot.scan_raw::<R>(|values| {
         rows += 1;
         let stored = encoded(&values);
-        read(
-            (values, &stored),
-            options,
-            report,
-            (&mut table, &mut written),
-        );
+        let keep = |row: R| {
+            table.insert(row.key(), row);
+        };
+        read((values, &stored), options, report, &mut written, keep);
     })?;
     report.count(R::SPEC.name, rows);
     Ok(table)
@@ -114,13 +112,14 @@ pub(super) struct Part {
     pub hook_events: Table<HookEvent>,
 }
 
-/// Reads one raw row, and the same in one piece, into its table and says what its history is compared
-/// with; what does not read as its type is named. `written` is only used again.
+/// Reads one raw row, and the same in one piece, hands it to `keep` and says what its history is compared
+/// with; what does not read as its type is named. `written` only lends its room.
 fn read<'a, R: Record>(
     (values, stored): (Vec<Value>, &'a [u8]),
     options: &VerifyOptions<'_>,
     report: &mut Report,
-    (table, written): (&mut Table<R>, &mut Vec<u8>),
+    written: &mut Vec<u8>,
+    keep: impl FnOnce(R),
 ) -> Stored<'a> {
     personal::check(R::SPEC, &values, options.keyring, report);
     let key = encoded_prefix(stored, R::SPEC.key_len);
@@ -134,7 +133,7 @@ fn read<'a, R: Record>(
             row.encode(written);
             if written == stored {
                 stands = Some((row.version(), row.state_number()));
-                table.insert(row.key(), row);
+                keep(row);
             } else {
                 damaged("a value is written otherwise than we write it");
             }
@@ -143,6 +142,25 @@ fn read<'a, R: Record>(
     }
     let hash = image_of_encoded(R::SPEC, stored);
     Stored { key, hash, stands }
+}
+
+/// Reads a table's rows of the range at a place and compares them with their events.
+fn compare<R: Record>(
+    whole: &Whole<'_>,
+    place: usize,
+    history: &mut History,
+    report: &mut Report,
+    mut keep: impl FnMut(R),
+) -> Result<(), StoreError> {
+    let (mut written, mut rows) = (Vec::new(), 0);
+    whole.dealt.scan_raw::<R>(place, |values, stored| {
+        rows += 1;
+        let row = (values, stored);
+        let stored = read(row, whole.options, report, &mut written, &mut keep);
+        history.row(R::SPEC, stored, report);
+    })?;
+    report.count(R::SPEC.name, rows);
+    Ok(())
 }
 
 /// Every table that lies in buckets.
@@ -159,29 +177,21 @@ pub(super) fn load(
     (place, (from, to)): (usize, Buckets),
     report: &mut Report,
 ) -> Result<Part, VerifyError> {
-    let Whole {
-        snapshot,
-        dealt,
-        options,
-        ..
-    } = *whole;
+    let snapshot = whole.snapshot;
     let mut part = Part {
         from,
         to,
         ..Part::default()
     };
     part.load_events(whole, place, report)?;
-    let written = &mut Vec::new();
+    let history = &mut part.history;
     macro_rules! load {
         ($($field:ident: $record:ty,)*) => {$(
-            let (history, table, mut rows) = (&mut part.history, &mut part.$field, 0);
-            dealt.scan_raw::<$record>(place, |values, stored| {
-                rows += 1;
-                let into = (&mut *table, &mut *written);
-                let stored = read::<$record>((values, stored), options, report, into);
-                history.row(<$record>::SPEC, stored, report);
-            })?;
-            report.count(<$record>::SPEC.name, rows);
+            let table = &mut part.$field;
+            let keep = |row: $record| {
+                table.insert(row.key(), row);
+            };
+            compare(whole, place, history, report, keep)?;
         )*};
     }
     load! {
@@ -194,22 +204,9 @@ pub(super) fn load(
         hook_events: HookEvent,
     }
     // Notices and day files are large, and nothing else is compared with them.
-    macro_rules! pass {
-        ($($record:ty,)*) => {$(
-            let (history, mut none, mut rows) = (&mut part.history, Table::new(), 0);
-            dealt.scan_raw::<$record>(place, |values, stored| {
-                rows += 1;
-                let into = (&mut none, &mut *written);
-                let stored = read::<$record>((values, stored), options, report, into);
-                history.row(<$record>::SPEC, stored, report);
-                none.clear();
-            })?;
-            report.count(<$record>::SPEC.name, rows);
-        )*};
-    }
-    pass! { Inbox, DayFile, }
+    compare::<Inbox>(whole, place, history, report, drop)?;
+    compare::<DayFile>(whole, place, history, report, drop)?;
     if from <= 0 {
-        let history = &mut part.history;
         // Rows without a bucket have their events in bucket 0; they were read already.
         snapshot.scan_raw::<Roster>(|row| reference_row::<Roster>(history, row, report))?;
         snapshot.scan_raw::<PolicyPack>(|row| reference_row::<PolicyPack>(history, row, report))?;

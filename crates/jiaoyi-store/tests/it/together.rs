@@ -20,14 +20,7 @@ FROM generate_series(0, 59) AS d, generate_series(1, 4) AS o
 WHERE o <= d % 5;
 INSERT INTO document (bucket, doc_hmac, person_bucket, person_id, kind, number_sealed, added_at)
 SELECT d % 3, decode(lpad(to_hex(d * 16), 64, '0'), 'hex'), d, '\\x01', 'id_card', '\\x02', 1
-FROM generate_series(0, 59) AS d;
-INSERT INTO pay_order (bucket, order_id, order_no, state, amount, line_count, attempt_count, holder,
-    relation, region, created_at, until, version)
-SELECT d % 7, decode(lpad(to_hex(d * 100 + o), 32, '0'), 'hex'), 'N' || d || '-' || o,
-    CASE o WHEN 1 THEN 'paid' ELSE 'placed' END, 1, 1, 1, decode(lpad(to_hex(d), 64, '0'), 'hex'),
-    'self', '990101', 1, 2, 1
-FROM generate_series(0, 59) AS d, generate_series(1, 4) AS o
-WHERE o <= d % 5";
+FROM generate_series(0, 59) AS d";
 
 fn bytes(number: u8, length: usize) -> Value {
     let mut bytes = vec![0; length];
