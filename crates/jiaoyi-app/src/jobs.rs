@@ -467,7 +467,7 @@ impl Platform {
     /// Fetches the platform certificates of WeChat when they are due.
     pub async fn refresh_certificates(&self) {
         if let Some(wechat) = &self.channels.wechat
-            && (wechat.certificates_due() || wechat.fetches_certificates())
+            && wechat.certificates_due(self.now())
             && let Err(error) = wechat
                 .refresh_certificates(self.now(), self.nonce_text())
                 .await

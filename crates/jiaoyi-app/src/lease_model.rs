@@ -5,8 +5,9 @@
 use crate::sync::{Arc, AtomicUsize, Mutex, Ordering};
 use jiaoyi_domain::decide::{Answer, Command, Context, FinishOutbox, LeaseOutbox, Refusal};
 use jiaoyi_domain::messages::{Outbox, OutboxId, OutboxState, Topic};
+use jiaoyi_domain::needs::Need;
 use jiaoyi_domain::record::Record;
-use jiaoyi_domain::working_set::{Need, WorkingSet};
+use jiaoyi_domain::working_set::WorkingSet;
 use jiaoyi_domain::{Bucket, IdSource, Instant};
 use shuttle::thread;
 

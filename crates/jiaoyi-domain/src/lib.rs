@@ -25,6 +25,7 @@ pub mod id;
 pub mod institution;
 pub mod messages;
 pub mod money;
+pub mod needs;
 pub mod order;
 pub mod person;
 pub mod planted;

@@ -75,7 +75,8 @@ impl TableSpec {
         self.columns.iter().position(|spec| spec.name == column)
     }
 
-    /// Whether its rows lie in buckets; those of a table of reference do not.
+    /// Whether its rows lie in buckets; those of a table of reference do not. Its key and all its ranges
+    /// begin with the bucket then.
     #[must_use]
     pub fn in_buckets(&self) -> bool {
         self.columns
@@ -98,12 +99,43 @@ pub trait Column: Sized {
     }
 }
 
+/// Values by which rows are found, in the order of their columns: a key, or what a range is given.
+pub trait Given {
+    fn values(&self) -> Vec<Value>;
+    /// Appends what [`encode_values`] appends for them.
+    fn encode(&self, out: &mut Vec<u8>);
+}
+
+macro_rules! given {
+    ($($column:ident)+) => {
+        impl<$($column: Column),+> Given for ($($column,)+) {
+            fn values(&self) -> Vec<Value> {
+                #[allow(non_snake_case, reason = "a value is named as its type")]
+                let ($($column,)+) = self;
+                vec![$($column.to_value()),+]
+            }
+            fn encode(&self, out: &mut Vec<u8>) {
+                #[allow(non_snake_case, reason = "a value is named as its type")]
+                let ($($column,)+) = self;
+                $($column.encode(out);)+
+            }
+        }
+    };
+}
+given!(A);
+given!(A B);
+given!(A B C);
+given!(A B C D);
+given!(A B C D E);
+
 /// A row type.
 pub trait Record: Clone + PartialEq + std::fmt::Debug + Send + 'static {
-    type Key: Ord + Clone + std::fmt::Debug + Send;
+    type Key: Given + Ord + Clone + std::fmt::Debug + Send;
     const SPEC: &'static TableSpec;
     fn key(&self) -> Self::Key;
-    fn key_values(key: &Self::Key) -> Vec<Value>;
+    fn key_values(key: &Self::Key) -> Vec<Value> {
+        key.values()
+    }
     fn values(&self) -> Vec<Value>;
     /// Appends what [`encode_values`] appends for all columns.
     fn encode(&self, out: &mut Vec<u8>);
@@ -538,10 +570,6 @@ macro_rules! record {
             };
             fn key(&self) -> Self::Key {
                 ($(self.$key.clone(),)+)
-            }
-            fn key_values(key: &Self::Key) -> Vec<$crate::record::Value> {
-                let ($($key,)+) = key;
-                vec![$($crate::record::Column::to_value($key)),+]
             }
             fn values(&self) -> Vec<$crate::record::Value> {
                 vec![

@@ -15,62 +15,13 @@ use crate::hook::HookEvent;
 use crate::id::Bucket;
 use crate::institution::{AccessLink, Institution, InstitutionKey};
 use crate::messages::{Case, CommandKey, Inbox, Outbox};
+use crate::needs::Need;
 use crate::order::{DeviceOrder, Line, PayOrder};
-use crate::record::{Record, TableSpec, Value, encode_values, image_of};
+use crate::record::{Given, Record, TableSpec, Value, image_of};
 use crate::refund::Refund;
 use crate::roster::{Document, NoticeLink, Person, PolicyPack, Roster};
 use crate::voucher::{Voucher, VoucherSignature};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Rows that a decision needs before it can be taken.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Need {
-    /// One row by its primary key.
-    Key { table: u8, key: Vec<Value> },
-    /// All rows of a named range.
-    Range {
-        table: u8,
-        range: &'static str,
-        given: Vec<Value>,
-    },
-}
-
-impl Need {
-    /// The row of `R` under `key`.
-    #[must_use]
-    pub fn key<R: Record>(key: &R::Key) -> Need {
-        Need::Key {
-            table: R::SPEC.number,
-            key: R::key_values(key),
-        }
-    }
-
-    /// The rows of `R` in the range `range`, as declared with the record.
-    #[must_use]
-    pub fn range<R: Record>(range: &'static str, given: Vec<Value>) -> Need {
-        Need::Range {
-            table: R::SPEC.number,
-            range,
-            given,
-        }
-    }
-
-    /// The range, and what it is given; a key is the range without a name.
-    const fn asked(&self) -> (&'static str, &Vec<Value>) {
-        match self {
-            Need::Key { key, .. } => ("", key),
-            Need::Range { range, given, .. } => (*range, given),
-        }
-    }
-
-    /// The table whose rows are needed.
-    #[must_use]
-    pub const fn table(&self) -> u8 {
-        match self {
-            Need::Key { table, .. } | Need::Range { table, .. } => *table,
-        }
-    }
-}
 
 /// What a batch writes to one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,8 +49,6 @@ struct Entry<R> {
 #[derive(Debug)]
 pub struct Rows<R: Record> {
     rows: BTreeMap<R::Key, Entry<R>>,
-    /// What was asked of the store, by range; keys under the empty name.
-    asked: BTreeMap<&'static str, BTreeSet<Vec<Value>>>,
     /// What the running command changed: key and the entry before.
     journal: BTreeMap<R::Key, Option<Entry<R>>>,
 }
@@ -108,7 +57,6 @@ impl<R: Record> Default for Rows<R> {
     fn default() -> Self {
         Rows {
             rows: BTreeMap::new(),
-            asked: BTreeMap::new(),
             journal: BTreeMap::new(),
         }
     }
@@ -189,16 +137,6 @@ impl<R: Record> Rows<R> {
         }
     }
 
-    fn is_loaded(&self, need: &Need) -> bool {
-        let (range, given) = need.asked();
-        self.asked.get(range).is_some_and(|all| all.contains(given))
-    }
-
-    fn note_loaded(&mut self, need: &Need) {
-        let (range, given) = need.asked();
-        self.asked.entry(range).or_default().insert(given.clone());
-    }
-
     fn absorb(&mut self, rows: Vec<Vec<Value>>) -> Result<(), Damaged> {
         for values in rows {
             let row = R::from_values(values).ok_or(Damaged {
@@ -226,7 +164,7 @@ impl<R: Record> Rows<R> {
         for (key, _) in std::mem::take(&mut self.journal) {
             let Some(row) = self.get(&key) else { continue };
             let mut encoded = Vec::new();
-            encode_values(&R::key_values(&key), &mut encoded);
+            key.encode(&mut encoded);
             touched.push((
                 row.bucket(),
                 Touched {
@@ -276,6 +214,8 @@ macro_rules! working_set {
         #[derive(Debug, Default)]
         pub struct WorkingSet {
             $(pub $field: Rows<$type>,)*
+            /// What was asked of the store, by the names of the needs.
+            asked: BTreeSet<Vec<u8>>,
         }
 
         /// Every table that decisions read and write, in write order.
@@ -291,23 +231,6 @@ macro_rules! working_set {
         }
 
         impl WorkingSet {
-            /// Which of the needs are not loaded yet.
-            #[must_use]
-            pub fn missing(&self, needs: Vec<Need>) -> Vec<Need> {
-                let mut missing: Vec<Need> = needs
-                    .into_iter()
-                    .filter(|need| {
-                        $(if need.table() == <$type as Record>::SPEC.number {
-                            return !self.$field.is_loaded(need);
-                        })*
-                        false
-                    })
-                    .collect();
-                missing.sort();
-                missing.dedup();
-                missing
-            }
-
             /// Takes in what the store found for a need, which may be nothing.
             ///
             /// # Errors
@@ -320,9 +243,13 @@ macro_rules! working_set {
 
             /// Notes that a need was asked of the store: whatever is not there now is absent.
             pub fn note_loaded(&mut self, need: &Need) {
-                $(if need.table() == <$type as Record>::SPEC.number {
-                    self.$field.note_loaded(need);
-                })*
+                self.asked.insert(need.name());
+            }
+
+            /// Whether a need of this [name](Need::name) was asked of the store.
+            #[must_use]
+            pub fn is_loaded(&self, name: &[u8]) -> bool {
+                self.asked.contains(name)
             }
 
             /// Takes in rows of a table, for whichever needs they were loaded. A row that is known
@@ -414,7 +341,7 @@ mod tests {
         let mut ws = WorkingSet::default();
         let need = Need::key::<NoticeLink>(&row(0).key());
         ws.absorb(&need, vec![row(0).values()]).unwrap();
-        assert_eq!(ws.missing(vec![need]), []);
+        assert!(ws.is_loaded(&need.name()));
         ws.notice_link.put(row(1));
         ws.discard();
         assert_eq!(ws.notice_link.get(&row(0).key()), Some(&row(0)));

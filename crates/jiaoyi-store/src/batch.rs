@@ -10,8 +10,9 @@ use crate::error::Failure;
 use jiaoyi_domain::audit::{ChainId, Event, Link, Touched, encode_touched, event_hash, link_hash};
 use jiaoyi_domain::decide::{Answer, Command, Context, Refusal};
 use jiaoyi_domain::messages::CommandKey;
+use jiaoyi_domain::needs::{Need, Needs};
 use jiaoyi_domain::record::{TableSpec, Value};
-use jiaoyi_domain::working_set::{Change, Need, WorkingSet, table_of};
+use jiaoyi_domain::working_set::{Change, WorkingSet, table_of};
 use jiaoyi_domain::{Bucket, Date, IdSource, Instant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,18 +42,17 @@ pub struct Envelope {
 
 impl Envelope {
     /// What it needs, as far as `ws` tells; a known key needs nothing more.
-    fn needs(&self, ws: &WorkingSet) -> Result<Vec<Need>, Failure> {
-        let mut needs = Vec::new();
+    fn needs<'w>(&self, ws: &'w WorkingSet) -> Result<Needs<'w>, Failure> {
+        let mut needs = Needs::beside(ws);
         if let Some(key) = &self.key {
             let row_key = (key.bucket, key.key_hash);
             if ws.command_key.get(&row_key).is_some() {
                 return Ok(needs);
             }
-            needs.push(Need::key::<CommandKey>(&row_key));
+            needs.key::<CommandKey>(&row_key);
         }
-        let asked = catch_unwind(AssertUnwindSafe(|| self.command.needs(ws)))
+        catch_unwind(AssertUnwindSafe(|| self.command.needs(&mut needs)))
             .map_err(|_| Failure::Batch(format!("{} panicked", self.command.kind())))?;
-        needs.extend(asked);
         Ok(needs)
     }
 }
@@ -64,31 +64,14 @@ fn has_bucket(table: u8) -> bool {
     table_of(table).is_some_and(TableSpec::in_buckets)
 }
 
-/// The bucket under which a need looks; none for a table of reference.
-pub(crate) fn bucket_of_need(need: &Need) -> Option<u16> {
-    let spec = table_of(need.table())?;
-    let (first, column) = match need {
-        Need::Key { key, .. } => (key.first(), Some(spec.columns[0].name)),
-        Need::Range { range, given, .. } => {
-            let range = spec.ranges.iter().find(|(name, _)| name == range);
-            (
-                given.first(),
-                range.and_then(|(_, given)| given.first().copied()),
-            )
-        }
-    };
-    match (first, column) {
-        (Some(Value::Int(bucket)), Some("bucket")) => u16::try_from(*bucket).ok(),
-        _ => None,
-    }
-}
-
 /// The buckets that a command touches as far as is known before anything is loaded.
 #[must_use]
 pub fn first_buckets(envelope: &Envelope) -> Vec<u16> {
+    let nothing = WorkingSet::default();
     // A command that panics here panics again in its batch, where that is dealt with.
-    let needs = envelope.needs(&WorkingSet::default()).unwrap_or_default();
-    needs.iter().filter_map(bucket_of_need).collect()
+    let needs = envelope.needs(&nothing).map(Needs::told);
+    let (missing, _) = needs.unwrap_or_default();
+    missing.iter().filter_map(Need::bucket).collect()
 }
 
 /// Where the next link of a chain hangs.
@@ -170,18 +153,10 @@ pub struct Found {
 struct Running {
     envelope: Arc<Envelope>,
     rounds: u32,
-    /// Once nothing was missing: where the rows lie that it looked at, and how many commands had
-    /// changed rows by then.
-    whole: Option<(Looked, usize)>,
+    /// Once nothing was missing: the buckets in which it looked, and how many commands had changed rows by
+    /// then.
+    whole: Option<(BTreeSet<u16>, usize)>,
     verdict: Option<Verdict>,
-}
-
-/// Where a command has looked: these buckets, or anywhere.
-type Looked = Option<BTreeSet<u16>>;
-
-fn looked(needs: &[Need]) -> Looked {
-    let places = needs.iter().filter(|need| has_bucket(need.table()));
-    places.map(bucket_of_need).collect()
 }
 
 /// How many commands have changed rows, and which of them was the last to do so where.
@@ -206,10 +181,9 @@ impl Changing {
     }
 
     /// Whether a row where a command has looked was changed after the first `count` commands.
-    fn since(&self, count: usize, looked: &Looked) -> bool {
+    fn since(&self, count: usize, looked: &BTreeSet<u16>) -> bool {
         let later = |bucket: &u16| self.buckets.get(bucket).is_some_and(|last| *last > count);
-        let there = |buckets: &BTreeSet<u16>| buckets.iter().any(later);
-        self.count > count && (self.reference > count || looked.as_ref().is_none_or(there))
+        self.count > count && (self.reference > count || looked.iter().any(later))
     }
 }
 
@@ -320,16 +294,13 @@ impl Batch {
         if running.verdict.is_some() || stands {
             return Ok(Vec::new());
         }
-        let needs = running.envelope.needs(&self.ws)?;
-        let looked = looked(&needs);
-        let missing = if running.rounds < ROUNDS_MAX {
-            self.ws.missing(needs)
-        } else {
-            Vec::new()
-        };
+        let (mut missing, looked) = running.envelope.needs(&self.ws)?.told();
+        if running.rounds >= ROUNDS_MAX {
+            missing.clear();
+        }
         running.rounds += 1;
         let outside = |bucket| !self.group.contains(bucket);
-        if missing.iter().filter_map(bucket_of_need).any(outside) {
+        if missing.iter().filter_map(Need::bucket).any(outside) {
             running.verdict = Some(Verdict::Elsewhere);
             return Ok(Vec::new());
         }

@@ -8,9 +8,10 @@ use crate::statements::sql;
 use jiaoyi_domain::Instant;
 use jiaoyi_domain::audit::{Event, Link};
 use jiaoyi_domain::messages::Outbox;
+use jiaoyi_domain::needs::Need;
 use jiaoyi_domain::planted::{Bug, has};
 use jiaoyi_domain::record::{Record, TableSpec, Value};
-use jiaoyi_domain::working_set::{Change, Need, table_of};
+use jiaoyi_domain::working_set::{Change, table_of};
 use rusqlite::{Connection, params_from_iter};
 
 /// Every row of the needs, which lie table by table: a statement is looked up once for its needs.

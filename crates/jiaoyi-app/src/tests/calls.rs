@@ -718,6 +718,54 @@ async fn a_file_that_only_undoes_is_booked() {
     assert!(matches!(state, BillState::Payable { .. }), "{state:?}");
 }
 
+/// Once a file has undone what an earlier one told, no later one brings it back: its result says so.
+#[tokio::test]
+async fn what_a_file_has_undone_stays_undone() {
+    let mut bank = Bank::new("told-undone", Budgets::default()).await;
+    bank.desk.roster(1, vec![row(1, COUNTY)]).await;
+    let (_, bill) = bank.bill_of(1).await;
+    let bill = bill.as_str().unwrap();
+    let day = bank.day();
+    bank.desk.turn(15 * HOUR_MS);
+    let [paid, undone] = ["P", "R"].map(|side| format!("p1|{bill}|40000|A7|{side}"));
+    for (rows, end) in [
+        (vec![paid.clone()], Some("PREMIUM")),
+        (vec![paid.clone(), undone], None),
+        (
+            vec![paid, "x1|990101-1|100|A7|P".to_owned()],
+            Some("UNDONE"),
+        ),
+    ] {
+        bank.file("the day", &day, &rows).await;
+        bank.work().await;
+        let of_day = json!({"day": day}).to_string();
+        let call = bank.signed("reconcile", "application/json", of_day.as_bytes());
+        let reply = bank.desk.platform.biller(call).await;
+        let result = String::from_utf8(reply.body).unwrap();
+        let line = result.lines().find(|line| line.starts_with("LONG|p1|"));
+        let told = line.and_then(|line| line.rsplit('|').nth(1));
+        assert_eq!(told, end, "{result}");
+    }
+    let state = bank.desk.state(1, 1, COUNTY).await;
+    assert!(matches!(state, BillState::Payable { .. }), "{state:?}");
+}
+
+/// A file of nothing but nonsense does not bury the staff: its result names every row all the same.
+#[tokio::test]
+async fn a_file_opens_a_thousand_cases_and_no_more() {
+    let mut bank = Bank::new("nonsense", Budgets::default()).await;
+    let day = bank.day();
+    bank.desk.turn(15 * HOUR_MS);
+    let rows: Vec<String> = (0..1_001)
+        .map(|number| format!("x{number:04}|990101-1|100|A7|P"))
+        .collect();
+    let answer = bank.file("of nobody", &day, &rows).await;
+    assert_eq!(answer["long"], 1_001, "{answer}");
+    bank.work().await;
+    let cases: Vec<Case> = bank.desk.platform.store.all().await.unwrap();
+    assert_eq!(cases.len(), 1_000);
+}
+
 #[tokio::test]
 async fn a_lock_whose_time_is_over_is_ended_by_the_jobs() {
     let mut bank = Bank::new("lapsed", Budgets::default()).await;

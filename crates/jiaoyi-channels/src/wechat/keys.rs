@@ -5,12 +5,19 @@ use super::{WechatGateway, fault};
 use crate::cert::Certificate;
 use crate::config::{ConfigError, WechatConfig, read_file};
 use crate::crypto::Verifier;
-use jiaoyi_domain::time::Instant;
+use jiaoyi_domain::time::{HOUR_MS, Instant};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+
+/// How often certificates are fetched where the configuration asks for it.
+const FETCH_EVERY_MS: i64 = 12 * HOUR_MS;
+/// A time that has always come.
+const NOW: i64 = i64::MIN;
+/// A time that never comes.
+const NEVER: i64 = i64::MAX;
 
 /// Serial or public-key id → key.
 type KeyMap = BTreeMap<String, Arc<Verifier>>;
@@ -23,8 +30,9 @@ pub(super) struct Keys {
     fetched: RwLock<Fetched>,
     /// The key that the configuration prefers for answers.
     preferred: Option<String>,
-    /// Whether certificates should be fetched soon: none were yet, or an unknown one was named.
-    due: AtomicBool,
+    /// From when on certificates should be fetched, in milliseconds since 1970: [`NOW`] when none were
+    /// yet or an unknown one was named.
+    due_at: AtomicI64,
 }
 
 #[derive(Default)]
@@ -75,7 +83,11 @@ impl Keys {
             configured,
             fetched: RwLock::default(),
             preferred,
-            due: AtomicBool::new(config.fetch_certificates),
+            due_at: AtomicI64::new(if config.fetch_certificates {
+                NOW
+            } else {
+                NEVER
+            }),
         })
     }
 
@@ -92,7 +104,7 @@ impl Keys {
     pub(super) fn find(&self, serial: &str) -> Option<Arc<Verifier>> {
         let key = self.get(serial);
         if key.is_none() && !serial.starts_with("PUB_KEY_ID_") {
-            self.due.store(true, Ordering::Relaxed);
+            self.due_at.store(NOW, Ordering::Relaxed);
         }
         key
     }
@@ -151,19 +163,13 @@ struct Sealed {
 }
 
 impl WechatGateway {
-    /// Whether the platform certificates should be fetched soon.
+    /// Whether the platform certificates should be fetched now: one was named that we do not know, or
+    /// the configuration has them fetched and it is half a day ago that they were.
     ///
-    /// A job asks once a minute, so that forged serials cannot cause more than that; where
-    /// certificates are used it also fetches them at least every 12 hours.
+    /// A job asks once a minute, so that forged serials cannot cause more than that.
     #[must_use]
-    pub fn certificates_due(&self) -> bool {
-        self.keys.due.load(Ordering::Relaxed)
-    }
-
-    /// Whether the configuration asks for platform certificates to be fetched.
-    #[must_use]
-    pub fn fetches_certificates(&self) -> bool {
-        self.config.fetch_certificates
+    pub fn certificates_due(&self, now: Instant) -> bool {
+        now.0 >= self.keys.due_at.load(Ordering::Relaxed)
     }
 
     /// Fetches the platform certificates and replaces those of the last time; returns how many.
@@ -214,7 +220,12 @@ impl WechatGateway {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         *slot = fetched;
-        self.keys.due.store(false, Ordering::Relaxed);
+        let next = if self.config.fetch_certificates {
+            now.plus_ms(FETCH_EVERY_MS).0
+        } else {
+            NEVER
+        };
+        self.keys.due_at.store(next, Ordering::Relaxed);
         Ok(count)
     }
 

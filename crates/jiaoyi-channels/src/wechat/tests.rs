@@ -19,7 +19,7 @@ use jiaoyi_domain::channel::{
     CloseOutcome, CreateOutcome, Handover, Method, News, NoticeRefusal, QueryOutcome, RefundOutcome,
 };
 use jiaoyi_domain::money::Fen;
-use jiaoyi_domain::time::Instant;
+use jiaoyi_domain::time::{HOUR_MS, Instant};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::sync::Arc;
@@ -728,7 +728,7 @@ async fn certificates_are_fetched_on_the_proof_of_the_shared_key() {
         gateway.refresh_certificates(now(), NONCE.to_owned()).await
     };
     assert!(gateway.keys.get(serial).is_none());
-    assert!(gateway.certificates_due(), "none have been fetched");
+    assert!(gateway.certificates_due(now()), "none have been fetched");
     assert!(refresh(good(200, listing("00")).await).await.is_err());
     assert!(
         refresh(bare(200, &listing(serial).to_string()))
@@ -757,14 +757,18 @@ async fn certificates_are_fetched_on_the_proof_of_the_shared_key() {
     };
     assert_eq!(refresh(play).await, Ok(1));
     assert!(gateway.keys.get(serial).is_some());
-    assert!(!gateway.certificates_due());
+    let half_a_day = now().plus_ms(12 * HOUR_MS);
+    let just_before = half_a_day.plus_ms(-1);
+    assert!(!gateway.certificates_due(now()));
+    assert!(!gateway.certificates_due(just_before));
+    assert!(gateway.certificates_due(half_a_day));
     gateway.keys.find("PUB_KEY_ID_of_somebody");
     assert!(
-        !gateway.certificates_due(),
+        !gateway.certificates_due(just_before),
         "a public key cannot be fetched"
     );
     gateway.keys.find("77");
-    assert!(gateway.certificates_due());
+    assert!(gateway.certificates_due(now()));
     assert!(
         gateway.keys.get(CERTIFICATE_SERIAL).is_some(),
         "the configured one stays"

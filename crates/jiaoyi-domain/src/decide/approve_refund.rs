@@ -13,9 +13,10 @@ use crate::due::Slot;
 use crate::fact::Fact;
 use crate::id::RefundNo;
 use crate::messages::Topic;
+use crate::needs::Needs;
 use crate::refund::{Refund, RefundCause, RefundEvent};
 use crate::time::Date;
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 use std::sync::Arc;
 
 /// Looks at one refund on hold: sends it, cancels it, or waits.
@@ -192,8 +193,8 @@ impl Command for ApproveRefund {
         "job:refund".to_owned()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        held_needs(ws, &self.refund_no)
+    fn needs(&self, needs: &mut Needs<'_>) {
+        held_needs(needs, &self.refund_no);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -210,16 +211,16 @@ impl Command for ApproveRefund {
 }
 
 /// What a decision about a refund on hold reads.
-pub(super) fn held_needs(ws: &WorkingSet, no: &RefundNo) -> Vec<Need> {
+pub(super) fn held_needs(needs: &mut Needs<'_>, no: &RefundNo) {
+    let ws = needs.loaded();
     let key = (no.bucket(), no.clone());
-    let mut needs = vec![Need::key::<Refund>(&key)];
+    needs.key::<Refund>(&key);
     if let Some(refund) = ws.refund.get(&key) {
-        needs.push(Need::key::<Fact>(&refund.success_key()));
+        needs.key::<Fact>(&refund.success_key());
         let attempt = (refund.bucket, refund.attempt_no.clone());
-        needs.push(Need::key::<Attempt>(&attempt));
-        fill_needs(ws, &(refund.bucket, refund.order_id), &mut needs);
+        needs.key::<Attempt>(&attempt);
+        fill_needs(needs, &(refund.bucket, refund.order_id));
     }
-    needs
 }
 
 /// Looks at a refund on hold: gives its money back by `send`, makes it premium, or waits.

@@ -8,8 +8,9 @@ use super::{
 use crate::due::{RevisionKind, Slot};
 use crate::id::Bucket;
 use crate::money::Fen;
+use crate::needs::Needs;
 use crate::order::{DeviceOrder, OrderEvent, OrderState, PayOrder};
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 /// Confirms a due of 0 yuan.
 pub struct ConfirmZero {
@@ -28,11 +29,9 @@ impl Command for ConfirmZero {
         "payer".to_owned()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let mut needs = Vec::new();
-        due_needs(ws, &self.quote.due, &mut needs);
-        person_needs(ws, &self.quote.due, &mut needs);
-        needs
+    fn needs(&self, needs: &mut Needs<'_>) {
+        due_needs(needs, &self.quote.due);
+        person_needs(needs, &self.quote.due);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

@@ -4,9 +4,10 @@ use super::{
     Answer, Command, Context, OrderKey, Refusal, abandon_attempts, close_if_all_dead, free_locks,
     order_needs,
 };
+use crate::needs::Needs;
 use crate::order::OrderEvent;
 use crate::planted::{Bug, has};
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 /// Gives an order up. The payer has read that the older attempt stays watched.
 pub struct GiveUp {
@@ -24,10 +25,8 @@ impl Command for GiveUp {
         "payer".to_owned()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let mut needs = Vec::new();
-        order_needs(ws, &self.order, &mut needs);
-        needs
+    fn needs(&self, needs: &mut Needs<'_>) {
+        order_needs(needs, &self.order);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

@@ -54,13 +54,14 @@ use crate::due::{Due, DueId, OrderId, Revision};
 use crate::id::{AttemptNo, Bucket, IdSource, OrderNo, RefundNo, VoucherNo};
 use crate::messages::{Case, CaseId, CaseKind, CaseState, Outbox, OutboxId, OutboxState, Topic};
 use crate::money::Fen;
+use crate::needs::Needs;
 use crate::order::{OrderEvent, PayOrder};
 use crate::planted::{Bug, has};
-use crate::record::{Column, Record, Value};
+use crate::record::Record;
 use crate::refund::RefundState;
 use crate::roster::RosterState;
 use crate::time::{Date, Instant, SECOND_MS};
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 use std::sync::Arc;
 
 /// What surrounds a decision: fixed when the command arrived, except the book day.
@@ -85,8 +86,8 @@ pub trait Command: Send + Sync {
     /// wait for a writer take turns by it.
     fn actor(&self) -> String;
 
-    /// Which rows it needs, as far as what is loaded already tells; asked until nothing is missing.
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need>;
+    /// Says which rows it needs, as far as what is loaded already tells; asked until nothing is missing.
+    fn needs(&self, needs: &mut Needs<'_>);
 
     /// Decides.
     ///
@@ -262,20 +263,16 @@ pub fn order_from_text(text: &str) -> Option<OrderId> {
     Some(OrderId(id))
 }
 
-/// The key of a due as a range is given it.
-fn due_given(key: &DueKey) -> Vec<Value> {
-    vec![key.0.to_value(), key.1.to_value(), key.2.to_value()]
-}
-
 /// Everything about a due that a decision on its price and its slot reads.
-fn due_needs(ws: &WorkingSet, key: &DueKey, needs: &mut Vec<Need>) {
+fn due_needs(needs: &mut Needs<'_>, key: &DueKey) {
+    let ws = needs.loaded();
     let mut key = *key;
     loop {
-        needs.push(Need::key::<Due>(&key));
-        needs.push(Need::key::<crate::due::Slot>(&key));
-        needs.push(Need::range::<Revision>("by_due", due_given(&key)));
+        needs.key::<Due>(&key);
+        needs.key::<crate::due::Slot>(&key);
+        needs.range::<Revision>("by_due", &key);
         for revision in revisions(ws, &key) {
-            needs.push(Need::key::<crate::roster::Roster>(&(revision.roster_id.0,)));
+            needs.key::<crate::roster::Roster>(&(revision.roster_id.0,));
         }
         let slot = ws.slot.get(&key);
         if !slot.is_some_and(crate::due::Slot::is_reversed) {
@@ -287,33 +284,33 @@ fn due_needs(ws: &WorkingSet, key: &DueKey, needs: &mut Vec<Need>) {
 }
 
 /// The person of a due: whom its voucher names and who is told.
-fn person_needs(ws: &WorkingSet, key: &DueKey, needs: &mut Vec<Need>) {
-    if let Some(due) = ws.due.get(key) {
-        needs.push(Need::key::<crate::roster::Person>(&(key.0, due.person_id)));
+fn person_needs(needs: &mut Needs<'_>, key: &DueKey) {
+    if let Some(due) = needs.loaded().due.get(key) {
+        needs.key::<crate::roster::Person>(&(key.0, due.person_id));
     }
 }
 
 /// An order with its lines and attempts, and everything about the lines' dues.
-fn order_needs(ws: &WorkingSet, key: &OrderKey, needs: &mut Vec<Need>) {
-    let given = || vec![key.0.to_value(), key.1.to_value()];
-    needs.push(Need::key::<PayOrder>(key));
-    needs.push(Need::range::<crate::order::Line>("by_order", given()));
+fn order_needs(needs: &mut Needs<'_>, key: &OrderKey) {
+    let ws = needs.loaded();
+    needs.key::<PayOrder>(key);
+    needs.range::<crate::order::Line>("by_order", key);
     // The only attempt of most orders is the one that led here.
     let known = attempts(ws, key).count();
     let counted = ws.pay_order.get(key).map_or(0, |order| order.attempt_count);
     if u32::try_from(known).is_ok_and(|known| known < counted) {
-        needs.push(Need::range::<Attempt>("by_order", given()));
+        needs.range::<Attempt>("by_order", key);
     }
     for line in lines(ws, key) {
-        due_needs(ws, &line_due(line), needs);
+        due_needs(needs, &line_due(line));
     }
 }
 
 /// As [`order_needs`], for decisions that may fill a line.
-fn fill_needs(ws: &WorkingSet, key: &OrderKey, needs: &mut Vec<Need>) {
-    order_needs(ws, key, needs);
-    for line in lines(ws, key) {
-        person_needs(ws, &line_due(line), needs);
+fn fill_needs(needs: &mut Needs<'_>, key: &OrderKey) {
+    order_needs(needs, key);
+    for line in lines(needs.loaded(), key) {
+        person_needs(needs, &line_due(line));
     }
 }
 

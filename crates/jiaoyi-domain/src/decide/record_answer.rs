@@ -5,17 +5,18 @@ use crate::attempt::{Attempt, AttemptEvent, AttemptState};
 use crate::channel::{CloseOutcome, CreateOutcome};
 use crate::id::AttemptNo;
 use crate::messages::{Outbox, OutboxState};
+use crate::needs::Needs;
 use crate::order::{OrderState, PayOrder};
 use crate::time::Instant;
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
-fn attempt_needs(ws: &WorkingSet, no: &AttemptNo) -> Vec<Need> {
+fn attempt_needs(needs: &mut Needs<'_>, no: &AttemptNo) {
+    let ws = needs.loaded();
     let key = (no.bucket(), no.clone());
-    let mut needs = vec![Need::key::<Attempt>(&key)];
+    needs.key::<Attempt>(&key);
     if let Some(attempt) = ws.attempt.get(&key) {
-        order_needs(ws, &(attempt.bucket, attempt.order_id), &mut needs);
+        order_needs(needs, &(attempt.bucket, attempt.order_id));
     }
-    needs
 }
 
 /// Plans the next query. Of a success only the confirmation of a surplus may still be wanted, and that
@@ -70,20 +71,20 @@ impl Command for RecordCreated {
         "channel".to_owned()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let ws = needs.loaded();
         let key = (self.attempt_no.bucket(), self.attempt_no.clone());
-        let mut needs = vec![Need::key::<Attempt>(&key)];
-        needs.extend(self.outbox.iter().map(Need::key::<Outbox>));
+        needs.key::<Attempt>(&key);
+        needs.keys::<Outbox>(&self.outbox);
         let Some(attempt) = ws.attempt.get(&key) else {
-            return needs;
+            return;
         };
         let order = (attempt.bucket, attempt.order_id);
-        needs.push(Need::key::<PayOrder>(&order));
+        needs.key::<PayOrder>(&order);
         let known = ws.pay_order.get(&order);
         if known.is_some_and(|order| !self.hands_out(attempt, order)) {
-            order_needs(ws, &order, &mut needs);
+            order_needs(needs, &order);
         }
-        needs
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -153,10 +154,9 @@ impl Command for RecordClose {
         "channel".to_owned()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let mut needs = attempt_needs(ws, &self.attempt_no);
-        needs.extend(self.outbox.iter().map(Need::key::<Outbox>));
-        needs
+    fn needs(&self, needs: &mut Needs<'_>) {
+        attempt_needs(needs, &self.attempt_no);
+        needs.keys::<Outbox>(&self.outbox);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

@@ -8,10 +8,11 @@ use crate::fact::{Fact, FactKind, FactSource};
 use crate::id::{AttemptNo, Bucket};
 use crate::messages::Inbox;
 use crate::money::Fen;
+use crate::needs::Needs;
 use crate::planted::{Bug, has};
 use crate::record::Record;
 use crate::time::HOUR_MS;
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 /// A verified notice as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,19 +196,17 @@ impl Command for RecordPayment {
         }
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let ws = needs.loaded();
         let bucket = self.attempt_no.bucket();
-        let mut needs = vec![Need::key::<Attempt>(&self.attempt_key())];
-        needs.extend(
-            self.notice
-                .iter()
-                .map(|notice| Need::key::<Inbox>(&notice.key(bucket))),
-        );
-        if let Some(attempt) = ws.attempt.get(&self.attempt_key()) {
-            needs.push(Need::key::<Fact>(&self.fact_key(attempt)));
-            fill_needs(ws, &(attempt.bucket, attempt.order_id), &mut needs);
+        needs.key::<Attempt>(&self.attempt_key());
+        if let Some(notice) = &self.notice {
+            needs.key::<Inbox>(&notice.key(bucket));
         }
-        needs
+        if let Some(attempt) = ws.attempt.get(&self.attempt_key()) {
+            needs.key::<Fact>(&self.fact_key(attempt));
+            fill_needs(needs, &(attempt.bucket, attempt.order_id));
+        }
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

@@ -17,11 +17,12 @@ use crate::id::RefundNo;
 use crate::institution::Institution;
 use crate::messages::{Inbox, Outbox, Topic};
 use crate::money::Fen;
+use crate::needs::Needs;
 use crate::planted::{Bug, has};
 use crate::record::Record;
 use crate::refund::{CHANNEL_NUMBERS_MAX, Refund, RefundEvent, RefundState};
 use crate::time::{Date, HOUR_MS, Instant};
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 use std::sync::Arc;
 
 /// Why staff pay it out another way: the channel gives back nothing that is older than its window.
@@ -195,10 +196,11 @@ fn institution_of(ws: &WorkingSet, refund: &Refund) -> Option<(String, String, S
 }
 
 /// What [`tell_institution`] reads.
-pub(super) fn telling_needs(ws: &WorkingSet, refund: &Refund, needs: &mut Vec<Need>) {
-    order_needs(ws, &(refund.bucket, refund.order_id), needs);
+pub(super) fn telling_needs(needs: &mut Needs<'_>, refund: &Refund) {
+    let ws = needs.loaded();
+    order_needs(needs, &(refund.bucket, refund.order_id));
     if let Some((_, inst_id, _)) = institution_of(ws, refund) {
-        needs.push(Need::key::<Institution>(&(inst_id,)));
+        needs.key::<Institution>(&(inst_id,));
     }
 }
 
@@ -276,22 +278,20 @@ impl Command for RecordRefund {
         NoticeMessage::actor_of(self.notice.as_ref())
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let mut needs = vec![Need::key::<Refund>(&self.key())];
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let ws = needs.loaded();
+        needs.key::<Refund>(&self.key());
         let bucket = self.refund_no.bucket();
-        needs.extend(
-            self.notice
-                .iter()
-                .map(|notice| Need::key::<Inbox>(&notice.key(bucket))),
-        );
-        needs.extend(self.outbox.iter().map(Need::key::<Outbox>));
-        if let Some(refund) = ws.refund.get(&self.key()) {
-            needs.push(Need::key::<Fact>(&refund.success_key()));
-            needs.push(Need::key::<Fact>(&refund.paid_out_key()));
-            needs.push(Need::key::<BankTransfer>(&refund.key()));
-            telling_needs(ws, refund, &mut needs);
+        if let Some(notice) = &self.notice {
+            needs.key::<Inbox>(&notice.key(bucket));
         }
-        needs
+        needs.keys::<Outbox>(&self.outbox);
+        if let Some(refund) = ws.refund.get(&self.key()) {
+            needs.key::<Fact>(&refund.success_key());
+            needs.key::<Fact>(&refund.paid_out_key());
+            needs.key::<BankTransfer>(&refund.key());
+            telling_needs(needs, refund);
+        }
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

@@ -7,10 +7,11 @@ use crate::bank_transfer::{BankTransfer, Paid};
 use crate::books::{Account, TransferKind};
 use crate::id::RefundNo;
 use crate::messages::{Case, Topic};
-use crate::record::{Column, Record};
+use crate::needs::Needs;
+use crate::record::Record;
 use crate::refund::{Refund, RefundEvent, RefundState};
 use crate::time::Instant;
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 /// Records the bank transfer of a refund that waits for staff.
 pub struct RecordTransfer {
@@ -44,18 +45,15 @@ impl Command for RecordTransfer {
         format!("staff:{}", self.paid.by())
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let ws = needs.loaded();
         let key = self.key();
-        let subject = vec![key.0.to_value(), self.refund_no.to_value()];
-        let mut needs = vec![
-            Need::key::<Refund>(&key),
-            Need::key::<BankTransfer>(&key),
-            Need::range::<Case>("by_subject", subject),
-        ];
+        needs.key::<Refund>(&key);
+        needs.key::<BankTransfer>(&key);
+        needs.range::<Case>("by_subject", &key);
         if let Some(refund) = ws.refund.get(&key) {
-            telling_needs(ws, refund, &mut needs);
+            telling_needs(needs, refund);
         }
-        needs
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

@@ -5,8 +5,9 @@ use crate::attempt::{Attempt, AttemptEvent, AttemptState};
 use crate::channel::PayFailure;
 use crate::id::AttemptNo;
 use crate::messages::Topic;
+use crate::needs::Needs;
 use crate::time::SECOND_MS;
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 /// What the channel said of a number that it did not call paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +37,13 @@ impl Command for RecordUnpaid {
         "job:ask".to_owned()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let ws = needs.loaded();
         let key = (self.attempt_no.bucket(), self.attempt_no.clone());
-        let mut needs = vec![Need::key::<Attempt>(&key)];
+        needs.key::<Attempt>(&key);
         if let Some(attempt) = ws.attempt.get(&key) {
-            order_needs(ws, &(attempt.bucket, attempt.order_id), &mut needs);
+            order_needs(needs, &(attempt.bucket, attempt.order_id));
         }
-        needs
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

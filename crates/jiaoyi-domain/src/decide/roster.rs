@@ -5,9 +5,10 @@ use super::{Answer, Command, Contact, Context, DueKey, Refusal};
 use crate::due::{Due, DueId, DueState, PersonId, Revision, RevisionKind, RosterId, Scheme, Slot};
 use crate::id::Bucket;
 use crate::money::Fen;
-use crate::record::{Column, Record};
+use crate::needs::Needs;
+use crate::record::Record;
 use crate::roster::{Document, Person, Roster, RosterState, roster_may_go};
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 /// Opens a roster; an older serial of the same source is refused unless a checker confirms.
 pub struct OpenRoster {
@@ -24,11 +25,9 @@ impl Command for OpenRoster {
         "staff:cli".to_owned()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![
-            Need::key::<Roster>(&self.roster.key()),
-            of_source(&self.roster),
-        ]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<Roster>(&self.roster.key());
+        of_source(needs, &self.roster);
     }
 
     fn decide(&self, ws: &mut WorkingSet, _ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -44,13 +43,10 @@ impl Command for OpenRoster {
     }
 }
 
-fn of_source(roster: &Roster) -> Need {
-    let source = vec![
-        roster.source.to_value(),
-        roster.region.to_value(),
-        roster.benefit_year.to_value(),
-    ];
-    Need::range::<Roster>("by_source", source)
+/// All rosters of the same source, region and year.
+fn of_source(needs: &mut Needs<'_>, roster: &Roster) {
+    let (source, region) = (roster.source.clone(), roster.region.clone());
+    needs.range::<Roster>("by_source", &(source, region, roster.benefit_year));
 }
 
 /// The serial of a roster among `rows` that counts and is newer than `new`: of the same source,
@@ -104,8 +100,8 @@ impl Command for StagedToPublishing {
         "job:import".to_owned()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<Roster>(&(self.roster_id.0,))]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<Roster>(&(self.roster_id.0,));
     }
 
     fn decide(&self, ws: &mut WorkingSet, _ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -132,8 +128,8 @@ impl Command for RejectRoster {
         "job:import".to_owned()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<Roster>(&(self.roster_id.0,))]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<Roster>(&(self.roster_id.0,));
     }
 
     fn decide(&self, ws: &mut WorkingSet, _ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -162,11 +158,13 @@ impl Command for ActivateRoster {
         "job:import".to_owned()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let ws = needs.loaded();
         let key = (self.roster_id.0,);
-        let mut needs = vec![Need::key::<Roster>(&key)];
-        needs.extend(ws.roster.get(&key).map(of_source));
-        needs
+        needs.key::<Roster>(&key);
+        if let Some(roster) = ws.roster.get(&key) {
+            of_source(needs, roster);
+        }
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -374,29 +372,27 @@ impl Command for PublishSlice {
         "job:import".to_owned()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let mut needs = vec![Need::key::<Roster>(&(self.roster_id.0,))];
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let ws = needs.loaded();
+        needs.key::<Roster>(&(self.roster_id.0,));
         for row in &self.rows {
             let key = PublishSlice::document_key(row);
-            needs.push(Need::key::<Document>(&key));
+            needs.key::<Document>(&key);
             let Some(document) = ws.document.get(&key) else {
                 continue;
             };
             let (bucket, person) = (document.person_bucket, document.person_id);
-            needs.push(Need::key::<Person>(&(bucket, person)));
-            let given = vec![bucket.to_value(), person.to_value()];
-            needs.push(Need::range::<Due>("by_person", given));
+            needs.key::<Person>(&(bucket, person));
+            needs.range::<Due>("by_person", &(bucket, person));
             if let Some(due) = PublishSlice::due_of(ws, bucket, person, row.benefit_year) {
                 let key = due.key();
-                let given = vec![key.0.to_value(), key.1.to_value(), key.2.to_value()];
-                needs.push(Need::range::<Revision>("by_due", given));
-                needs.push(Need::key::<Slot>(&key));
+                needs.range::<Revision>("by_due", &key);
+                needs.key::<Slot>(&key);
                 for revision in super::revisions(ws, &key) {
-                    needs.push(Need::key::<Roster>(&(revision.roster_id.0,)));
+                    needs.key::<Roster>(&(revision.roster_id.0,));
                 }
             }
         }
-        needs
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

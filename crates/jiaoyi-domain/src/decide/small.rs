@@ -4,12 +4,13 @@ use super::{Answer, Command, Context, NoticeMessage, OrderKey, Refusal};
 use crate::due::DueId;
 use crate::id::Bucket;
 use crate::messages::{Case, CaseKind, CaseState, Inbox, Outbox, OutboxState};
+use crate::needs::Needs;
 use crate::order::{DeviceOrder, PayOrder};
-use crate::record::{Column, Record, Value};
+use crate::record::Record;
 use crate::roster::{NoticeLink, PolicyPack};
 use crate::time::SECOND_MS;
 use crate::voucher::{Voucher, VoucherSignature};
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 /// Stores a verified notice that tells nothing to be decided.
 pub struct StoreInbox {
@@ -28,8 +29,8 @@ impl Command for StoreInbox {
         NoticeMessage::actor_of(Some(&self.notice))
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<Inbox>(&self.notice.key(self.bucket))]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<Inbox>(&self.notice.key(self.bucket));
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -50,15 +51,6 @@ pub struct NotePutAside {
     pub command: &'static str,
 }
 
-impl NotePutAside {
-    fn given(&self) -> Vec<Value> {
-        vec![
-            Bucket::default().to_value(),
-            Value::Text(self.command.to_owned()),
-        ]
-    }
-}
-
 impl Command for NotePutAside {
     fn kind(&self) -> &'static str {
         "note_put_aside"
@@ -68,8 +60,9 @@ impl Command for NotePutAside {
         "store".to_owned()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::range::<Case>("by_subject", self.given())]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let subject = self.command.to_owned();
+        needs.range::<Case>("by_subject", &(Bucket::default(), subject));
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -103,8 +96,8 @@ impl Command for LeaseOutbox {
         "job:relay".to_owned()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<Outbox>(&self.key)]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<Outbox>(&self.key);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -146,8 +139,8 @@ impl Command for FinishOutbox {
         "job:relay".to_owned()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<Outbox>(&self.key)]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<Outbox>(&self.key);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -195,11 +188,9 @@ impl Command for StoreSignature {
         "job:sign".to_owned()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![
-            Need::key::<Voucher>(&self.voucher),
-            Need::key::<VoucherSignature>(&self.voucher),
-        ]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<Voucher>(&self.voucher);
+        needs.key::<VoucherSignature>(&self.voucher);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -246,8 +237,8 @@ impl Command for AnswerLink {
         "payer".to_owned()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<NoticeLink>(&(self.bucket, self.due_id))]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<NoticeLink>(&(self.bucket, self.due_id));
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -308,12 +299,10 @@ impl Command for AddDeviceOrder {
         "payer".to_owned()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
+    fn needs(&self, needs: &mut Needs<'_>) {
         let key = (self.device_bucket, self.device, self.order.0, self.order.1);
-        vec![
-            Need::key::<DeviceOrder>(&key),
-            Need::key::<PayOrder>(&self.order),
-        ]
+        needs.key::<DeviceOrder>(&key);
+        needs.key::<PayOrder>(&self.order);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -349,8 +338,8 @@ impl Command for ImportPolicy {
         "staff:cli".to_owned()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<PolicyPack>(&self.pack.key())]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<PolicyPack>(&self.pack.key());
     }
 
     fn decide(&self, ws: &mut WorkingSet, _ctx: &mut Context) -> Result<Answer, Refusal> {

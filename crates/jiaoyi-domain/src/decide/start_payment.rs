@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Command, Context, DueKey, NewAttempt, OrderKey, Quote, Refusal, Renderer,
-    abandon_attempts, add_attempt, current_revision, draw_order, due_given, due_needs, free_locks,
+    abandon_attempts, add_attempt, current_revision, draw_order, due_needs, free_locks,
     order_needs, order_text,
 };
 use crate::attempt::LIFE_MS;
@@ -10,9 +10,10 @@ use crate::channel::Method;
 use crate::due::{Due, DueEvent, DueState, RevisionKind, TurnedAway};
 use crate::id::Bucket;
 use crate::money::Fen;
+use crate::needs::Needs;
 use crate::order::{DeviceOrder, LINES_MAX, OrderEvent, OrderState, PayOrder};
 use crate::time::{DAY_MS, HOUR_MS, Instant, MINUTE_MS};
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -129,21 +130,20 @@ impl Command for StartPayment {
         "payer".to_owned()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let mut needs = Vec::new();
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let ws = needs.loaded();
         for quote in &self.quotes {
-            due_needs(ws, &quote.due, &mut needs);
+            due_needs(needs, &quote.due);
             // Only who meets a lock is turned away.
             let due = ws.due.get(&quote.due);
             if due.is_some_and(|due| due.state == DueState::Locked) {
-                needs.push(Need::range::<TurnedAway>("by_due", due_given(&quote.due)));
+                needs.range::<TurnedAway>("by_due", &quote.due);
             }
             if let Some(order) = StartPayment::locking_order(ws, &quote.due) {
-                order_needs(ws, &order, &mut needs);
+                order_needs(needs, &order);
             }
-            super::biller::lock_needs(ws, &quote.due, &mut needs);
+            super::biller::lock_needs(needs, &quote.due);
         }
-        needs
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

@@ -7,9 +7,10 @@ use super::{
 use crate::attempt::LIFE_MS;
 use crate::channel::Method;
 use crate::due::{DueEvent, RevisionKind, Slot};
+use crate::needs::Needs;
 use crate::order::OrderEvent;
 use crate::time::MINUTE_MS;
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 use std::sync::Arc;
 
 /// Most attempts of one order.
@@ -36,10 +37,8 @@ impl Command for SwitchMethod {
         "payer".to_owned()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let mut needs = Vec::new();
-        order_needs(ws, &self.order, &mut needs);
-        needs
+    fn needs(&self, needs: &mut Needs<'_>) {
+        order_needs(needs, &self.order);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

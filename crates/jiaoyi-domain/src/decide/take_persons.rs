@@ -2,9 +2,10 @@
 
 use super::{Answer, Command, Context, Refusal};
 use crate::due::RosterId;
+use crate::needs::Needs;
 use crate::record::Record;
 use crate::roster::{Document, Person, Roster, RosterState};
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 /// How a roster writes a person's name, and where it says that a notice goes.
 #[derive(Clone, Debug)]
@@ -50,16 +51,16 @@ impl Command for TakePersons {
         "job:import".to_owned()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let mut needs = vec![Need::key::<Roster>(&(self.roster_id.0,))];
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let ws = needs.loaded();
+        needs.key::<Roster>(&(self.roster_id.0,));
         for contact in &self.contacts {
-            needs.push(Need::key::<Document>(&contact.document));
+            needs.key::<Document>(&contact.document);
             if let Some(document) = ws.document.get(&contact.document) {
                 let person = (document.person_bucket, document.person_id);
-                needs.push(Need::key::<Person>(&person));
+                needs.key::<Person>(&person);
             }
         }
-        needs
     }
 
     /// Answers with the places of the contacts whose person had another name.

@@ -9,8 +9,9 @@ use crate::error::StoreError;
 use crate::group::Groups;
 use crate::statements::sql;
 use jiaoyi_domain::audit::{Event, Link};
+use jiaoyi_domain::needs::Need;
 use jiaoyi_domain::record::{Record, TableSpec, Value};
-use jiaoyi_domain::working_set::{Change, Need};
+use jiaoyi_domain::working_set::Change;
 use std::collections::BTreeMap;
 
 /// Commands whose rows are looked up together.

@@ -4,7 +4,7 @@ use super::door::Door;
 use super::own_runtime;
 use super::session::{Session, failure, refs, said};
 use super::values::{Array, Bound, kind_of, read_row};
-use crate::batch::{Found, Plan, bucket_of_need};
+use crate::batch::{Found, Plan};
 use crate::engine::{Aside, Engine};
 use crate::error::{Failure, StoreError};
 use crate::generate::INSERTS;
@@ -13,8 +13,9 @@ use crate::lane::Trouble;
 use crate::statements::sql;
 use futures_util::future::{join, join_all};
 use jiaoyi_domain::audit::{ChainId, Event, Link};
+use jiaoyi_domain::needs::Need;
 use jiaoyi_domain::record::{Column, Record, TableSpec, Value};
-use jiaoyi_domain::working_set::{Change, Need, table_of};
+use jiaoyi_domain::working_set::{Change, table_of};
 use jiaoyi_domain::{Bucket, Instant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -156,7 +157,7 @@ fn loads<'a>(needs: &'a [Need], machines: &Machines) -> Vec<Set<'a>> {
                 given,
             } => (*table, *range, given),
         };
-        let place = bucket_of_need(need).map_or(0, |bucket| shards.place(bucket));
+        let place = need.bucket().map_or(0, |bucket| shards.place(bucket));
         groups.entry((table, range, place)).or_default().push(given);
     }
     let mut sets = Vec::with_capacity(groups.len());
@@ -573,7 +574,7 @@ impl Engine for PostgresEngine {
 
     fn load(&mut self, needs: &[Need]) -> Result<Vec<Found>, Failure> {
         let machines = Arc::clone(&self.machines);
-        let buckets = needs.iter().filter_map(bucket_of_need);
+        let buckets = needs.iter().filter_map(Need::bucket);
         let places = buckets.map(|bucket| machines.shards.place(bucket));
         self.seen.extend(places);
         let (runtime, session) = self.session()?;

@@ -4,7 +4,7 @@
 use crate::touch::{count, key};
 use jiaoyi_domain::audit::{ChainId, Link};
 use jiaoyi_domain::decide::Answer;
-use jiaoyi_domain::working_set::Need;
+use jiaoyi_domain::needs::Need;
 use jiaoyi_domain::{Bucket, Date};
 use jiaoyi_store::batch::{ALL_BUCKETS, Chain, Found, Plan};
 use jiaoyi_store::engine::{Aside, Engine, drive};

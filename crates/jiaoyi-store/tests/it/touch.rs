@@ -2,9 +2,10 @@
 
 use jiaoyi_domain::decide::{Answer, Command, Context, Refusal};
 use jiaoyi_domain::due::DueId;
+use jiaoyi_domain::needs::Needs;
 use jiaoyi_domain::record::Record;
 use jiaoyi_domain::roster::NoticeLink;
-use jiaoyi_domain::working_set::{Need, WorkingSet};
+use jiaoyi_domain::working_set::WorkingSet;
 use jiaoyi_domain::{Bucket, Instant};
 use jiaoyi_store::{CallKey, Envelope};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -52,10 +53,10 @@ impl Command for Touch {
         "test".to_owned()
     }
 
-    fn needs(&self, _: &WorkingSet) -> Vec<Need> {
+    fn needs(&self, needs: &mut Needs<'_>) {
         assert!(!self.panics_asking, "as asked");
         let keys = self.counts.iter().chain(&self.reads).chain(&self.shuts);
-        keys.map(Need::key::<NoticeLink>).collect()
+        needs.keys::<NoticeLink>(keys);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

@@ -12,10 +12,11 @@ use jiaoyi_domain::bank_transfer::Paid;
 use jiaoyi_domain::decide::{
     Answer, Command, Context, ImportPolicy, NoticeMessage, RecordTransfer, Refusal, StoreInbox,
 };
+use jiaoyi_domain::needs::Needs;
 use jiaoyi_domain::record::Record;
 use jiaoyi_domain::refund::RefundState;
 use jiaoyi_domain::roster::PolicyPack;
-use jiaoyi_domain::working_set::{Need, WorkingSet};
+use jiaoyi_domain::working_set::WorkingSet;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -33,9 +34,7 @@ impl Command for Panics {
         "test".to_owned()
     }
 
-    fn needs(&self, _: &WorkingSet) -> Vec<Need> {
-        Vec::new()
-    }
+    fn needs(&self, _: &mut Needs<'_>) {}
 
     fn decide(&self, _: &mut WorkingSet, _: &mut Context) -> Result<Answer, Refusal> {
         std::panic::resume_unwind(Box::new("as asked"))

@@ -5,8 +5,9 @@ use jiaoyi_domain::attempt::{Attempt, AttemptState};
 use jiaoyi_domain::decide::{Answer, Command, Context, Refusal};
 use jiaoyi_domain::due::OrderId;
 use jiaoyi_domain::messages::{CaseKind, Outbox, OutboxId, OutboxState, Topic};
+use jiaoyi_domain::needs::Needs;
 use jiaoyi_domain::voucher::Voucher;
-use jiaoyi_domain::working_set::{Need, WorkingSet};
+use jiaoyi_domain::working_set::WorkingSet;
 use jiaoyi_domain::{AttemptNo, Bucket, IdSource, VoucherNo};
 use serde_json::json;
 
@@ -31,9 +32,7 @@ impl Command for Plant {
         "test".to_owned()
     }
 
-    fn needs(&self, _: &WorkingSet) -> Vec<Need> {
-        Vec::new()
-    }
+    fn needs(&self, _: &mut Needs<'_>) {}
 
     fn decide(&self, ws: &mut WorkingSet, _: &mut Context) -> Result<Answer, Refusal> {
         assert!(!self.panics, "as asked");

@@ -1,4 +1,7 @@
-//! Turns requests away while too many are under way, before their bodies are read.
+//! What stands around every handler that does work: it turns requests away while too many are under
+//! way, before their bodies are read.
+//!
+//! It is one layer and not several, as the router makes each anew for every request.
 //!
 //! Whoever is turned away must cost next to nothing, or the many who come again keep those from being
 //! served who were let in. So this stands outside the frame, and its pages are made beforehand.
@@ -9,20 +12,18 @@
 
 use super::asker::look;
 use super::biller::{CALL_BYTES_MAX, takes_file};
-use super::desks::Desks;
-use super::frame::{page_of, secure};
-use super::{FORM_BYTES_MAX, WebSettings};
+use super::frame::{around, page_of, secure, too_large};
+use super::{FORM_BYTES_MAX, NOTICE_BYTES_MAX, WebState};
 use crate::locale::Lang;
 use crate::look::{Browser, Look, Size, Theme};
 use crate::pages::trouble::{Money, Trouble, trouble};
 use crate::xml::Wanted;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method as Verb, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use jiaoyi_app::admission::{Gate, Party, Place, Purpose};
-use jiaoyi_app::portal::Portal;
+use jiaoyi_app::admission::{Party, Place, Purpose};
 use jiaoyi_domain::biller::ErrorCode;
 use jiaoyi_domain::channel::ChannelCode;
 use std::pin::pin;
@@ -50,14 +51,11 @@ const HERE: &str = "/-here-";
 
 /// The gate, and the pages for those whom it turns away.
 pub struct Door {
-    gate: Arc<Gate>,
-    portal: Arc<dyn Portal>,
-    desks: Option<Arc<Desks>>,
+    state: WebState,
     turns: Semaphore,
     files: Semaphore,
     pages: Vec<Closed>,
     headers: HeaderMap,
-    demo: bool,
 }
 
 /// One page for those who are turned away.
@@ -73,7 +71,8 @@ struct Closed {
 
 impl Door {
     /// Makes the page of every look.
-    pub fn new(settings: &WebSettings, portal: Arc<dyn Portal>) -> Door {
+    pub fn new(state: WebState) -> Door {
+        let settings = &state.settings;
         let mut pages = Vec::new();
         for lang in Lang::ALL {
             for size in Size::ALL {
@@ -101,15 +100,17 @@ impl Door {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
         secure(settings, false, false, &mut headers);
         Door {
-            gate: Arc::clone(&settings.gate),
-            portal,
-            desks: settings.desks.clone(),
+            state,
             turns: Semaphore::new(TURNS),
             files: Semaphore::new(FILES),
             pages,
             headers,
-            demo: settings.demo,
         }
+    }
+
+    /// Lets somebody in, if there is room.
+    fn enter(&self, purpose: Purpose, party: Party) -> Option<Place> {
+        self.state.settings.gate.enter(purpose, party)
     }
 
     /// Has a request served at the desks; it holds its place until the answer is made.
@@ -131,7 +132,7 @@ impl Door {
             drop(place);
             answer
         };
-        match &self.desks {
+        match &self.state.settings.desks {
             Some(desks) => desks.serve(serving).await,
             None => serving.await,
         }
@@ -141,7 +142,7 @@ impl Door {
     async fn in_turn(&self, answer: impl Future<Output = Response>) -> Response {
         let mut answer = pin!(answer);
         let turn = {
-            let _waiting = self.gate.wait();
+            let _waiting = self.state.settings.gate.wait();
             self.turns.acquire().await
         };
         if let Ok(answer) = timeout(TURN, &mut answer).await {
@@ -153,7 +154,7 @@ impl Door {
 
     /// Answers somebody who finds no place.
     fn turn_away(&self, request: &Request) -> Response {
-        let look = look(request.headers(), self.demo);
+        let look = look(request.headers(), self.state.settings.demo);
         let path = request.uri().path();
         let money = if path.starts_with("/o/") {
             Money::Maybe
@@ -257,27 +258,37 @@ async fn with_body(request: Request) -> Option<Request> {
 }
 
 /// Around every page and its frame.
-pub async fn page(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+pub async fn page(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
+    if let Some(refused) = too_large(&request) {
+        return refused;
+    }
+    DefaultBodyLimit::max(FORM_BYTES_MAX).apply(&mut request);
     let purpose = purpose(&request);
-    let Some(place) = door.gate.enter(purpose, Party::Visitors) else {
+    let Some(place) = door.enter(purpose, Party::Visitors) else {
         let answer = door.turn_away(&request);
         read_out(request).await;
         return answer;
     };
     let presses = purpose == Purpose::Payment && request.method() == Verb::POST;
-    let of_turns = presses.then(|| Arc::clone(&door));
+    let at_door = Arc::clone(&door);
     door.serve(request, place, |request| async move {
-        let answer = next.run(request);
-        match of_turns {
-            Some(door) => door.in_turn(answer).await,
-            None => answer.await,
+        let answer = around(&at_door.state, request, next);
+        if presses {
+            at_door.in_turn(answer).await
+        } else {
+            answer.await
         }
     })
     .await
 }
 
 /// Around the calls of institutions: pays before queries, and reversals before all others.
-pub async fn biller(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+pub async fn biller(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
+    if let Some(refused) = too_large(&request) {
+        return refused;
+    }
+    // Its handler knows how large it may be.
+    DefaultBodyLimit::disable().apply(&mut request);
     let purpose = match request.uri().path().rsplit('/').next() {
         Some("pay" | "collect" | "release" | "status") => Purpose::Payment,
         Some("reverse") => Purpose::Notice,
@@ -287,8 +298,8 @@ pub async fn biller(State(door): State<Arc<Door>>, request: Request, next: Next)
     let busy = || super::biller::failed(ErrorCode::Busy, Some(RETRY_AFTER_S), &wanted);
     let authorization = request.headers().get(header::AUTHORIZATION);
     let authorization = authorization.and_then(|value| value.to_str().ok());
-    let party = door.portal.caller(authorization);
-    let Some(place) = door.gate.enter(purpose, party) else {
+    let party = door.state.portal.caller(authorization);
+    let Some(place) = door.enter(purpose, party) else {
         return busy();
     };
     let _file = if is_large(&request) {
@@ -312,11 +323,15 @@ fn is_large(request: &Request) -> bool {
 }
 
 /// Around the channels' notices; a channel tells again what was not taken.
-pub async fn notice(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+pub async fn notice(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
+    if let Some(refused) = too_large(&request) {
+        return refused;
+    }
+    DefaultBodyLimit::max(NOTICE_BYTES_MAX).apply(&mut request);
     let named = request.uri().path().rsplit('/').next();
     let channel = named.and_then(ChannelCode::from_code);
     let party = channel.map_or(Party::Strangers, Party::Channel);
-    match door.gate.enter(Purpose::Notice, party) {
+    match door.enter(Purpose::Notice, party) {
         Some(place) => {
             door.serve(request, place, |request| next.run(request))
                 .await

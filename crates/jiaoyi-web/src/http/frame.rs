@@ -7,7 +7,7 @@ use crate::assets::gzip;
 use crate::pages::trouble::{Money, Trouble, trouble};
 use crate::shell::Page;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderValue, Method as Verb, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -23,30 +23,35 @@ const YEAR_S: u32 = 365 * 24 * 3600;
 /// Shorter bodies gain nothing from compression.
 const GZIP_BYTES_MIN: usize = 512;
 
-/// Refuses requests whose head is too large, before anything reads it.
-pub async fn limit_head(request: Request, next: Next) -> Response {
+/// What a request is answered whose head is too large to be read.
+pub fn too_large(request: &Request) -> Option<Response> {
     let uri = request
         .uri()
         .path_and_query()
         .map_or(0, |path| path.as_str().len());
     if uri > URI_BYTES_MAX {
-        return StatusCode::URI_TOO_LONG.into_response();
+        return Some(StatusCode::URI_TOO_LONG.into_response());
     }
     let head: usize = request
         .headers()
         .iter()
         .map(|(name, value)| name.as_str().len() + value.len())
         .sum();
-    if head > HEAD_BYTES_MAX {
-        return StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response();
+    (head > HEAD_BYTES_MAX).then(|| StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response())
+}
+
+/// Refuses requests whose head is too large, before anything reads it.
+pub async fn limit_head(request: Request, next: Next) -> Response {
+    match too_large(&request) {
+        Some(refused) => refused,
+        None => next.run(request).await,
     }
-    next.run(request).await
 }
 
 /// Runs a page handler and turns what it gives into a complete response.
-pub async fn around(State(state): State<WebState>, mut request: Request, next: Next) -> Response {
+pub async fn around(state: &WebState, mut request: Request, next: Next) -> Response {
     let begun = state.now();
-    let asker = Asker::of(&request, &state);
+    let asker = Asker::of(&request, state);
     let asked = Asked::of(&request);
     request.extensions_mut().insert(asker.clone());
     let mut response = if asked.foreign {
@@ -66,7 +71,7 @@ pub async fn around(State(state): State<WebState>, mut request: Request, next: N
             .map(|Rendered(page)| page),
     };
     if let Some(page) = page {
-        write_page(&state, &asked, page, &mut response);
+        write_page(state, &asked, page, &mut response);
     } else {
         let to_wallet = response.extensions().get::<ToWallet>().is_some();
         secure(&state.settings, false, to_wallet, response.headers_mut());

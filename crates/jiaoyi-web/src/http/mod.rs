@@ -19,9 +19,10 @@ pub use desks::Desks;
 use crate::pages::trouble::Trouble;
 use crate::shell::Page;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, RawForm, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query, RawForm, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use jiaoyi_app::admission::{Bounds, Gate};
@@ -108,10 +109,7 @@ impl WebState {
 /// Every route of the portal. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`,
 /// so that the visitor's address is known.
 pub fn router(state: WebState) -> Router {
-    let door = Arc::new(admission::Door::new(
-        &state.settings,
-        Arc::clone(&state.portal),
-    ));
+    let door = Arc::new(admission::Door::new(state.clone()));
     let pages = Router::new()
         .route("/", get(info::start))
         .route("/pay", get(pay::who))
@@ -147,30 +145,14 @@ pub fn router(state: WebState) -> Router {
         .route("/prefs", get(info::prefs))
         .fallback(|| async { Stop::Trouble(Trouble::NotFound) })
         .method_not_allowed_fallback(|| async { Stop::Trouble(Trouble::NotAllowed) })
-        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
-        .layer(axum::middleware::from_fn_with_state(
-            state.clone(),
-            frame::around,
-        ))
-        .layer(axum::middleware::from_fn_with_state(
-            Arc::clone(&door),
-            admission::page,
-        ));
+        .layer(from_fn_with_state(Arc::clone(&door), admission::page));
     let notices = Router::new()
         .route("/notify/{channel}", post(machine::notice))
-        .layer(DefaultBodyLimit::max(NOTICE_BYTES_MAX))
-        .layer(axum::middleware::from_fn_with_state(
-            Arc::clone(&door),
-            admission::notice,
-        ));
+        .layer(from_fn_with_state(Arc::clone(&door), admission::notice));
     let billers = Router::new()
         .route("/biller/v1/{verb}", post(biller::call))
-        .layer(DefaultBodyLimit::disable())
-        .layer(axum::middleware::from_fn_with_state(
-            Arc::clone(&door),
-            admission::biller,
-        ));
-    Router::new()
+        .layer(from_fn_with_state(door, admission::biller));
+    let published = Router::new()
         .route("/biller/v1/keys", get(biller::keys))
         .route("/biller/v1/channels", get(biller::channels))
         .route("/docs", get(docs::contract))
@@ -179,16 +161,18 @@ pub fn router(state: WebState) -> Router {
         .route("/docs/openapi.json", get(docs::openapi))
         .route("/docs/biller-api/example-key.pem", get(docs::example_key))
         .route("/docs/biller-api/examples/{*name}", get(docs::example))
-        .merge(billers)
         .route("/healthz", get(machine::health))
         .route("/readyz", get(machine::ready))
         .route("/verify/keys", get(machine::keys))
         .route("/api/channels", get(machine::channels))
         .route("/assets/{file}", get(machine::asset))
         .route("/robots.txt", get(machine::robots))
+        .layer(from_fn(frame::limit_head));
+    Router::new()
+        .merge(published)
+        .merge(billers)
         .merge(notices)
         .merge(pages)
-        .layer(axum::middleware::from_fn(frame::limit_head))
         .with_state(state)
 }
 

@@ -10,9 +10,6 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
 /// How often due work is looked for.
 const WORK_EVERY: Duration = Duration::from_millis(500);
-/// A pass that lasts longer is held up by somebody who does not answer, and the next begins beside it.
-/// Not sooner: two that have much to do get no more done than one, and payers wait for both.
-const HELD_UP: Duration = Duration::from_secs(2);
 /// How many passes over due work may be under way at once. Each who does not answer holds up one for each
 /// kind of work.
 const PASSES_MAX: usize = 32;
@@ -22,6 +19,21 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 const CERTIFICATES_WAIT: Duration = Duration::from_secs(2);
 /// How often it is looked which bills of the channels are due.
 const BILLS_EVERY: Duration = Duration::from_secs(60);
+
+/// How the passes over due work follow each other.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// How often one is begun.
+    every: Duration,
+    /// One that lasts longer is held up by somebody who does not answer, and the next begins beside it.
+    /// Not sooner: two that have much to do get no more done than one, and payers wait for both.
+    held_up: Duration,
+}
+
+const PACE: Pace = Pace {
+    every: WORK_EVERY,
+    held_up: Duration::from_secs(2),
+};
 
 /// Runs the platform's jobs until the task is dropped.
 pub async fn run_jobs(platform: Arc<Platform>) {
@@ -43,20 +55,20 @@ fn every(time: Duration) -> Interval {
 
 async fn run_due_work(platform: &Platform) {
     let _ = timeout(CERTIFICATES_WAIT, platform.refresh_certificates()).await;
-    run_passes(|| pass(platform)).await;
+    run_passes(PACE, || pass(platform)).await;
 }
 
 /// Begins a pass with every tick once the one before has ended or is held up. A pass tells whether there
 /// may be more.
-async fn run_passes<P: Future<Output = bool>>(pass: impl Fn() -> P) {
-    let mut tick = every(WORK_EVERY);
+async fn run_passes<P: Future<Output = bool>>(pace: Pace, pass: impl Fn() -> P) {
+    let mut tick = every(pace.every);
     let mut passes = FuturesUnordered::new();
     // The pass that was begun last, while it is under way.
     let mut newest: Option<Instant> = None;
     loop {
         tokio::select! {
             now = tick.tick() => {
-                let is_free = newest.is_none_or(|begun| now - begun >= HELD_UP);
+                let is_free = newest.is_none_or(|begun| now - begun >= pace.held_up);
                 if is_free && passes.len() < PASSES_MAX {
                     newest = Some(now);
                     passes.push(pass().map(move |is_full| (now, is_full)));
@@ -162,6 +174,7 @@ async fn resume_imports(platform: &Platform) -> bool {
 mod tests {
     use super::*;
     use futures_util::future::{pending, ready};
+    use std::cell::Cell;
     use std::sync::Mutex;
 
     /// When `count` passes have begun; `hangs` tells which never end, the others may leave more to do.
@@ -184,7 +197,7 @@ mod tests {
             }
         };
         tokio::select! {
-            () = run_passes(pass) => {}
+            () = run_passes(PACE, pass) => {}
             _ = seen => {}
         }
         begun.into_inner().unwrap()
@@ -201,10 +214,26 @@ mod tests {
     async fn beside_a_pass_that_hangs_the_next_begins_when_it_is_held_up() {
         let begun = begun(3, |number| number == 0).await;
         // From the start: the first tick was due then, however late its pass began.
-        assert!(begun[1] >= HELD_UP, "{begun:?}");
+        assert!(begun[1] >= PACE.held_up, "{begun:?}");
         assert!(
-            begun[2] - begun[1] < HELD_UP,
+            begun[2] - begun[1] < PACE.held_up,
             "one that ends holds up nothing: {begun:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn when_nobody_answers_no_more_passes_are_begun() {
+        let begun = Cell::new(0);
+        let pass = || {
+            begun.set(begun.get() + 1);
+            pending()
+        };
+        let often = Duration::from_micros(100);
+        let pace = Pace {
+            every: often,
+            held_up: often,
+        };
+        let passes = timeout(often * 10_000, run_passes(pace, pass)).await;
+        assert!(passes.is_err() && begun.get() == PASSES_MAX, "{begun:?}");
     }
 }

@@ -2,9 +2,10 @@
 
 use super::super::{Answer, Command, Context, Refusal};
 use crate::institution::{AccessLink, Institution};
+use crate::needs::Needs;
 use crate::record::Record;
 use crate::time::Instant;
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 /// Gives an institution a link.
 pub struct MakeAccessLink {
@@ -20,11 +21,9 @@ impl Command for MakeAccessLink {
         "staff:cli".to_owned()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![
-            Need::key::<Institution>(&(self.link.inst_id.clone(),)),
-            Need::key::<AccessLink>(&self.link.key()),
-        ]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<Institution>(&(self.link.inst_id.clone(),));
+        needs.key::<AccessLink>(&self.link.key());
     }
 
     fn decide(&self, ws: &mut WorkingSet, _ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -58,8 +57,8 @@ impl Command for OpenAccessLink {
         format!("institution:{}", self.link.0)
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<AccessLink>(&self.link)]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<AccessLink>(&self.link);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -95,8 +94,8 @@ impl Command for CloseAccessLink {
         "staff:cli".to_owned()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<AccessLink>(&self.link)]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<AccessLink>(&self.link);
     }
 
     fn decide(&self, ws: &mut WorkingSet, _ctx: &mut Context) -> Result<Answer, Refusal> {

@@ -2,9 +2,10 @@
 
 use super::super::{Answer, Command, Context, Refusal};
 use crate::institution::{Institution, InstitutionKey, Keeper};
+use crate::needs::Needs;
 use crate::record::Record;
 use crate::time::Instant;
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 /// Makes an institution known, or changes its terms. They hold for calls that come later.
 pub struct PutInstitution {
@@ -22,8 +23,8 @@ impl Command for PutInstitution {
         "staff:cli".to_owned()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<Institution>(&self.institution.key())]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<Institution>(&self.institution.key());
     }
 
     fn decide(&self, ws: &mut WorkingSet, _ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -59,11 +60,9 @@ impl Command for PutInstitutionKey {
         self.by.actor(&self.key.inst_id)
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![
-            Need::key::<Institution>(&(self.key.inst_id.clone(),)),
-            Need::key::<InstitutionKey>(&self.key.key()),
-        ]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<Institution>(&(self.key.inst_id.clone(),));
+        needs.key::<InstitutionKey>(&self.key.key());
     }
 
     fn decide(&self, ws: &mut WorkingSet, _ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -98,9 +97,9 @@ impl Command for RevokeInstitutionKey {
         self.by.actor(&self.inst_id)
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
+    fn needs(&self, needs: &mut Needs<'_>) {
         let key = (self.inst_id.clone(), self.key_id.clone());
-        vec![Need::key::<InstitutionKey>(&key)]
+        needs.key::<InstitutionKey>(&key);
     }
 
     fn decide(&self, ws: &mut WorkingSet, _ctx: &mut Context) -> Result<Answer, Refusal> {

@@ -3,8 +3,9 @@
 use super::super::{Answer, Command, Context, Refusal};
 use crate::biller::{Claim, Verb};
 use crate::id::Bucket;
+use crate::needs::Needs;
 use crate::record::Record;
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 /// Claims a serial for a call, or declares it dead; whoever comes first.
 #[derive(Clone, Debug)]
@@ -34,8 +35,8 @@ impl Command for ClaimSeq {
         format!("institution:{}", self.inst_id)
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<Claim>(&self.key())]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<Claim>(&self.key());
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

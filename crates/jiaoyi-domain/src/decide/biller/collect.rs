@@ -11,9 +11,10 @@ use crate::biller::wire::{Collected, Released};
 use crate::biller::{BillerCall, Reason};
 use crate::due::DueEvent;
 use crate::money::Fen;
+use crate::needs::Needs;
 use crate::order::{OrderEvent, OrderState};
 use crate::time::{Instant, MINUTE_MS};
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 use super::StartPayment;
 
@@ -29,19 +30,19 @@ pub struct CollectBill {
 }
 
 /// What a call about one due needs.
-pub(super) fn call_needs(caller: &Caller, due: &DueKey, ws: &WorkingSet) -> Vec<Need> {
-    let mut needs = vec![Need::key::<BillerCall>(&caller.key())];
-    due_needs(ws, due, &mut needs);
+pub(super) fn call_needs(needs: &mut Needs<'_>, caller: &Caller, due: &DueKey) {
+    let ws = needs.loaded();
+    needs.key::<BillerCall>(&caller.key());
+    due_needs(needs, due);
     let due = place_of(ws, *due);
     if let Some(order) = StartPayment::locking_order(ws, &due) {
-        order_needs(ws, &order, &mut needs);
+        order_needs(needs, &order);
     }
     // Who is told of nothing need not be known by name.
     let own = ws.due.get(&due).and_then(|due| due.lock_holder) == Some(caller.holder());
     if !own || !caller.institution.webhook.is_empty() {
-        lock_needs(ws, &due, &mut needs);
+        lock_needs(needs, &due);
     }
-    needs
 }
 
 impl CollectBill {
@@ -74,8 +75,8 @@ impl Command for CollectBill {
         self.caller.actor()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        call_needs(&self.caller, &self.due, ws)
+    fn needs(&self, needs: &mut Needs<'_>) {
+        call_needs(needs, &self.caller, &self.due);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -190,8 +191,8 @@ impl Command for ReleaseBill {
         self.caller.actor()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        call_needs(&self.caller, &self.due, ws)
+    fn needs(&self, needs: &mut Needs<'_>) {
+        call_needs(needs, &self.caller, &self.due);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -234,11 +235,9 @@ impl Command for EndCollect {
         "job:collect".to_owned()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let mut needs = Vec::new();
-        order_needs(ws, &self.order, &mut needs);
-        collector_needs(ws, &self.order, &mut needs);
-        needs
+    fn needs(&self, needs: &mut Needs<'_>) {
+        order_needs(needs, &self.order);
+        collector_needs(needs, &self.order);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

@@ -5,8 +5,9 @@ use super::super::{Answer, CaseKind, Command, Context, Refusal, post};
 use super::told::{open_case_once, subject};
 use crate::biller::DayFile;
 use crate::messages::{Case, Topic};
-use crate::record::{Column, Record, Value};
-use crate::working_set::{Need, WorkingSet};
+use crate::needs::Needs;
+use crate::record::Record;
+use crate::working_set::WorkingSet;
 
 /// Most differences of one file that become cases of their own; the result file has all.
 const CASES_MAX: usize = 1_000;
@@ -39,16 +40,14 @@ impl Command for StoreDayFile {
         format!("institution:{}", self.file.inst_id)
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let mut needs = vec![Need::key::<DayFile>(&self.file.key())];
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let ws = needs.loaded();
+        needs.key::<DayFile>(&self.file.key());
         if ws.day_file.get(&self.file.key()).is_none() {
-            let ranges = self.cases().map(|(subject, _)| {
-                let given = vec![self.file.bucket.to_value(), Value::Text(subject)];
-                Need::range::<Case>("by_subject", given)
-            });
-            needs.extend(ranges);
+            for (subject, _) in self.cases() {
+                needs.range::<Case>("by_subject", &(self.file.bucket, subject));
+            }
         }
-        needs
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

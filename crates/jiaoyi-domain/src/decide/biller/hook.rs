@@ -12,9 +12,10 @@ use crate::hook::{HookEvent, HookId, HookKind, HookState, next_try, subject};
 use crate::id::Bucket;
 use crate::institution::{Institution, Keeper};
 use crate::messages::{Case, CaseState, Outbox, OutboxState, Topic};
-use crate::record::{Column, Record, Value};
+use crate::needs::Needs;
+use crate::record::Record;
 use crate::time::Instant;
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 /// Tells an institution of something: an event and the message that sends it, when there is
 /// somewhere to send it to.
@@ -61,23 +62,24 @@ fn collect_of<'w>(ws: &'w WorkingSet, order: &OrderKey) -> Option<&'w BillerCall
 }
 
 /// Whom the end of an order has to be told: the institution that locked a bill by it.
-pub(in crate::decide) fn collector_needs(ws: &WorkingSet, order: &OrderKey, needs: &mut Vec<Need>) {
-    let given = vec![order.0.to_value(), order.1.to_value()];
-    needs.push(Need::range::<BillerCall>("by_order", given));
+pub(in crate::decide) fn collector_needs(needs: &mut Needs<'_>, order: &OrderKey) {
+    let ws = needs.loaded();
+    needs.range::<BillerCall>("by_order", order);
     if let Some(call) = collect_of(ws, order) {
-        needs.push(Need::key::<Institution>(&(call.inst_id.clone(),)));
+        needs.key::<Institution>(&(call.inst_id.clone(),));
     }
 }
 
 /// As [`collector_needs`], for whoever may displace the lock of a due; nothing is read where no
 /// institution holds it.
-pub(in crate::decide) fn lock_needs(ws: &WorkingSet, due: &DueKey, needs: &mut Vec<Need>) {
+pub(in crate::decide) fn lock_needs(needs: &mut Needs<'_>, due: &DueKey) {
+    let ws = needs.loaded();
     let channel = ws.due.get(due).and_then(|due| due.lock_channel);
     if !matches!(channel, Some(ChannelCode::Inbound(_))) {
         return;
     }
     if let Some(order) = StartPayment::locking_order(ws, due) {
-        collector_needs(ws, &order, needs);
+        collector_needs(needs, &order);
     }
 }
 
@@ -131,8 +133,8 @@ impl Command for PutWebhook {
         self.by.actor(&self.inst_id)
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<Institution>(&(self.inst_id.clone(),))]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<Institution>(&(self.inst_id.clone(),));
     }
 
     fn decide(&self, ws: &mut WorkingSet, _ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -172,11 +174,6 @@ pub struct RecordDelivery {
 }
 
 impl RecordDelivery {
-    fn given(&self) -> Vec<Value> {
-        let inst_id = Value::Text(self.inst_id.clone());
-        vec![self.event.0.to_value(), inst_id]
-    }
-
     fn give_up(&self, ws: &mut WorkingSet, ctx: &mut Context, why: &str) {
         let is_open = |case: &Case| {
             case.bucket == self.event.0
@@ -202,12 +199,10 @@ impl Command for RecordDelivery {
         "job:hooks".to_owned()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![
-            Need::key::<Outbox>(&self.outbox),
-            Need::key::<HookEvent>(&self.event),
-            Need::range::<Case>("by_subject", self.given()),
-        ]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<Outbox>(&self.outbox);
+        needs.key::<HookEvent>(&self.event);
+        needs.range::<Case>("by_subject", &(self.event.0, self.inst_id.clone()));
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -271,8 +266,8 @@ impl Command for ReplayEvent {
         format!("institution:{}", self.inst_id)
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<HookEvent>(&self.event)]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<HookEvent>(&self.event);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

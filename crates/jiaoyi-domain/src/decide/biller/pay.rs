@@ -16,9 +16,10 @@ use crate::fact::{Fact, FactKind, FactSource};
 use crate::hook::HookKind;
 use crate::id::AttemptNo;
 use crate::money::Fen;
+use crate::needs::Needs;
 use crate::order::{Difference, Line};
 use crate::time::Instant;
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 /// Takes one payment, or refuses it finally.
 pub struct PayBill {
@@ -269,10 +270,9 @@ impl Command for PayBill {
         self.caller.actor()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let mut needs = call_needs(&self.caller, &self.due, ws);
-        person_needs(ws, &self.due, &mut needs);
-        needs
+    fn needs(&self, needs: &mut Needs<'_>) {
+        call_needs(needs, &self.caller, &self.due);
+        person_needs(needs, &self.due);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

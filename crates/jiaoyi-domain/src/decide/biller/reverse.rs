@@ -16,12 +16,13 @@ use crate::fact::{Fact, FactKind, FactSource};
 use crate::hook::HookKind;
 use crate::institution::Institution;
 use crate::money::Fen;
+use crate::needs::Needs;
 use crate::order::LineState;
-use crate::record::{Column, Record};
+use crate::record::Record;
 use crate::refund::{Refund, RefundState};
 use crate::time::{DAY_MS, Date};
 use crate::voucher::{Voucher, VoucherEvent, VoucherState, step as voucher_step};
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 /// Undoes one call.
 pub struct ReverseBill {
@@ -277,30 +278,30 @@ fn tell_undone(
 }
 
 /// What undoing a payment reads, beside the call itself.
-pub(super) fn undo_needs(ws: &WorkingSet, call: &BillerCall, needs: &mut Vec<Need>) {
+pub(super) fn undo_needs(needs: &mut Needs<'_>, call: &BillerCall) {
+    let ws = needs.loaded();
     let Some(order) = call.order_id.map(|order| (call.bucket, order)) else {
         return;
     };
-    fill_needs(ws, &order, needs);
-    let given = vec![order.0.to_value(), order.1.to_value()];
-    needs.push(Need::range::<Transfer>("by_order", given));
+    fill_needs(needs, &order);
+    needs.range::<Transfer>("by_order", &order);
     if let Some(success) = success_of(call) {
         let mut reversal = success.clone();
         reversal.4 = FactKind::Reversal;
-        needs.push(Need::key::<Fact>(&success));
-        needs.push(Need::key::<Fact>(&reversal));
+        needs.key::<Fact>(&success);
+        needs.key::<Fact>(&reversal);
     }
     let Some(slot) = place_of_money(ws, call).and_then(|key| ws.slot.get(&key)) else {
         return;
     };
     let voucher = (slot.bucket, slot.voucher_no.clone());
-    needs.push(Need::key::<Voucher>(&voucher));
+    needs.key::<Voucher>(&voucher);
     if let Some(no) = &slot.next_refund {
-        needs.push(Need::key::<Refund>(&(no.bucket(), no.clone())));
+        needs.key::<Refund>(&(no.bucket(), no.clone()));
     }
     if let Some(refund) = next(ws, slot) {
-        needs.push(Need::key::<Fact>(&refund.success_key()));
-        fill_needs(ws, &(refund.bucket, refund.order_id), needs);
+        needs.key::<Fact>(&refund.success_key());
+        fill_needs(needs, &(refund.bucket, refund.order_id));
     }
 }
 
@@ -313,22 +314,22 @@ impl Command for ReverseBill {
         self.caller.actor()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let ws = needs.loaded();
         let caller = &self.caller;
-        let mut needs = vec![Need::key::<BillerCall>(&caller.key())];
+        needs.key::<BillerCall>(&caller.key());
         if self.orig_dead {
-            return needs;
+            return;
         }
-        needs.push(Need::key::<BillerCall>(&caller.key_of(&self.orig_seq)));
+        needs.key::<BillerCall>(&caller.key_of(&self.orig_seq));
         let Some(call) = self.original(ws) else {
-            return needs;
+            return;
         };
         if call.verb == Verb::Pay {
-            undo_needs(ws, call, &mut needs);
+            undo_needs(needs, call);
         } else if let Some(order) = call.order_id {
-            fill_needs(ws, &(call.bucket, order), &mut needs);
+            fill_needs(needs, &(call.bucket, order));
         }
-        needs
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

@@ -4,7 +4,8 @@ use super::super::{Answer, Command, Context, Refusal};
 use super::{About, Caller};
 use crate::biller::wire::Told;
 use crate::biller::{BillerCall, CallState, Verb};
-use crate::working_set::{Need, WorkingSet};
+use crate::needs::Needs;
+use crate::working_set::WorkingSet;
 
 /// Tells what became of a call that was claimed.
 pub struct AskCall {
@@ -40,8 +41,8 @@ impl Command for AskCall {
         self.caller.actor()
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
-        vec![Need::key::<BillerCall>(&self.caller.key())]
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<BillerCall>(&self.caller.key());
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

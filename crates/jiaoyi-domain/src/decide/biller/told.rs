@@ -20,10 +20,11 @@ use crate::id::{Bucket, RefundNo};
 use crate::institution::Institution;
 use crate::messages::Case;
 use crate::money::Fen;
-use crate::record::{Column, Record};
+use crate::needs::Needs;
+use crate::record::Record;
 use crate::refund::{Refund, RefundEvent, RefundState};
 use crate::time::Instant;
-use crate::working_set::{Need, WorkingSet};
+use crate::working_set::WorkingSet;
 
 /// Opens a case about a serial, unless there is one that says the same; whether it did.
 pub(super) fn open_case_once(
@@ -131,12 +132,11 @@ impl Command for BookTold {
         self.caller.actor()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let mut needs = vec![Need::key::<BillerCall>(&self.caller.key())];
-        needs.extend(self.success().as_ref().map(Need::key::<Fact>));
-        due_needs(ws, &self.quote.due, &mut needs);
-        person_needs(ws, &self.quote.due, &mut needs);
-        needs
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.key::<BillerCall>(&self.caller.key());
+        needs.keys::<Fact>(&self.success());
+        due_needs(needs, &self.quote.due);
+        person_needs(needs, &self.quote.due);
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -249,13 +249,15 @@ impl Command for AskBack {
         "job:refund".to_owned()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let mut needs = held_needs(ws, &self.refund_no);
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let ws = needs.loaded();
+        held_needs(needs, &self.refund_no);
         let refund = ws
             .refund
             .get(&(self.refund_no.bucket(), self.refund_no.clone()));
-        needs.extend(refund.map(|row| Need::key::<Institution>(&(row.merchant.clone(),))));
-        needs
+        if let Some(refund) = refund {
+            needs.key::<Institution>(&(refund.merchant.clone(),));
+        }
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -334,18 +336,16 @@ impl Command for TakeBack {
         self.caller.actor()
     }
 
-    fn needs(&self, ws: &WorkingSet) -> Vec<Need> {
-        let mut needs = vec![
-            Need::key::<BillerCall>(&self.caller.key()),
-            Need::key::<BillerCall>(&self.caller.key_of(&self.of)),
-        ];
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let ws = needs.loaded();
+        needs.key::<BillerCall>(&self.caller.key());
+        needs.key::<BillerCall>(&self.caller.key_of(&self.of));
         let Some(call) = self.payment(ws) else {
-            return needs;
+            return;
         };
-        undo_needs(ws, call, &mut needs);
+        undo_needs(needs, call);
         if let Some(order) = call.order_id {
-            let given = vec![call.bucket.to_value(), order.to_value()];
-            needs.push(Need::range::<Refund>("by_order", given));
+            needs.range::<Refund>("by_order", &(call.bucket, order));
         }
         if let Some(refund) = success_of(call)
             .and_then(|key| ws.fact.get(&key))
@@ -353,9 +353,8 @@ impl Command for TakeBack {
         {
             let mut paid_out = refund.success_key();
             (paid_out.3, paid_out.4) = (refund.channel_no.to_string(), FactKind::Refund);
-            needs.push(Need::key::<Fact>(&paid_out));
+            needs.key::<Fact>(&paid_out);
         }
-        needs
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {
@@ -407,10 +406,9 @@ impl Command for NoteRow {
         format!("institution:{}", self.inst_id)
     }
 
-    fn needs(&self, _ws: &WorkingSet) -> Vec<Need> {
+    fn needs(&self, needs: &mut Needs<'_>) {
         let subject = subject(&self.inst_id, &self.seq);
-        let given = vec![self.bucket.to_value(), subject.to_value()];
-        vec![Need::range::<Case>("by_subject", given)]
+        needs.range::<Case>("by_subject", &(self.bucket, subject));
     }
 
     fn decide(&self, ws: &mut WorkingSet, ctx: &mut Context) -> Result<Answer, Refusal> {

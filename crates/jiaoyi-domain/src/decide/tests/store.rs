@@ -3,9 +3,10 @@
 use crate::audit::Touched;
 use crate::decide::{Answer, Command, Context, Refusal};
 use crate::id::IdSource;
+use crate::needs::{Need, Needs};
 use crate::record::{Record, TableSpec, Value, encode_values, image_hash};
 use crate::time::Instant;
-use crate::working_set::{Change, Need, TABLES, WorkingSet};
+use crate::working_set::{Change, TABLES, WorkingSet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -56,7 +57,9 @@ impl Store {
     /// What a command decides on these rows and those that it needs beside them.
     fn decided(&self, command: &dyn Command, at: Instant, mut ws: WorkingSet) -> Decided {
         loop {
-            let missing = ws.missing(command.needs(&ws));
+            let mut needs = Needs::beside(&ws);
+            command.needs(&mut needs);
+            let (missing, _) = needs.told();
             if missing.is_empty() {
                 break;
             }

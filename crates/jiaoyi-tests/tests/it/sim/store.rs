@@ -231,7 +231,7 @@ impl Lanes {
     async fn drive(&self, place: usize, lane: &mut Lane) -> Result<(), Away> {
         enum Next {
             Begin,
-            Load(Vec<jiaoyi_domain::working_set::Need>),
+            Load(Vec<jiaoyi_domain::needs::Need>),
             Write(Box<Plan>),
             Prove,
             Recover(Option<Link>),

@@ -132,7 +132,7 @@ impl Kit {
     /// WeChat's certificates, where the configuration wants them fetched.
     pub async fn fetch_certificates(&self) -> Result<(), Exit> {
         let wechat = self.channels.wechat.as_ref();
-        if let Some(wechat) = wechat.filter(|wechat| wechat.fetches_certificates()) {
+        if let Some(wechat) = wechat.filter(|wechat| wechat.certificates_due(self.now())) {
             let fetched = wechat.refresh_certificates(self.now(), nonce()).await;
             fetched.map_err(Exit::unavailable)?;
         }
