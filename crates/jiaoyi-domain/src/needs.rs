@@ -1,7 +1,7 @@
 //! What a command asks for before it can be decided.
 
 use crate::record::{Given, Record, TableSpec, Value, encode_values};
-use crate::working_set::{WorkingSet, table_of};
+use crate::working_set::WorkingSet;
 use std::collections::BTreeSet;
 
 /// As long as most names are.
@@ -58,12 +58,12 @@ impl Need {
         name
     }
 
-    /// The bucket under which it looks; none for a table of reference.
+    /// The bucket under which it looks; none for a table of reference, which is never asked by a number
+    /// first.
     #[must_use]
     pub fn bucket(&self) -> Option<u16> {
-        let spec = table_of(self.table())?;
         match self.asked().1.first() {
-            Some(Value::Int(bucket)) if spec.in_buckets() => u16::try_from(*bucket).ok(),
+            Some(Value::Int(bucket)) => u16::try_from(*bucket).ok(),
             _ => None,
         }
     }
@@ -167,6 +167,7 @@ mod tests {
     use super::*;
     use crate::due::{Due, DueId, Revision, RosterId};
     use crate::id::Bucket;
+    use crate::record::Kind;
     use crate::roster::Roster;
     use crate::working_set::TABLES;
 
@@ -199,11 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn in_buckets_every_range_is_given_the_bucket_first() {
+    fn where_rows_lie_in_buckets_and_only_there_the_first_value_is_a_bucket() {
         for spec in TABLES {
-            for (range, given) in spec.ranges {
-                let by_bucket = given.first() == Some(&"bucket");
-                assert_eq!(by_bucket, spec.in_buckets(), "{} {range}", spec.name);
+            let ranges = spec.ranges.iter().map(|(_, given)| given[0]);
+            for first in ranges.chain([spec.columns[0].name]) {
+                let place = spec.place(first).unwrap();
+                let is_number = spec.columns[place].kind == Kind::Int;
+                let wanted = (spec.in_buckets(), spec.in_buckets());
+                assert_eq!((first == "bucket", is_number), wanted, "{}", spec.name);
             }
         }
     }
