@@ -17,6 +17,7 @@ use super::{
 use jiaoyi_domain::messages::Case;
 use jiaoyi_domain::record::{Record, Value, encode_values};
 use jiaoyi_domain::time::DAY_MS;
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use world::{Made, TempFile, World};
@@ -108,6 +109,11 @@ fn the_first_violations_are_listed_and_all_are_counted() {
     }
     assert_eq!(report.violations.len(), VIOLATIONS_MAX);
     assert_eq!(report.violation_count, VIOLATIONS_MAX as u64 + 2);
+    // What is not there is not listed as looked at.
+    for more in [0, 2, 3] {
+        report.count(if more == 0 { "nothing" } else { "rows" }, more);
+    }
+    assert_eq!(report.checked, BTreeMap::from([("rows".to_owned(), 5)]));
 }
 
 #[test]
