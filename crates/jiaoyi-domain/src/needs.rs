@@ -1,6 +1,6 @@
 //! What a command asks for before it can be decided.
 
-use crate::record::{Given, Record, TableSpec, Value, encode_values};
+use crate::record::{Given, Record, Value, encode_values, next_encoded};
 use crate::working_set::WorkingSet;
 use std::collections::BTreeSet;
 
@@ -118,7 +118,7 @@ impl<'w> Needs<'w> {
 
     /// The row of `R` under `key`.
     pub fn key<R: Record>(&mut self, key: &R::Key) {
-        if self.ask(R::SPEC, "", key) {
+        if self.ask(R::SPEC.number, "", key) {
             self.missing.push(Need::key::<R>(key));
         }
     }
@@ -132,20 +132,18 @@ impl<'w> Needs<'w> {
 
     /// The rows of `R` in the range `range`, as declared with the record.
     pub fn range<R: Record>(&mut self, range: &'static str, given: &impl Given) {
-        if self.ask(R::SPEC, range, given) {
+        if self.ask(R::SPEC.number, range, given) {
             self.missing.push(Need::range::<R>(range, given));
         }
     }
 
     /// Looks at a need; whether it is missing.
-    fn ask(&mut self, spec: &TableSpec, range: &'static str, given: &impl Given) -> bool {
+    fn ask(&mut self, table: u8, range: &'static str, given: &impl Given) -> bool {
         self.name.clear();
-        begin(spec.number, range, &mut self.name);
+        begin(table, range, &mut self.name);
         let start = self.name.len();
         given.encode(&mut self.name);
-        if spec.in_buckets() {
-            self.looked.extend(bucket_of(&self.name[start..]));
-        }
+        self.looked.extend(bucket_of(&self.name[start..]));
         !self.ws.is_loaded(&self.name)
     }
 
@@ -156,10 +154,12 @@ impl<'w> Needs<'w> {
     }
 }
 
-/// The bucket with which encoded values begin.
-fn bucket_of(encoded: &[u8]) -> Option<u16> {
-    let number = encoded.get(1..)?.first_chunk()?;
-    u16::try_from(i64::from_be_bytes(*number)).ok()
+/// As [`Need::bucket`], of encoded values.
+fn bucket_of(mut encoded: &[u8]) -> Option<u16> {
+    let (1, number) = next_encoded(&mut encoded)? else {
+        return None;
+    };
+    u16::try_from(i64::from_be_bytes(number.try_into().ok()?)).ok()
 }
 
 #[cfg(test)]

@@ -223,7 +223,7 @@ pub fn encode_values(values: &[Value], out: &mut Vec<u8>) {
 }
 
 /// Takes the next value of an encoding: its tag and its body.
-fn next_encoded<'a>(bytes: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+pub(crate) fn next_encoded<'a>(bytes: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (length, rest) = match tag {
         0 => (0, rest),

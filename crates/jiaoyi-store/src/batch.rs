@@ -70,8 +70,8 @@ pub fn first_buckets(envelope: &Envelope) -> Vec<u16> {
     let nothing = WorkingSet::default();
     // A command that panics here panics again in its batch, where that is dealt with.
     let needs = envelope.needs(&nothing).map(Needs::told);
-    let (missing, _) = needs.unwrap_or_default();
-    missing.iter().filter_map(Need::bucket).collect()
+    let (_, looked) = needs.unwrap_or_default();
+    looked.into_iter().collect()
 }
 
 /// Where the next link of a chain hangs.
